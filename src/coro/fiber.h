@@ -1,0 +1,153 @@
+/*
+ * fiber.h - one flow of control on a stack of its own, and how to change from one to another.
+ *
+ * A fiber is a stack pointer, an instruction pointer and a frame pointer; the rest of the machine
+ * state is what the compiler says is live at the switch, because aw_fiber_switch() is inline and
+ * names everything else as lost.  This layer knows of no loop, no task and no scheduling.
+ *
+ *      low                                                        high
+ *      +-------+---------------------------------+-----------+------+
+ *      | guard |  <- stack grows down            |  block    | col. |
+ *      +-------+---------------------------------+-----------+------+
+ *      ^ slot  ^ stack_lo                         ^ aw_fiber         ^ slot + slot_size
+ *
+ * Stack and owner's record are one allocation: a slot.  At the top of the slot lies the owner's
+ * block (a task), which begins with the aw_fiber; below it the stack; at the very bottom a page
+ * that faults.  `col.` is the colour: tops are moved by a varying number of cache lines, since
+ * stacks at a power-of-two distance would put all their hot lines into the same cache sets.
+ *
+ * The floating-point control words (mxcsr, the x87 control word) are the thread's, not the
+ * fiber's: a fiber that changes the rounding mode puts it back before it switches.
+ */
+#ifndef AW_FIBER_H
+#define AW_FIBER_H
+
+#include "base/list.h"
+#include "sys/notes.h"
+
+/* Where a fiber that is not running will go on.  The assembly knows these offsets. */
+struct aw_regs {
+    void *sp, *ip, *fp;
+};
+
+/* The first function of a fiber.  It never returns: its last act is aw_fiber_exit_to(). */
+struct aw_fiber;
+typedef void aw_fiber_entry(struct aw_fiber *self);
+
+struct aw_fiber {
+    struct aw_regs regs;  /* first member; valid while it is not running; ip NULL: it has ended */
+    char *stack_lo;       /* lowest usable byte, just above the guard; NULL: a thread's own stack */
+    uint32_t slot_size;   /* bytes of the whole slot, guard and block included; 0: a thread's */
+    uint32_t valgrind_id; /* what valgrind knows the stack as */
+    struct aw_fiber *free_next; /* in the pool: the next free one of its size; in use: itself */
+#ifdef AW_ASAN
+    void *fake_stack;      /* AddressSanitizer's, while it is not running */
+    const void *asan_lo;   /* extent of the stack, as AddressSanitizer is told it; that of a */
+    size_t asan_size;      /* thread's own is learnt from it when that is first left */
+    aw_fiber_entry *entry; /* to be called once AddressSanitizer knows of the new stack */
+#endif
+#ifdef AW_TSAN
+    void *tsan_fiber; /* ThreadSanitizer's, of the last preparation; NULL: never prepared */
+#endif
+};
+
+/* What aw_fiber_prepare() leaves of a stack at the least. */
+#define AW_FIBER_ROOM_MIN ((size_t)4096)
+
+/* Make `f`, a slot's fiber, start in `entry` when it is first switched to.  `reserve` bytes just
+ * below the block are left out of the stack (rounded up to 16); returns their address, or NULL
+ * when they would leave less than AW_FIBER_ROOM_MIN of the stack.  `f` must not be running. */
+static inline void *aw_fiber_prepare(struct aw_fiber *f, aw_fiber_entry *entry, size_t reserve);
+
+/* Describe the stack that the calling code runs on (the thread's own, as a rule), so that it can
+ * be switched from and back to.  To be called anew whenever another thread takes over. */
+void aw_fiber_adopt_thread(struct aw_fiber *f);
+
+/* Leave `from`, which must be the running one, and go on in `to`, which must not; returns when
+ * somebody switches back to `from`. */
+static inline void aw_fiber_switch(struct aw_fiber *from, struct aw_fiber *to);
+
+/* The same, for a `from` that will never run again on this stack's contents. */
+_Noreturn void aw_fiber_exit_to(struct aw_fiber *from, struct aw_fiber *to);
+
+/* ---- stacks ---- */
+
+#define AW_STACK_CLASSES 18 /* 16 KiB << 0 .. 16 KiB << 17 = 2 GiB */
+#define AW_STACK_MIN_LOG2 14
+#define AW_STACK_MIN ((size_t)1 << AW_STACK_MIN_LOG2)
+#define AW_STACK_MAX (AW_STACK_MIN << (AW_STACK_CLASSES - 1))
+
+/* The slots of one size. */
+struct aw_stack_class {
+    struct aw_fiber *free;        /* free slots, most recently used first */
+    struct aw_stack_arena *arena; /* the newest mapping; new slots are cut from it; NULL: none */
+};
+
+/* A pool of slots of one owner: no locks.  Free slots are reused last in, first out, so that the
+ * one handed out is the one still in the cache.  Pages are not given back while the pool lives. */
+struct aw_stack_pool {
+    size_t block_size; /* of the owner's block, in whole cache lines */
+    struct aw_stack_class classes[AW_STACK_CLASSES]; /* by log2(size / AW_STACK_MIN) */
+    struct aw_stack_arena *arenas;                   /* every mapping, newest first */
+    uint32_t colour;                                 /* of the next arena's first slot */
+    size_t slots_live, slots_made;                   /* handed out now; cut from arenas ever */
+};
+
+/* `block_size` is at most a quarter of AW_STACK_MIN, and at least that of a struct aw_fiber. */
+void aw_stack_pool_init(struct aw_stack_pool *p, size_t block_size);
+
+/* Unmaps everything; no slot may be in use except as memory nobody looks at again. */
+void aw_stack_pool_fini(struct aw_stack_pool *p);
+
+/* A slot of at least `size` bytes (rounded up to a power of two of at least AW_STACK_MIN).  Its
+ * block begins with a struct aw_fiber whose stack fields are set; the rest of the block is as the
+ * last user left it, or zero.  Returns 0; -ENOMEM (also for a guard that the kernel has no room
+ * for); -EINVAL for a size beyond AW_STACK_MAX; -ENOTSUP in a thread with a shadow stack. */
+static inline int aw_stack_get(struct aw_stack_pool *p, size_t size, struct aw_fiber **ret);
+
+/* Gives a slot back.  May be called on that very stack: its memory stays mapped, and nothing else
+ * uses it until the owner asks for a stack again. */
+static inline void aw_stack_put(struct aw_stack_pool *p, struct aw_fiber *f);
+
+/* The class of slots that holds `size` bytes; AW_STACK_CLASSES or more: none does. */
+static inline unsigned aw_stack_class_of(size_t size)
+{
+    size_t above = size > AW_STACK_MIN ? (size - 1) >> AW_STACK_MIN_LOG2 : 0;
+    return above ? 64u - (unsigned)__builtin_clzll(above) : 0;
+}
+
+/* aw_stack_get() where no free slot is: cuts one. */
+int aw_stack_get_new(struct aw_stack_pool *p, unsigned class_index, struct aw_fiber **ret);
+
+static inline int aw_stack_get(struct aw_stack_pool *p, size_t size, struct aw_fiber **ret)
+{
+    unsigned i = aw_stack_class_of(size);
+    struct aw_fiber *f = AW_LIKELY(i < AW_STACK_CLASSES) ? p->classes[i].free : NULL;
+    if (AW_UNLIKELY(!f))
+        return aw_stack_get_new(p, i, ret);
+    p->classes[i].free = f->free_next;
+    f->free_next = f;
+    p->slots_live++;
+    *ret = f;
+    return 0;
+}
+
+static inline void aw_stack_put(struct aw_stack_pool *p, struct aw_fiber *f)
+{
+    aw_assert(f->free_next == f); /* in use, and a slot's: neither put twice nor a thread's */
+    unsigned i = (unsigned)__builtin_ctz(f->slot_size) - AW_STACK_MIN_LOG2;
+    f->free_next = p->classes[i].free;
+    p->classes[i].free = f;
+    p->slots_live--;
+}
+
+/* Does the address lie in the guard page below this fiber's stack? */
+static inline bool aw_stack_guard_hit(const struct aw_fiber *f, uintptr_t addr, size_t page)
+{
+    uintptr_t lo = (uintptr_t)f->stack_lo;
+    return f->stack_lo && addr < lo && addr >= lo - page;
+}
+
+#include "coro/switch.h"
+
+#endif

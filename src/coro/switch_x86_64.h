@@ -1,0 +1,111 @@
+/*
+ * switch_x86_64.h - the context switch of x86-64, as inline assembly.
+ *
+ * The idea: a switch need not save what nobody needs.  The assembly saves and loads rsp, rbp and
+ * rip itself and declares every other register lost; the compiler, which knows what is live where
+ * the switch is inlined, spills just that.  A called switch would save six registers every time.
+ *
+ *   - It ends in a jump.  A ret would meet a return predictor that has the other fiber's callers
+ *     on it: a misprediction per switch, five times the whole cost.
+ *   - It pushes nothing, so the red zone below rsp needs no care: nothing writes to a stack that
+ *     is not running, signal handlers included.
+ *   - rbp is put back as it was, so it may be a frame pointer or a common register.  The rest of a
+ *     frame is described by the compiler's own CFI and is right again at the landing label, where
+ *     rsp and rbp are.  In between, for three instructions, they belong to the other fiber: there
+ *     the return address is declared undefined, which ends an unwinding rather than mislead it.
+ *   - The landing label is reached by an indirect jump, so it is an endbr64 where indirect branch
+ *     tracking is compiled in.
+ *   - Shadow stacks are not switched: a function that has landed would return against the other
+ *     fiber's.  aw_shadow_stack_on() tells; no slot is made in such a thread.
+ *   - mxcsr and the x87 control word are not touched: they are the thread's (fiber.h).
+ *
+ * At the landing rdi is the fiber that was left and rsi the one that goes on.  aw_fiber_start,
+ * in entry_x86_64.S, depends on that and on rbp.
+ */
+#ifndef AW_SWITCH_X86_64_H
+#define AW_SWITCH_X86_64_H
+
+#include "coro/fiber.h"
+
+_Static_assert(offsetof(struct aw_fiber, regs.sp) == 0, "known to the assembly");
+_Static_assert(offsetof(struct aw_fiber, regs.ip) == 8, "known to the assembly");
+_Static_assert(offsetof(struct aw_fiber, regs.fp) == 16, "known to the assembly");
+
+/* Where new fibers land; the function to call is in rbp. */
+void aw_fiber_start(void);
+
+#if defined(__CET__) && (__CET__ & 1)
+#define AW_ASM_LANDING "endbr64\n\t"
+#else
+#define AW_ASM_LANDING
+#endif
+
+/* CFI directives are an error where the compiler emits none of its own. */
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+#define AW_ASM_CFI_OFF ".cfi_remember_state\n\t.cfi_undefined rip\n\t"
+#define AW_ASM_CFI_ON ".cfi_restore_state\n\t"
+#else
+#define AW_ASM_CFI_OFF
+#define AW_ASM_CFI_ON
+#endif
+
+#ifdef __AVX512F__
+#define AW_ASM_LOST_AVX512                                                                         \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",    \
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5",  \
+        "k6", "k7"
+#else
+#define AW_ASM_LOST_AVX512
+#endif
+
+/* Goes on in the fiber at rsi. */
+#define AW_ASM_GO                                                                                  \
+    "movq 8(%%rsi), %%rcx\n\t" AW_ASM_CFI_OFF "movq 0(%%rsi), %%rsp\n\t"                           \
+    "movq 16(%%rsi), %%rbp\n\t"                                                                    \
+    "jmpq *%%rcx\n\t" AW_ASM_CFI_ON
+
+/* All but rsp and rbp, which are put back, and rdi and rsi, which are results. */
+#define AW_ASM_LOST                                                                                \
+    "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",      \
+        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",  \
+        "xmm12", "xmm13", "xmm14", "xmm15", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6",       \
+        "mm7", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "cc",          \
+        "memory" AW_ASM_LOST_AVX512
+
+static inline __attribute__((always_inline)) struct aw_fiber *aw_regs_swap(struct aw_fiber *from,
+                                                                           struct aw_fiber *to)
+{
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+                     "movq %%rsp, 0(%%rdi)\n\t"
+                     "movq %%rax, 8(%%rdi)\n\t"
+                     "movq %%rbp, 16(%%rdi)\n\t" /* from can be resumed now */
+                     AW_ASM_GO "1:\n\t" AW_ASM_LANDING
+                     : "+D"(from), "+S"(to)
+                     :
+                     : AW_ASM_LOST);
+    return from;
+}
+
+static inline __attribute__((always_inline, noreturn)) void aw_regs_jump(struct aw_fiber *from,
+                                                                         struct aw_fiber *to)
+{
+    __asm__ volatile(AW_ASM_GO : : "D"(from), "S"(to) : "rcx", "memory");
+    __builtin_unreachable();
+}
+
+/* What makes the first switch call `entry` on the stack that ends at `top`, a multiple of 16. */
+static inline struct aw_regs aw_regs_initial(char *top, uintptr_t entry)
+{
+    return (struct aw_regs){
+        .sp = top, .ip = (void *)(uintptr_t)aw_fiber_start, .fp = (void *)entry};
+}
+
+/* Does this thread run with a shadow stack?  rdsspq leaves the zero where there is none. */
+static inline bool aw_shadow_stack_on(void)
+{
+    uint64_t ssp = 0;
+    __asm__ volatile("rdsspq %0" : "+r"(ssp));
+    return ssp != 0;
+}
+
+#endif

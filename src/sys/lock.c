@@ -1,0 +1,23 @@
+/*
+ * lock.c - the one lock of the process: for rare things that all threads share.
+ *
+ * Loops share nothing, so nearly nothing needs a lock.  The exception is a list that must be
+ * complete at the end of the process; it is short-lived, uncontended work under a single mutex.
+ */
+#include <pthread.h>
+
+#include "sys/sys.h"
+
+static pthread_mutex_t process_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void aw_process_lock(void)
+{
+    int err = pthread_mutex_lock(&process_lock);
+    aw_assert(err == 0);
+}
+
+void aw_process_unlock(void)
+{
+    int err = pthread_mutex_unlock(&process_lock);
+    aw_assert(err == 0);
+}

@@ -1,0 +1,86 @@
+/*
+ * process.c - small questions to the process and the thread, and the way to standard error.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "sys/sys.h"
+
+size_t aw_page_size(void)
+{
+    static _Atomic size_t cached;
+    size_t size = atomic_load_explicit(&cached, memory_order_relaxed);
+    if (size == 0) {
+        size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&cached, size, memory_order_relaxed);
+    }
+    return size;
+}
+
+/* Asked anew each time: a number remembered per thread would be the parent's after a fork. */
+long aw_thread_id(void)
+{
+    return syscall(SYS_gettid);
+}
+
+/* May a write that failed be tried again?  A full pipe that is non-blocking is waited for, as a
+ * blocking one would be, but only for a while. */
+static bool worth_another_try(int reason)
+{
+    const int patience_ms = 1000;
+    if (reason == EINTR)
+        return true;
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return reason == EAGAIN && poll(&p, 1, patience_ms) > 0;
+}
+
+/* Not through the table: what tests and simulators make fail must still be reported. */
+void aw_stderr_write(const char *text, size_t n)
+{
+    int saved = errno;
+    while (n > 0) {
+        ssize_t done = write(STDERR_FILENO, text, n);
+        if (done < 0 && !worth_another_try(errno))
+            break;
+        if (done > 0) {
+            text += done;
+            n -= (size_t)done;
+        }
+    }
+    errno = saved;
+}
+
+/* The base is what the loader added to the addresses in the module's file: for a program linked
+ * to a fixed place that is 0, and the offset is the address itself, as addr2line wants it. */
+static bool find_module(const void *addr, const char **name, uintptr_t *base)
+{
+    Dl_info info;
+#ifdef __GLIBC__
+    struct link_map *map = NULL;
+    if (!dladdr1(addr, &info, (void **)&map, RTLD_DL_LINKMAP) || !info.dli_fname)
+        return false;
+    *base = (uintptr_t)map->l_addr;
+#else
+    if (!dladdr(addr, &info) || !info.dli_fname)
+        return false;
+    *base = (uintptr_t)info.dli_fbase;
+#endif
+    const char *slash = strrchr(info.dli_fname, '/');
+    *name = slash ? slash + 1 : info.dli_fname;
+    return true;
+}
+
+void aw_code_address(const void *addr, char *out, size_t size)
+{
+    const char *name;
+    uintptr_t base;
+    if (find_module(addr, &name, &base))
+        snprintf(out, size, "%s+0x%zx", name, (size_t)((uintptr_t)addr - base));
+    else
+        snprintf(out, size, "0x%zx", (size_t)(uintptr_t)addr);
+}

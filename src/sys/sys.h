@@ -1,0 +1,107 @@
+/*
+ * sys.h - everything the library asks of the operating system, in one place.
+ *
+ * System calls go through one table, the allocator through one hook.  Tests put failing or
+ * recording functions there, a simulator puts a whole world there, and nothing above this layer
+ * can tell.  The entries return a value >= 0 or a negated errno: errno itself is never read above
+ * this layer, because a compiler may keep its address across a switch.
+ *
+ * This is the only layer that includes the system's headers; what the layers above need of their
+ * constants and structs they get from here.
+ */
+#ifndef AW_SYS_H
+#define AW_SYS_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+/* The table.  Every entry has the arguments of the call it is named after, and returns its result
+ * or -errno (mmap: NULL-able pointer through `ret`, and 0 or -errno).  errno is left as it was. */
+struct aw_sys_table {
+    int (*map)(void **ret, size_t size);            /* private, anonymous, no-reserve, read-write */
+    int (*unmap)(void *addr, size_t size);
+    int (*protect_none)(void *addr, size_t size);   /* mprotect(PROT_NONE): a guard */
+    int (*discard)(void *addr, size_t size);        /* madvise(MADV_DONTNEED) */
+    int (*no_huge)(void *addr, size_t size);        /* madvise(MADV_NOHUGEPAGE) */
+    int (*epoll_create)(void);                      /* close-on-exec */
+    int (*epoll_ctl)(int ep, int op, int fd, struct epoll_event *ev);
+    int (*epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns); /* <0: ever */
+    int (*eventfd)(void);                           /* close-on-exec, non-blocking */
+    int (*get_flags)(int fd);                       /* fcntl(F_GETFL) */
+    int (*poll_one)(int fd, short events);          /* poll() with no wait: revents */
+    ssize_t (*read)(int fd, void *buf, size_t n);
+    ssize_t (*write)(int fd, const void *buf, size_t n);
+    int (*close)(int fd);
+};
+extern struct aw_sys_table aw_sys;
+
+/* ---- memory ---- */
+
+/* Memory from the hook of await/memory.h: aligned for any type, or NULL. */
+void *aw_mem_alloc(size_t size);
+void *aw_mem_zalloc(size_t size);
+void aw_mem_free(void *ptr);
+
+/* ---- clock ---- */
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t aw_clock_real(void);
+
+/* A loop's clock: the real one, or a virtual one that stands still until it is moved. */
+struct aw_clock {
+    bool is_virtual;
+    int64_t virtual_now; /* ns; what a virtual clock reads */
+};
+
+static inline int64_t aw_clock_now(const struct aw_clock *c)
+{
+    return AW_UNLIKELY(c->is_virtual) ? c->virtual_now : aw_clock_real();
+}
+
+/* ---- process, thread, environment ---- */
+
+size_t aw_page_size(void);
+
+/* Number of times this process is a fork of the one the library was loaded in.  `on_child` is
+ * called in every forked child, in the forking thread, before fork() returns there. */
+unsigned aw_fork_generation(void);
+int aw_fork_watch(void (*on_child)(void)); /* once per process; later calls do nothing */
+
+/* The one lock of the process, for rare things that threads share.  Not recursive. */
+void aw_process_lock(void);
+void aw_process_unlock(void);
+
+/* The number of the calling thread, for messages. */
+long aw_thread_id(void);
+
+/* Writes text to standard error in one piece, as far as that goes. */
+void aw_stderr_write(const char *text, size_t n);
+
+/* "module+0xoffset" of a code address into `out` (always NUL-terminated), for addr2line. */
+void aw_code_address(const void *addr, char *out, size_t size);
+
+/* ---- faults ---- */
+
+/* Called in signal context on the alternate stack with the address of a memory fault: true when
+ * it knew the address and has said so (the process then ends by the signal's default action),
+ * false to pass the fault to whoever handled it before. */
+typedef bool aw_trap_fn(uintptr_t addr);
+
+/* Handle SIGSEGV on an alternate stack of this thread, but only where the default action was in
+ * force or `force` is given; a former handler is chained to.  Returns 0, 1 when somebody else's
+ * handler was left alone, or -errno (-EBUSY: installed with another function).  Thread by thread;
+ * counted, so that nested calls pair up: each call that returned 0 is undone by one remove, in the
+ * same thread and before it ends.  A remove without an install does nothing. */
+int aw_trap_install(aw_trap_fn *fn, bool force);
+void aw_trap_remove(void);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * table.c - the system calls as they are, behind the table that can replace them.
+ *
+ * Each entry does the call and folds errno into its result.  errno itself is put back as it was
+ * found: some entries are used in signal handlers, and a program's own errno is none of our
+ * business.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "sys/notes.h"
+#include "sys/sys.h"
+
+/* The result of a call that left its reason in errno; `saved` is errno from before the call. */
+static ssize_t settle(ssize_t result, int saved)
+{
+    if (AW_LIKELY(result >= 0))
+        return result;
+    int reason = errno;
+    errno = saved;
+    return -reason;
+}
+
+static int sys_map(void **ret, size_t size)
+{
+    int saved = errno;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (addr == MAP_FAILED)
+        return (int)settle(-1, saved);
+    *ret = addr;
+    return 0;
+}
+
+static int sys_unmap(void *addr, size_t size)
+{
+    int saved = errno;
+    return (int)settle(munmap(addr, size), saved);
+}
+
+static int sys_protect_none(void *addr, size_t size)
+{
+    int saved = errno;
+    return (int)settle(mprotect(addr, size, PROT_NONE), saved);
+}
+
+static int sys_discard(void *addr, size_t size)
+{
+    int saved = errno;
+    return (int)settle(madvise(addr, size, MADV_DONTNEED), saved);
+}
+
+static int sys_no_huge(void *addr, size_t size)
+{
+    int saved = errno;
+    return (int)settle(madvise(addr, size, MADV_NOHUGEPAGE), saved);
+}
+
+static int sys_epoll_create(void)
+{
+    int saved = errno;
+    return (int)settle(epoll_create1(EPOLL_CLOEXEC), saved);
+}
+
+static int sys_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
+{
+    int saved = errno;
+    return (int)settle(epoll_ctl(ep, op, fd, ev), saved);
+}
+
+/* A timeout in the milliseconds of epoll_wait(), rounded up: waking early would make a loop spin
+ * through the last millisecond before each timer. */
+static int milliseconds(int64_t ns)
+{
+    const int64_t ns_per_ms = 1000000;
+    if (ns < 0)
+        return -1;
+    int64_t ms = ns / ns_per_ms + (ns % ns_per_ms != 0);
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* The thread sanitizer delivers signals in calls that it knows, and it does not know this one. */
+#if defined(SYS_epoll_pwait2) && !defined(AW_TSAN)
+
+/* Waits with nanoseconds; -ENOSYS where this kernel, or a filter in front of it, has no such call
+ * (filters of old answer EPERM, which the call itself never does). */
+static int epoll_wait_ns(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+{
+    static atomic_bool missing;
+    const int64_t ns_per_s = 1000000000;
+    if (atomic_load_explicit(&missing, memory_order_relaxed))
+        return -ENOSYS;
+    int saved = errno;
+    struct timespec ts = {.tv_sec = timeout_ns / ns_per_s, .tv_nsec = timeout_ns % ns_per_s};
+    long n = syscall(SYS_epoll_pwait2, ep, evs, max, timeout_ns < 0 ? NULL : &ts, NULL, (size_t)0);
+    int result = (int)settle(n, saved);
+    if (result != -ENOSYS && result != -EPERM)
+        return result;
+    atomic_store_explicit(&missing, true, memory_order_relaxed);
+    return -ENOSYS;
+}
+
+#else
+
+static int epoll_wait_ns(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+{
+    (void)ep, (void)evs, (void)max, (void)timeout_ns;
+    return -ENOSYS;
+}
+
+#endif
+
+static int sys_epoll_wait(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+{
+    int n = epoll_wait_ns(ep, evs, max, timeout_ns);
+    if (n != -ENOSYS)
+        return n;
+    int saved = errno;
+    return (int)settle(epoll_wait(ep, evs, max, milliseconds(timeout_ns)), saved);
+}
+
+static int sys_eventfd(void)
+{
+    int saved = errno;
+    return (int)settle(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), saved);
+}
+
+static int sys_get_flags(int fd)
+{
+    int saved = errno;
+    return (int)settle(fcntl(fd, F_GETFL), saved);
+}
+
+static int sys_poll_one(int fd, short events)
+{
+    int saved = errno;
+    struct pollfd p = {.fd = fd, .events = events};
+    int n = (int)settle(poll(&p, 1, 0), saved);
+    return n < 0 ? n : p.revents;
+}
+
+static ssize_t sys_read(int fd, void *buf, size_t n)
+{
+    int saved = errno;
+    return settle(read(fd, buf, n), saved);
+}
+
+static ssize_t sys_write(int fd, const void *buf, size_t n)
+{
+    int saved = errno;
+    return settle(write(fd, buf, n), saved);
+}
+
+static int sys_close(int fd)
+{
+    int saved = errno;
+    return (int)settle(close(fd), saved);
+}
+
+struct aw_sys_table aw_sys = {
+    .map = sys_map,
+    .unmap = sys_unmap,
+    .protect_none = sys_protect_none,
+    .discard = sys_discard,
+    .no_huge = sys_no_huge,
+    .epoll_create = sys_epoll_create,
+    .epoll_ctl = sys_epoll_ctl,
+    .epoll_wait = sys_epoll_wait,
+    .eventfd = sys_eventfd,
+    .get_flags = sys_get_flags,
+    .poll_one = sys_poll_one,
+    .read = sys_read,
+    .write = sys_write,
+    .close = sys_close,
+};
