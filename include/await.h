@@ -1,0 +1,25 @@
+/*
+ * await.h - asyncio for C: the core in one include.
+ *
+ * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
+ * the headers in this order: error, task, work, compose, loop, local, io, report, memory.
+ */
+#ifndef AWAIT_H
+#define AWAIT_H
+
+#include "await/compose.h"
+#include "await/error.h"
+#include "await/io.h"
+#include "await/local.h"
+#include "await/loop.h"
+#include "await/memory.h"
+#include "await/report.h"
+#include "await/task.h"
+#include "await/work.h"
+
+/* The version of these headers. */
+#define AW_VERSION_MAJOR 0
+#define AW_VERSION_MINOR 1
+#define AW_VERSION_PATCH 0
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * error.c - the detail that goes with an error code.
+ *
+ * A code is a number and says little; the words beside it ("why was I cancelled?") are a text that
+ * the future owns and whoever awaits it shares.  Sharing is a reference, so that failing never
+ * allocates: a text is made where it is given (aw_cancel, aw_set_error), and where there is no
+ * memory for it the code travels alone.
+ */
+#include <string.h>
+
+#include "core/core.h"
+
+_Thread_local struct aw_thread aw_self;
+
+struct aw_text *aw_text_new(const char *s)
+{
+    if (!s || !*s)
+        return NULL;
+    size_t n = strlen(s) + 1;
+    struct aw_text *t = aw_mem_alloc(sizeof *t + n);
+    if (!t)
+        return NULL;
+    t->refs = 1;
+    memcpy(t->s, s, n);
+    return t;
+}
+
+struct aw_text *aw_text_ref(struct aw_text *t)
+{
+    if (t)
+        t->refs++;
+    return t;
+}
+
+void aw_text_unref(struct aw_text *t)
+{
+    if (t && --t->refs == 0)
+        aw_mem_free(t);
+}
+
+struct aw_errslot *aw_errslot_current(void)
+{
+    aw_loop *l = aw_self.loop;
+    return l && l->current ? &l->current->err : &aw_self.err;
+}
+
+void aw_errslot_fini(struct aw_errslot *slot)
+{
+    aw_text_unref(slot->owner);
+    *slot = (struct aw_errslot){0};
+}
+
+/* Replace the detail; takes over the reference to `owner`. */
+static void set_detail(struct aw_errslot *slot, int code, const char *msg, struct aw_text *owner)
+{
+    aw_text_unref(slot->owner);
+    slot->msg_code = code;
+    slot->msg = msg;
+    slot->owner = owner;
+}
+
+/* The detail that belongs to `code`, for a future to keep; NULL when the last one was another's. */
+struct aw_text *aw_errslot_share(const struct aw_errslot *slot, int code)
+{
+    if (slot->msg_code != code)
+        return NULL;
+    return slot->owner ? aw_text_ref(slot->owner) : aw_text_new(slot->msg);
+}
+
+int aw_fail(int code, const char *msg)
+{
+    set_detail(aw_errslot_current(), code, msg, NULL);
+    return code;
+}
+
+void *aw_fail_null(int code, const char *msg)
+{
+    struct aw_errslot *slot = aw_errslot_current();
+    set_detail(slot, code, msg, NULL);
+    slot->code = code;
+    return NULL;
+}
+
+void *aw_null(int code)
+{
+    aw_errslot_current()->code = code;
+    return NULL;
+}
+
+int aw_fail_text(int code, struct aw_text *text)
+{
+    struct aw_errslot *slot = aw_errslot_current();
+    if (AW_LIKELY(!text && !slot->owner))
+        slot->msg = NULL;
+    else
+        set_detail(slot, code, text ? text->s : NULL, aw_text_ref(text));
+    return code;
+}
+
+int aw_null_handle(void)
+{
+    int code = aw_errslot_current()->code;
+    return code < 0 ? code : aw_fail(-EINVAL, "the handle is NULL");
+}
+
+int aw_errno(void)
+{
+    return aw_errslot_current()->code;
+}
+
+const char *aw_errmsg(void)
+{
+    const char *msg = aw_errslot_current()->msg;
+    return msg ? msg : "";
+}
+
+void *aw_refuse(int code, const char *msg)
+{
+    struct aw_errslot *slot = aw_errslot_current();
+    struct aw_text *text = aw_text_new(msg);
+    slot->code = code < 0 ? code : -EINVAL;
+    set_detail(slot, slot->code, text ? text->s : NULL, text);
+    return NULL;
+}

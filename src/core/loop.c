@@ -1,0 +1,338 @@
+/*
+ * loop.c - the pass, the poll and the clock.
+ *
+ *     pass:  poll the kernel   (only if something is in flight; no waiting if work is ready)
+ *            finish operations (wakes tasks)
+ *            fire timers       (wakes tasks, queues callbacks)
+ *            run the batch     (what was ready when it began)
+ *
+ * A virtual clock stands still while there is work.  When nothing is ready it jumps to the next
+ * timer; while an operation is with the kernel it waits for that first, no longer than the timer
+ * would have taken for real.
+ *
+ * A loop's memory outlives its closing until the last of its futures and handles is gone, so that
+ * using one late is an error and never a wild pointer.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+
+#define SLOW_STEP_NS 100000000
+
+bool aw_env_flag(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+static bool virtual_by_env(void)
+{
+    const char *value = getenv("AWAIT_CLOCK");
+    return value && strcmp(value, "virtual") == 0;
+}
+
+/* In the child of a fork: no loop runs here, whatever ran in the parent's thread. */
+static void forget_loop(void)
+{
+    aw_self.forked = aw_self.forked || aw_self.loop;
+    aw_self.loop = NULL;
+}
+
+/* ---- making and closing ---- */
+
+aw_loop *aw_loop_new_(const aw_loop_opts *opts)
+{
+    int err = aw_fork_watch(forget_loop);
+    aw_loop *l = err < 0 ? NULL : aw_mem_zalloc(sizeof *l);
+    if (!l)
+        return aw_fail_null(err < 0 ? err : -ENOMEM, NULL);
+    l->refs = 1;
+    l->backend = opts->backend;
+    l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
+    l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
+    l->slow_ns = SLOW_STEP_NS;
+    l->fork_generation = aw_fork_generation();
+    aw_list_init(&l->tasks);
+    aw_list_init(&l->unlooked);
+    aw_list_init(&l->cancel_queue);
+    aw_timers_init(&l->timers, aw_clock_now(&l->clock));
+    aw_stack_pool_init(&l->stacks, sizeof(struct aw_tcb));
+    return l;
+}
+
+void aw_loop_unref(aw_loop *l)
+{
+    aw_assert(l->refs > 0);
+    if (--l->refs)
+        return;
+    aw_stack_pool_fini(&l->stacks);
+    aw_mem_free(l);
+}
+
+/* What is scheduled will not run: let go of it. */
+static void drop_schedule(aw_loop *l)
+{
+    struct aw_timer *timer;
+    while ((timer = aw_timers_take_any(&l->timers)) != NULL)
+        aw_handle_drop_timer(timer);
+    aw_fifo_node *node;
+    while ((node = aw_fifo_pop(&l->ready)) != NULL) {
+        struct aw_ready *item = aw_container_of(node, struct aw_ready, link);
+        if (item->run)
+            item->run(item); /* sees that the loop is closed */
+    }
+}
+
+/* Failures that somebody still holds and nobody has looked at. */
+static void report_unlooked(aw_loop *l)
+{
+    while (!aw_list_empty(&l->unlooked)) {
+        aw_future *f = aw_container_of(l->unlooked.next, aw_future, watchers);
+        aw_future_look(f);
+        aw_report_task(f, AW_REPORT_NEVER_RETRIEVED,
+                       f->kind == AW_KIND_TASK ? "a task failed and nobody looked at it"
+                                               : "a future failed and nobody looked at it");
+    }
+}
+
+int aw_loop_close(aw_loop *l)
+{
+    if (!l)
+        return 0;
+    AW_TRY(aw_loop_check(l));
+    if (l == aw_self.loop)
+        return aw_fail(AW_EMISUSE, "the loop is running");
+    if (l->closed)
+        return 0;
+    while (!aw_list_empty(&l->tasks))
+        aw_task_abandon(aw_container_of(l->tasks.next, struct aw_tcb, all));
+    l->closed = true;
+    drop_schedule(l);
+    aw_fds_close(l);
+    aw_coro_report_unused(l);
+    report_unlooked(l);
+    if (l->io)
+        l->io->backend->close(l->io);
+    l->io = NULL;
+    return 0;
+}
+
+void aw_loop_free(aw_loop *l)
+{
+    if (l && aw_loop_close(l) == 0)
+        aw_loop_unref(l);
+}
+
+/* ---- entering and leaving ---- */
+
+static int open_backend(aw_loop *l)
+{
+    const char *why = NULL;
+    if (l->io)
+        return 0;
+    int err = aw_io_open(&l->io, l->backend, &why);
+    return err < 0 ? aw_fail(err, why) : 0;
+}
+
+int aw_loop_enter(aw_loop *l)
+{
+    if (!l)
+        return aw_null_handle();
+    AW_TRY(aw_loop_check(l));
+    if (l->closed)
+        return aw_fail(AW_EMISUSE, "the loop is closed");
+    if (aw_self.loop)
+        return aw_fail(AW_EMISUSE, l == aw_self.loop ? "the loop is running already"
+                                                     : "another loop runs in this thread");
+    AW_TRY(open_backend(l));
+    AW_TRY(aw_overflow_watch());
+    aw_self.id = aw_thread_id();
+    atomic_store_explicit(&l->owner, &aw_self, memory_order_relaxed);
+    aw_self.loop = l;
+    l->current = NULL;
+    l->context = NULL;
+    aw_fiber_adopt_thread(&l->main);
+    aw_fds_start(l);
+    return 0;
+}
+
+void aw_loop_leave(aw_loop *l)
+{
+    aw_assert(aw_self.loop == l && !l->current);
+    aw_self.loop = NULL;
+    atomic_store_explicit(&l->owner, NULL, memory_order_relaxed);
+    aw_overflow_unwatch();
+}
+
+/* ---- passes ---- */
+
+/* Nothing is ready: how long may the poll wait?  -EDEADLK: nothing could ever end it. */
+static int64_t time_to_wait(aw_loop *l, bool *forever)
+{
+    int64_t next = aw_timers_next(&l->timers), now = aw_clock_now(&l->clock);
+    *forever = next == INT64_MAX;
+    if (*forever)
+        return -1;
+    return next > now ? next - now : 0;
+}
+
+static int poll_kernel(aw_loop *l, int64_t timeout)
+{
+    aw_list completed;
+    aw_list_init(&completed);
+    int err = l->io->backend->poll(l->io, timeout, &completed);
+    if (err < 0 && err != -EINTR)
+        return aw_fail(err, "the loop could not poll the kernel");
+    aw_list *link;
+    while ((link = aw_list_pop_front(&completed)) != NULL) {
+        struct aw_op *op = aw_container_of(link, struct aw_op, link);
+        op->done(op);
+    }
+    return 0;
+}
+
+/* Wait until there is something to do. */
+static int wait_for_work(aw_loop *l)
+{
+    bool forever;
+    int64_t timeout = time_to_wait(l, &forever);
+    bool in_flight = l->io->in_flight > 0;
+    if (forever && !in_flight && l->detect_deadlock && !l->exposed)
+        return -EDEADLK;
+    if (!l->clock.is_virtual || forever)
+        return poll_kernel(l, timeout);
+    if (in_flight) {
+        AW_TRY(poll_kernel(l, timeout));
+        if (l->ready.head)
+            return 0;
+    }
+    l->clock.virtual_now += timeout;
+    return 0;
+}
+
+static int pass(aw_loop *l)
+{
+    if (!l->ready.head && !l->stop)
+        AW_TRY(wait_for_work(l));
+    else if (l->io->in_flight)
+        AW_TRY(poll_kernel(l, 0));
+    if (l->timers.count)
+        aw_timers_fire(&l->timers, aw_clock_now(&l->clock));
+    l->batch = l->ready;
+    l->ready.head = NULL;
+    aw_sched_run_batch(l);
+    return 0;
+}
+
+int aw_loop_passes(aw_loop *l)
+{
+    int err = 0;
+    for (;;) {
+        err = pass(l);
+        if (err < 0 || l->stop == AW_STOP_THIS_PASS || l->one_pass)
+            break;
+        if (l->stop == AW_STOP_NEXT_PASS)
+            l->stop = AW_STOP_THIS_PASS;
+    }
+    l->stop = AW_STOP_NO;
+    return err;
+}
+
+void aw_loop_advance(aw_loop *l, double seconds)
+{
+    aw_assert(l->clock.is_virtual);
+    l->clock.virtual_now += aw_ns_from_seconds(seconds);
+}
+
+/* ---- asking and telling ---- */
+
+int aw_loop_stop(aw_loop *l)
+{
+    if (!l)
+        return aw_null_handle();
+    AW_TRY(aw_loop_check(l));
+    l->stop = AW_STOP_THIS_PASS;
+    return 0;
+}
+
+bool aw_loop_is_running(aw_loop *l)
+{
+    return l && atomic_load_explicit(&l->owner, memory_order_relaxed) != NULL;
+}
+
+bool aw_loop_is_closed(aw_loop *l)
+{
+    return l && l->closed;
+}
+
+aw_loop *aw_running_loop(void)
+{
+    aw_loop *l = aw_self.loop;
+    if (!l)
+        return aw_null(aw_no_loop());
+    l->exposed = true;
+    return l;
+}
+
+double aw_loop_time(aw_loop *l)
+{
+    return l ? (double)aw_clock_now(&l->clock) / 1e9 : 0;
+}
+
+double aw_time(void)
+{
+    aw_loop *l = aw_self.loop;
+    return (double)(l ? aw_clock_now(&l->clock) : aw_clock_real()) / 1e9;
+}
+
+double aw_left(double deadline)
+{
+    double left = deadline - aw_time();
+    return left == 0 ? -1e-9 : left;
+}
+
+void aw_loop_set_debug(aw_loop *l, bool on)
+{
+    if (!l || aw_loop_check(l) < 0)
+        return;
+    l->debug = on;
+    l->step_began = aw_clock_now(&l->clock);
+}
+
+bool aw_loop_debug(aw_loop *l)
+{
+    return l && l->debug;
+}
+
+int aw_loop_set_slow_step(aw_loop *l, double seconds)
+{
+    if (!l)
+        return aw_null_handle();
+    AW_TRY(aw_loop_check(l));
+    if (isnan(seconds) || seconds < 0)
+        return aw_fail(-EINVAL, "the duration is negative or NaN");
+    l->slow_ns = aw_ns_from_seconds(seconds);
+    return 0;
+}
+
+int aw_loop_set_exception_handler(aw_loop *l, aw_exception_handler *handler, void *arg)
+{
+    if (!l)
+        return aw_null_handle();
+    AW_TRY(aw_loop_check(l));
+    l->handler = handler;
+    l->handler_arg = arg;
+    return 0;
+}
+
+int aw_loop_set_task_factory(aw_loop *l, aw_task_factory *factory, void *arg)
+{
+    if (!l)
+        return aw_null_handle();
+    AW_TRY(aw_loop_check(l));
+    l->factory = factory;
+    l->factory_arg = arg;
+    return 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * overflow.c - a task that used up its stack: say which, where it was made, how much it had.
+ *
+ * Below each stack lies a page that faults.  The handler runs on an alternate stack, recognises
+ * the page as the running task's guard and writes one block before the signal takes its course; a
+ * fault elsewhere is somebody else's and passed on.  Only async-signal-safe calls are made.
+ */
+#include <stdio.h>
+
+#include "core/core.h"
+
+static void add_number(aw_buf *b, uint64_t n)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    digits[--at] = '\0';
+    do {
+        digits[--at] = (char)('0' + n % 10);
+    } while (n /= 10);
+    aw_buf_add(b, &digits[at]);
+}
+
+static void say_overflow(const struct aw_tcb *t)
+{
+    char text[512];
+    aw_buf b;
+    aw_buf_init(&b, text, sizeof text);
+    aw_buf_add(&b, "await: stack overflow\n  task:    ");
+    if (t->name) {
+        aw_buf_add(&b, t->name->s);
+    } else {
+        aw_buf_add(&b, "Task-");
+        add_number(&b, t->id);
+    }
+    aw_buf_add(&b, " ");
+    aw_buf_add(&b, t->fn_name ? t->fn_name : "");
+    aw_buf_add(&b, "\n  created: ");
+    aw_buf_add(&b, t->fut.file ? t->fut.file : "?");
+    aw_buf_add(&b, ":");
+    add_number(&b, (uint64_t)t->fut.line);
+    aw_buf_add(&b, "\n  stack:   ");
+    add_number(&b, t->fiber.slot_size);
+    aw_buf_add(&b, " bytes; give it more with .stack_size\n");
+    aw_stderr_write(text, b.len);
+}
+
+static bool on_fault(uintptr_t addr)
+{
+    aw_loop *l = aw_self.loop;
+    if (!l || !l->current || !aw_stack_guard_hit(&l->current->fiber, addr, aw_page_size()))
+        return false;
+    say_overflow(l->current);
+    return true;
+}
+
+int aw_overflow_watch(void)
+{
+    int err = aw_trap_install(on_fault, false);
+    return err < 0 ? aw_fail(err, "no alternate stack for faults") : 0;
+}
+
+void aw_overflow_unwatch(void)
+{
+    aw_trap_remove();
+}

@@ -1,0 +1,383 @@
+/*
+ * report.c - every report in one place: what happened, to whom, made where, waiting for what.
+ *
+ * A report is one block of text and a struct with the same facts.  The text is built in a buffer on
+ * the stack, so that "no memory" can be reported too.  It goes to the loop's exception handler,
+ * which runs with the task-local values of the task or callback concerned; if that fails, the
+ * default handler says so and prints the original as well.
+ *
+ *     await: a task failed and nobody looked at it
+ *       task:    Task-3 fetch
+ *       created: main.c:12
+ *       error:   -ECONNREFUSED (Connection refused): example.org:443
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/core.h"
+
+#define TEXT_SIZE 2048
+#define CHAIN_MAX 8 /* waiters named in a report */
+
+/* ---- words ---- */
+
+const char *aw_task_label(struct aw_tcb *t, char *out, size_t size)
+{
+    if (t->name)
+        return t->name->s;
+    snprintf(out, size, "Task-%llu", (unsigned long long)t->id);
+    return out;
+}
+
+static const char *kind_word(const aw_future *f)
+{
+    static const char *const words[] = {"future", "task", "gather", "shield"};
+    return words[f->kind];
+}
+
+static void add_code(aw_buf *b, int code)
+{
+    aw_buf_printf(b, "%s (%s)", aw_error_name(code), aw_strerror(code));
+}
+
+static void add_place(aw_buf *b, const char *file, int line)
+{
+    aw_buf_printf(b, "%s:%d", file ? file : "?", line);
+}
+
+/* "Task-3 fetch", "gather". */
+static void add_who(aw_buf *b, aw_future *f)
+{
+    char label[64];
+    if (f->kind != AW_KIND_TASK) {
+        aw_buf_add(b, kind_word(f));
+        return;
+    }
+    struct aw_tcb *t = aw_tcb_of(f);
+    aw_buf_printf(b, "%s %s", aw_task_label(t, label, sizeof label), t->fn_name ? t->fn_name : "");
+}
+
+static void add_state(aw_buf *b, const aw_future *f)
+{
+    if (f->state == AW_PENDING)
+        aw_buf_add(b, " pending");
+    else if (f->state == AW_CANCELLED)
+        aw_buf_add(b, " cancelled");
+    else if (f->state == AW_FINISHED)
+        aw_buf_printf(b, " finished result=%d", f->result);
+    else
+        aw_buf_printf(b, " finished error=%s", aw_error_name(f->result));
+}
+
+int aw_describe(aw_future *f, char *out, size_t size)
+{
+    aw_buf b;
+    AW_TRY(aw_future_check(f));
+    aw_buf_init(&b, out, size);
+    aw_buf_add(&b, "<");
+    if (f->kind == AW_KIND_TASK)
+        aw_buf_add(&b, "task ");
+    add_who(&b, f);
+    add_state(&b, f);
+    if (f->loop->debug) {
+        aw_buf_add(&b, " created at ");
+        add_place(&b, f->file, f->line);
+    }
+    aw_buf_add(&b, ">");
+    return (int)b.wanted;
+}
+
+/* ---- where a task waits, and who waits for it ---- */
+
+static void add_wait(aw_buf *b, const struct aw_tcb *t)
+{
+    const struct aw_wait *w = t->wait;
+    if (!w) {
+        aw_buf_add(b, "  waiting: nowhere, it has not begun\n");
+        return;
+    }
+    char where[256];
+    aw_code_address(w->caller, where, sizeof where);
+    aw_buf_printf(b, "  waiting: %s", w->kind->name);
+    if (w->kind->describe) {
+        aw_buf_add(b, " (");
+        w->kind->describe(w, b);
+        aw_buf_add(b, ")");
+    }
+    aw_buf_printf(b, ", called at %s\n", where);
+}
+
+static aw_future *first_waiter(const aw_future *f)
+{
+    if (f->state != AW_PENDING)
+        return NULL;
+    aw_list_each(link, &f->watchers) {
+        const struct aw_watch *w = aw_container_of(link, struct aw_watch, link);
+        if (w->kind->waiter)
+            return w->kind->waiter(w);
+    }
+    return NULL;
+}
+
+static void add_waiters(aw_buf *b, const aw_future *f)
+{
+    aw_future *waiter = first_waiter(f);
+    if (!waiter)
+        return;
+    aw_buf_add(b, "  awaited by: ");
+    for (int i = 0; waiter && i < CHAIN_MAX; i++, waiter = first_waiter(waiter)) {
+        aw_buf_add(b, i ? " <- " : "");
+        add_who(b, waiter);
+        aw_buf_add(b, " (");
+        add_place(b, waiter->file, waiter->line);
+        aw_buf_add(b, ")");
+    }
+    aw_buf_add(b, waiter ? " <- ...\n" : "\n");
+}
+
+/* ---- delivery ---- */
+
+static void hand_to_default(const aw_report *r)
+{
+    aw_ignore(aw_default_exception_handler(r, NULL));
+}
+
+static void handler_failed(const aw_report *original, int error)
+{
+    char text[TEXT_SIZE + 256];
+    aw_buf b;
+    aw_buf_init(&b, text, sizeof text);
+    aw_buf_add(&b, "await: the exception handler itself failed\n  error:   ");
+    add_code(&b, error);
+    aw_buf_printf(&b, "\n  while it was handling:\n%s", original->text);
+    aw_report r = *original;
+    r.kind = AW_REPORT_HANDLER_FAILED;
+    r.message = "the exception handler itself failed";
+    r.error = error;
+    r.text = text;
+    hand_to_default(&r);
+}
+
+/* Hand the report over, with the given task-local values in force. */
+static void deliver(aw_report *r, const aw_buf *b, aw_context *context)
+{
+    aw_loop *l = r->loop;
+    r->text = b->data;
+    r->detail = r->detail ? r->detail : "";
+    if (!l || !l->handler) {
+        hand_to_default(r);
+        return;
+    }
+    l->exposed = true;
+    aw_context *mine = aw_context_ref(context), **before = aw_context_enter(&mine);
+    int err = l->handler(r, l->handler_arg);
+    aw_context_leave(before);
+    aw_context_unref(mine);
+    if (err < 0)
+        handler_failed(r, err);
+}
+
+int aw_default_exception_handler(const aw_report *report, void *arg)
+{
+    (void)arg;
+    aw_stderr_write(report->text, strlen(report->text));
+    return 0;
+}
+
+/* ---- the reports ---- */
+
+static void begin(aw_buf *b, char *text, size_t size, const char *message)
+{
+    aw_buf_init(b, text, size);
+    aw_buf_printf(b, "await: %s\n", message);
+}
+
+static void add_error(aw_buf *b, int code, const char *detail)
+{
+    aw_buf_add(b, "  error:   ");
+    add_code(b, code);
+    if (detail && *detail)
+        aw_buf_printf(b, ": %s", detail);
+    aw_buf_add(b, "\n");
+}
+
+static void add_subject(aw_buf *b, aw_future *f)
+{
+    if (f->kind == AW_KIND_TASK) {
+        aw_buf_add(b, "  task:    ");
+        add_who(b, f);
+        aw_buf_add(b, "\n");
+    }
+    aw_buf_add(b, "  created: ");
+    add_place(b, f->file, f->line);
+    aw_buf_add(b, "\n");
+}
+
+void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
+{
+    char text[TEXT_SIZE], label[64];
+    aw_buf b;
+    struct aw_tcb *t = f->kind == AW_KIND_TASK ? aw_tcb_of(f) : NULL;
+    begin(&b, text, sizeof text, message);
+    add_subject(&b, f);
+    if (f->state == AW_FAILED)
+        add_error(&b, f->result, f->detail ? f->detail->s : NULL);
+    if (f->state == AW_PENDING && t && kind != AW_REPORT_NEVER_RAN) {
+        add_wait(&b, t);
+        add_waiters(&b, f);
+    }
+    aw_report r = {.kind = kind,
+                   .message = message,
+                   .error = f->state == AW_FAILED ? f->result : 0,
+                   .detail = f->detail ? f->detail->s : NULL,
+                   .name = t ? aw_task_label(t, label, sizeof label) : NULL,
+                   .fn_name = t ? t->fn_name : NULL,
+                   .file = f->file,
+                   .line = f->line,
+                   .future = f,
+                   .loop = f->loop};
+    f->refs++; /* for the time of the report: it may be on its way out */
+    deliver(&r, &b, t ? t->context : NULL);
+    f->refs--;
+}
+
+void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    struct aw_errslot *slot = aw_errslot_current();
+    struct aw_text *detail = aw_errslot_share(slot, error);
+    begin(&b, text, sizeof text, message);
+    aw_buf_printf(&b, "  callback: %s\n  scheduled: ", h->cb_name ? h->cb_name : "?");
+    add_place(&b, h->file, h->line);
+    aw_buf_add(&b, "\n");
+    add_error(&b, error, detail ? detail->s : NULL);
+    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
+                   .message = message,
+                   .error = error,
+                   .detail = detail ? detail->s : NULL,
+                   .fn_name = h->cb_name,
+                   .file = h->file,
+                   .line = h->line,
+                   .handle = h,
+                   .loop = l};
+    deliver(&r, &b, h->context);
+    aw_text_unref(detail);
+}
+
+void aw_report_done_callback(aw_future *f, const char *message, int error)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    begin(&b, text, sizeof text, message);
+    aw_buf_printf(&b, "  of:      %s", kind_word(f));
+    if (f->kind == AW_KIND_TASK) {
+        aw_buf_add(&b, " ");
+        add_who(&b, f);
+    }
+    aw_buf_add(&b, "\n  created: ");
+    add_place(&b, f->file, f->line);
+    aw_buf_add(&b, "\n");
+    add_error(&b, error, NULL);
+    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
+                   .message = message,
+                   .error = error,
+                   .file = f->file,
+                   .line = f->line,
+                   .future = f,
+                   .loop = f->loop};
+    deliver(&r, &b, aw_context_here());
+}
+
+static void slow_task(aw_report *r, aw_buf *b, struct aw_tcb *t)
+{
+    add_subject(b, &t->fut);
+    aw_buf_printf(b, "  took:    %.3f s\n", r->duration);
+    if (t->wait)
+        add_wait(b, t);
+    r->fn_name = t->fn_name;
+    r->file = t->fut.file;
+    r->line = t->fut.line;
+    r->future = &t->fut;
+}
+
+static void slow_callback(aw_report *r, aw_buf *b, aw_handle *h)
+{
+    aw_buf_printf(b, "  callback: %s\n  scheduled: %s:%d\n  took:    %.3f s\n", h->cb_name, h->file,
+                  h->line, r->duration);
+    r->fn_name = h->cb_name;
+    r->file = h->file;
+    r->line = h->line;
+    r->handle = h;
+}
+
+void aw_report_slow_step(aw_loop *l, struct aw_tcb *t, aw_handle *h, int64_t ns)
+{
+    char text[TEXT_SIZE], label[64];
+    aw_buf b;
+    aw_report r = {.kind = AW_REPORT_SLOW, .duration = (double)ns / 1e9, .loop = l};
+    r.message = t ? "a step of a task blocked the loop" : "a callback blocked the loop";
+    begin(&b, text, sizeof text, r.message);
+    if (t) {
+        r.name = aw_task_label(t, label, sizeof label);
+        slow_task(&r, &b, t);
+        deliver(&r, &b, t->context);
+    } else if (h) {
+        slow_callback(&r, &b, h);
+        deliver(&r, &b, h->context);
+    } else {
+        aw_buf_printf(&b, "  took:    %.3f s\n", r.duration);
+        deliver(&r, &b, NULL);
+    }
+}
+
+void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
+                           int line)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    const char *message = "a coroutine object was never used: its function never ran";
+    begin(&b, text, sizeof text, message);
+    aw_buf_printf(&b, "  coroutine: %s%s%s\n  created:   ", name ? name : "", name ? " " : "",
+                  fn_name ? fn_name : "?");
+    add_place(&b, file, line);
+    aw_buf_add(&b, "\n");
+    aw_report r = {.kind = AW_REPORT_NEVER_AWAITED,
+                   .message = message,
+                   .name = name,
+                   .fn_name = fn_name,
+                   .file = file,
+                   .line = line,
+                   .loop = l};
+    deliver(&r, &b, NULL);
+}
+
+/* ---- deadlock ---- */
+
+static void add_blocked(aw_buf *b, struct aw_tcb *t)
+{
+    aw_buf_add(b, "  task:    ");
+    add_who(b, &t->fut);
+    aw_buf_add(b, ", created at ");
+    add_place(b, t->fut.file, t->fut.line);
+    aw_buf_add(b, "\n");
+    add_wait(b, t);
+}
+
+void aw_report_deadlock(aw_loop *l, aw_future *main)
+{
+    char text[2 * TEXT_SIZE];
+    aw_buf b;
+    const char *message = "deadlock: every task waits, and nothing is left that could wake one";
+    begin(&b, text, sizeof text, message);
+    aw_list_each(link, &l->tasks)
+        add_blocked(&b, aw_container_of(link, struct aw_tcb, all));
+    aw_report r = {.kind = AW_REPORT_DEADLOCK,
+                   .message = message,
+                   .error = -EDEADLK,
+                   .file = main->file,
+                   .line = main->line,
+                   .future = main,
+                   .loop = l};
+    deliver(&r, &b, NULL);
+}
