@@ -1,0 +1,84 @@
+# The door: each target installs what it needs, then lets Meson and Python work.
+#
+# Builds live in build/<configuration>; a configuration is set up once, at its
+# first use, and only rebuilt afterwards.  Nothing outside build/ is written,
+# except by `make install`.
+PREFIX ?= /usr/local
+STRICT = -Dwerror=true -Ddebug_handles=true -Dtests=enabled
+comma = ,
+CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
+
+.PHONY: help demo test test-all bench install lint format clean
+
+help:
+	@echo "make demo      see it run (under a minute)"
+	@echo "make test      build three configurations and run every test"
+	@echo "make test-all  the same, with plain clang, and under valgrind"
+	@echo "make bench     measure"
+	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
+	@echo "make lint      layer and tidy checks only"
+	@echo "make format    clang-format over every C file"
+	@echo "make clean     remove build/"
+
+# Meson's log is long and only of interest when it fails.
+define configure
+	@echo "configuring $(@D)"
+	@mkdir -p $(@D)
+	@$(1) $(@D) >$(@D)/setup.log 2>&1 || { cat $(@D)/setup.log; exit 1; }
+endef
+
+build/release/build.ninja:
+	$(call configure,meson setup --buildtype release -Dtests=disabled)
+build/gcc/build.ninja:
+	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT))
+build/clang/build.ninja:
+	$(call configure,$(CLANG))
+# A build of its own: the library notes its stacks only where valgrind.h is there.
+build/valgrind/build.ninja:
+	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT))
+build/asan/build.ninja:
+	$(call configure,$(CLANG) -Db_sanitize=address$(comma)undefined)
+build/tsan/build.ninja:
+	$(call configure,$(CLANG) -Db_sanitize=thread)
+
+# build/<configuration>/built is never made, so ninja looks every time.
+build/%/built: build/%/build.ninja
+	@ninja --quiet -C build/$*
+
+demo: setup-build
+	@$(MAKE) --no-print-directory build/release/built
+	@scripts/demo build/release
+
+CONFIGS = gcc asan tsan
+CONFIGS_ALL = $(CONFIGS) clang valgrind
+
+test: setup-test
+	@$(MAKE) --no-print-directory $(CONFIGS:%=build/%/built)
+	@tests/run.py $(foreach name,$(CONFIGS),--config $(name)=build/$(name))
+
+test-all: setup-all
+	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
+	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name))
+
+bench: setup-build setup-lint
+	@$(MAKE) --no-print-directory build/release/built
+	@bench/run.py build/release
+
+install: setup-build build/release/build.ninja
+	@meson configure build/release -Dprefix=$(abspath $(PREFIX))
+	@$(MAKE) --no-print-directory build/release/built
+	meson install --no-rebuild -C build/release
+
+lint: setup-lint
+	@scripts/layers.py
+	@scripts/tidy.py
+
+format: setup-format
+	@find . -path './build*' -prune -o -name '*.[ch]' -print -o -name '*.cpp' -print | \
+	    xargs clang-format -i
+
+clean:
+	rm -rf build
+
+setup-%:
+	@scripts/setup $*

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Fails when the built library and its public headers disagree.
+
+Four statements, read off the symbol tables: what the shared library exports is
+named aw_…; it is declared in a public header; what the headers declare with
+AW_API is exported; and the static library's other globals are named aw_… too,
+so that linking it cannot collide with the program's own names.  Besides, L0
+has no mutable global: nothing of src/base lies in .data or .bss.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+from csource import ROOT, public_functions, sources
+
+
+def nm(*arguments):
+    done = subprocess.run(["nm", *map(str, arguments)], text=True, capture_output=True, check=True)
+    return done.stdout.splitlines()
+
+
+def exported(library):
+    """The names in a shared library's dynamic symbol table."""
+    symbols = [line.split() for line in nm("-D", "--defined-only", library)]
+    return {words[-1].split("@")[0] for words in symbols if words[-2] not in "AWw"}
+
+
+def globals_of(archive):
+    """The external names that a static library defines, hidden ones included."""
+    symbols = [line.split() for line in nm("--defined-only", "--extern-only", archive)]
+    return {words[-1] for words in symbols if len(words) == 3}
+
+
+def mutable_of_base(archive):
+    """Names in writable sections of the objects of src/base; constant tables do not count."""
+    found, member = [], ""
+    for line in nm("--format=sysv", "--defined-only", archive):
+        words = [word.strip() for word in line.split("|")]
+        if line.startswith("Symbols from"):
+            member = line
+        elif len(words) == 7 and "src_base_" in member and words[3] == "OBJECT":
+            if re.match(r"\.(data|bss)(?!\.rel\.ro)", words[6]):
+                found.append(words[0])
+    return found
+
+
+def main():
+    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else os.environ.get("AWAIT_BUILD_GCC", ""))
+    library, archive = build / "libawait.so", build / "libawait.a"
+    if not library.exists():
+        print("skip: no plain gcc build at hand")
+        return 77
+    declared = {name for path in sources("include") for name in public_functions(path.read_text())}
+    has = exported(library)
+    found = [f"exported, but not named aw_…: {name}" for name in has if not name.startswith("aw_")]
+    found += [f"exported, but in no public header: {name}" for name in has - declared]
+    found += [f"declared with AW_API, but not exported: {name}" for name in declared - has]
+    found += [f"global in the static library, but not named aw_…: {name}"
+              for name in globals_of(archive) if not name.startswith("aw_")]
+    found += [f"mutable global in src/base: {name}" for name in mutable_of_base(archive)]
+    print("".join(line + "\n" for line in sorted(found)), end="")
+    print(f"abi: {len(has)} exported, {len(declared)} declared, {len(found)} violations")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""Runs the tests: a process per test, a time limit, parallel, in random order.
+
+The binaries (test_* in a build folder's tests/) list their own tests, so there
+is no list to keep; the script tests are named in tests/scripts.txt.  What runs
+is the product of tests and configurations, shuffled by a printed seed.  A test
+that fails is shown with its output and the command that repeats it; the last
+line is always `N passed, N failed`.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import platform
+import random
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SKIPPED = 77
+LIMIT, LIMIT_SLOW = 10, 60
+LONG = 200  # seconds: such tests go first, so that none of them is alone at the end
+SHOWN = 12000  # characters of a failed test's output: both ends of it
+
+# What a configuration adds to a test's environment, by the configuration's name.
+ENVIRONMENT = {
+    "asan": {
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:detect_leaks=1:abort_on_error=1",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    },
+    "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
+    "valgrind": {"AWAIT_TEST_INSTRUMENTED": "1"},
+}
+# How much longer than in a plain build a test may take there.
+SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12}
+WRAPPER = {
+    "valgrind": ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
+                 "--child-silent-after-fork=yes",
+                 "--errors-for-leak-kinds=definite"],
+}
+# clang's TSan gives up at start when the kernel randomises addresses too widely.
+TSAN_MAPPING = "ThreadSanitizer: unexpected memory mapping"
+NO_RANDOMISATION = ["setarch", platform.machine(), "-R"]
+
+
+class Test:
+    """One test in one configuration: what to execute and for how long."""
+
+    def __init__(self, config, name, command, limit, environment):
+        self.config, self.name, self.command = config, name, command
+        self.limit, self.environment = limit, environment
+
+    def repeat_command(self):
+        shown = [f"{k}={shlex.quote(v)}" for k, v in self.environment.items()]
+        return " ".join(shown + [shlex.join(self.command)])
+
+
+class Result:
+    """How a test ended: verdict is "passed", "failed" or "skipped"."""
+
+    def __init__(self, test, verdict, reason, output, seconds):
+        self.test, self.verdict, self.reason = test, verdict, reason
+        self.output, self.seconds = output, seconds
+
+
+def relative(path):
+    """The path as one would type it in the project's folder."""
+    path = pathlib.Path(path).resolve()
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+# ---- discovery ------------------------------------------------------------------------------
+
+
+def list_binary(binary):
+    """The `--list` lines of a test binary, split; retried where TSan dislikes the addresses."""
+    for prefix in ([], [], [], NO_RANDOMISATION):
+        done = subprocess.run(prefix + [str(binary), "--list"], cwd=ROOT, text=True,
+                              capture_output=True, timeout=60, check=False)
+        if TSAN_MAPPING not in done.stdout + done.stderr:
+            break
+    if done.returncode != 0:
+        sys.exit(f"run.py: {binary} --list failed ({done.returncode}):\n{done.stdout}{done.stderr}")
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def unit_tests(config, folder, limits):
+    """Every test of every binary of one configuration; `limits` are the usual and the slow one."""
+    binaries = sorted(p for p in (folder / "tests").glob("test_*")
+                      if p.is_file() and os.access(p, os.X_OK))
+    if not binaries:
+        sys.exit(f"run.py: no test binaries in {folder}/tests: build the configuration first")
+    for binary in binaries:
+        for name, flags, _place in list_binary(binary):
+            limit = limits["slow" in flags.split(",")]
+            command = WRAPPER.get(config, []) + [relative(binary), "--run", name]
+            yield Test(config, name, command, limit * SLOWNESS.get(config, 1),
+                       ENVIRONMENT.get(config, {}))
+
+
+def script_tests(configs):
+    """The lines `name seconds command…` of tests/scripts.txt; builds are in AWAIT_BUILD_*."""
+    environment = {f"AWAIT_BUILD_{name.upper()}": relative(folder) for name, folder in configs}
+    for line in (ROOT / "tests/scripts.txt").read_text().splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            yield Test("scripts", words[0], words[2:], float(words[1]), environment)
+
+
+def wanted(name, filters):
+    """Whether a name contains one of the words; FUT-001 is written FUT_001 in names."""
+    name = name.lower()
+    return not filters or any(f.lower().replace("-", "_") in name.replace("-", "_")
+                              for f in filters)
+
+
+# ---- one test -------------------------------------------------------------------------------
+
+
+def signal_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def wait_or_end(process, limit):
+    """The exit status, and whether it had to be ended: SIGABRT first, for a stack in the output."""
+    try:
+        return process.wait(limit), False
+    except subprocess.TimeoutExpired:
+        signal_group(process, signal.SIGABRT)
+    try:
+        return process.wait(2), True
+    except subprocess.TimeoutExpired:
+        signal_group(process, signal.SIGKILL)
+        return process.wait(), True
+
+
+def execute(test, prefix):
+    """Runs it once, in a session of its own: (status, timed out, output, seconds)."""
+    environment = dict(os.environ, **test.environment)
+    begin = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(prefix + test.command, cwd=ROOT, env=environment,
+                                   stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        status, timed_out = wait_or_end(process, test.limit)
+        signal_group(process, signal.SIGKILL)  # what it left behind dies with it
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    return status, timed_out, text, time.monotonic() - begin
+
+
+def execute_somehow(test):
+    """Runs it; again with fixed addresses, or with luckier ones, where TSan could not start."""
+    outcome = execute(test, [])
+    for prefix in [NO_RANDOMISATION] + [[]] * 8:
+        if TSAN_MAPPING not in outcome[2] and "setarch:" not in outcome[2]:
+            break
+        if not prefix or shutil.which(prefix[0]):
+            outcome = execute(test, prefix)
+    return outcome
+
+
+def run_test(test):
+    try:
+        status, timed_out, output, seconds = execute_somehow(test)
+    except OSError as error:
+        return Result(test, "failed", f"cannot be run: {error}", "", 0)
+    if timed_out:
+        return Result(test, "failed", f"timed out after {test.limit:g} s", output, seconds)
+    if status == 0:
+        return Result(test, "passed", "", output, seconds)
+    if status == SKIPPED:
+        reasons = [line[6:] for line in output.splitlines() if line.startswith("skip: ")]
+        reason = reasons[-1] if reasons else "no reason given"
+        return Result(test, "skipped", reason, output, seconds)
+    if status < 0:
+        return Result(test, "failed", f"killed by {signal.Signals(-status).name}", output, seconds)
+    return Result(test, "failed", f"exit status {status}", output, seconds)
+
+
+# ---- all of them ----------------------------------------------------------------------------
+
+
+def shorten(text):
+    if len(text) <= SHOWN:
+        return text
+    return f"{text[:SHOWN // 2]}\n… {len(text) - SHOWN} characters …\n{text[-SHOWN // 2:]}"
+
+
+def show(result, verbose):
+    """A failure in full; anything else as a line, when asked for."""
+    test = result.test
+    if result.verdict == "failed":
+        print(f"\nFAILED {test.config}: {test.name}: {result.reason}")
+        print("".join(f"    {line}\n" for line in shorten(result.output).splitlines()), end="")
+        print(f"  repeat: {test.repeat_command()}", flush=True)
+    elif verbose:
+        reason = f" ({result.reason})" if result.reason else ""
+        print(f"{result.verdict} {test.config}: {test.name}{reason} {result.seconds:.2f} s",
+              flush=True)
+
+
+def run_all(tests, jobs, verbose):
+    results, lock = [], threading.Lock()
+
+    def one(test):
+        result = run_test(test)
+        with lock:
+            results.append(result)
+            show(result, verbose)
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in [pool.submit(one, test) for test in tests]:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
+
+
+def summarise(results, order, seconds):
+    """Counts per configuration, every skip by name and reason; returns the exit status."""
+    print()
+    count = lambda verdict, some: sum(r.verdict == verdict for r in some)
+    for config in order:
+        some = [r for r in results if r.test.config == config]
+        if some:
+            print(f"{config + ':':10} {count('passed', some)} passed, "
+                  f"{count('failed', some)} failed, {count('skipped', some)} skipped")
+    for r in sorted((r for r in results if r.verdict == "skipped"), key=lambda r: r.test.name):
+        print(f"skipped {r.test.config}: {r.test.name}: {r.reason}")
+    failed = sorted(f"{r.test.config}: {r.test.name}" for r in results if r.verdict == "failed")
+    for name in failed:
+        print(f"failed {name}")
+    if not results:
+        print("nothing ran: no test has such a name")
+    print(f"{seconds:.1f} s")
+    passed, skipped = count("passed", results), count("skipped", results)
+    last = f"{passed} passed, {len(failed)} failed"
+    print(last + (f", {skipped} skipped" if skipped else ""))
+    return 0 if passed + skipped > 0 and not failed else 1
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="run the tests whose name contains one of these")
+    parser.add_argument("--config", action="append", metavar="NAME=DIR", default=[],
+                        help="a built configuration (default: those of build/ that are built)")
+    parser.add_argument("--seed", type=int, help="repeat an order")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS",
+                        help=f"the usual time limit (default: {LIMIT})")
+    parser.add_argument("--repeat", type=int, default=1, help="run each test so many times")
+    parser.add_argument("--list", action="store_true", help="say what would run")
+    parser.add_argument("--no-scripts", action="store_true", help="leave the script tests out")
+    parser.add_argument("--scripts", action="store_true", help="only the script tests")
+    parser.add_argument("-v", "--verbose", action="store_true", help="a line for every test")
+    return parser.parse_args()
+
+
+def configurations(options):
+    pairs = [c.partition("=")[::2] for c in options.config]
+    if not pairs:
+        pairs = [(name, f"build/{name}") for name in ("gcc", "asan", "tsan")
+                 if (ROOT / "build" / name / "tests").is_dir()]
+    return [(name, (ROOT / folder).resolve()) for name, folder in pairs]
+
+
+def main():
+    options = arguments()
+    configs = configurations(options)
+    tests = []
+    if not options.scripts:
+        for name, folder in configs:
+            tests += unit_tests(name, folder, (options.limit, LIMIT_SLOW))
+    if not options.no_scripts:
+        tests += script_tests(configs)
+    tests = [t for t in tests if wanted(t.name, options.names)] * options.repeat
+    if options.list:
+        for test in tests:
+            print(f"{test.config}: {test.name}: {test.repeat_command()}")
+        return 0
+    seed = random.randrange(1 << 31) if options.seed is None else options.seed
+    random.Random(seed).shuffle(tests)
+    tests.sort(key=lambda t: t.limit < LONG)  # stable: the rest stays shuffled
+    print(f"{len(tests)} tests, {options.jobs} at a time, in the order of --seed {seed}",
+          flush=True)
+    begin = time.monotonic()
+    results = run_all(tests, options.jobs, options.verbose)
+    order = [name for name, _ in configs] + ["scripts"]
+    return summarise(results, order, time.monotonic() - begin)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Runs every example on the virtual clock and compares what it prints, times exactly.
+
+Each build at hand is tried.  Beside the expected outputs: a dropped AW_CORO()
+is a warning of both compilers, and being able to start no more tasks is an
+ordinary error.  `examples.py --update BUILD` writes the expected outputs anew,
+to be read before they are committed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import programs  # noqa: E402: found by the line above
+
+ARGUMENTS = {"sleepers": ["1000"]}
+SANITIZED = ("asan", "tsan")
+
+
+def builds():
+    """The folders of the builds at hand, by name."""
+    known = ("gcc", "clang", "asan", "tsan")
+    found = {name: os.environ.get(f"AWAIT_BUILD_{name.upper()}") for name in known}
+    return {name: ROOT / folder for name, folder in found.items() if folder}
+
+
+def run(folder, name, *arguments):
+    command = [folder / "examples" / name, *(arguments or ARGUMENTS.get(name, []))]
+    return programs.run(command, programs.environment(AWAIT_CLOCK="virtual"))
+
+
+def steady(name, text):
+    """What sleepers measures is different each time: keep the words."""
+    return re.sub(r"-?\d[\d.]*", "#", text) if name == "sleepers" else programs.normalise(text)
+
+
+def check(folder, name):
+    """The complaints about one example in one build."""
+    done = run(folder, name)
+    diff = programs.differences(programs.expected(name), steady(name, done.text))
+    return ([f"exit status {done.status}"] if done.status else []) + diff
+
+
+def check_limit(folder):
+    """More sleepers than the kernel has mappings for: named, and those that started end well."""
+    maps = int(pathlib.Path("/proc/sys/vm/max_map_count").read_text())
+    if maps > 200000:
+        return []
+    wanted = maps // 2 + 1000
+    done = run(folder, "sleepers", str(wanted))
+    reason = re.search(r"stopped +after \d+: Cannot allocate memory: .*map_count", done.text)
+    if done.status == 0 and reason and "\nfinished " in done.text:
+        return []
+    return [f"sleepers {wanted}: exit status {done.status}", *done.text.splitlines()]
+
+
+def check_warning(compiler):
+    """Dropping described work is one warning; the program as it stands has none."""
+    command = [compiler, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Iinclude", "-c",
+               "-o", os.devnull, str(programs.source("01_coroutine_object"))]
+    clean, dropped = (subprocess.run(command + extra, cwd=ROOT, text=True, capture_output=True,
+                                     check=False).stderr for extra in ([], ["-DDROP_IT"]))
+    if not clean and dropped.count("warning:") == 1 and "[-Wunused-result]" in dropped:
+        return []
+    return clean.splitlines() + dropped.splitlines() + ["expected one warning, for -DDROP_IT"]
+
+
+def unlisted():
+    """Every example has an expected output."""
+    missing = {path.stem for path in (ROOT / "examples").glob("*.c")} - set(programs.names())
+    return [f"tests/examples/{name}.expected is missing" for name in sorted(missing)]
+
+
+def update(folder):
+    for path in sorted((ROOT / "examples").glob("*.c")):
+        text = steady(path.stem, run(pathlib.Path(folder), path.stem).text)
+        (programs.EXPECTED / f"{path.stem}.expected").write_text(text)
+
+
+def checks():
+    """(what, complaints) of everything there is to check."""
+    yield "every example has an expected output", unlisted()
+    for compiler in ("gcc", "clang"):
+        yield f"{compiler} warns of dropped work", check_warning(compiler)
+    for build, folder in builds().items():
+        for name in programs.names():
+            yield f"{build}: {name}", check(folder, name)
+        if build not in SANITIZED:
+            yield f"{build}: the limit on mappings", check_limit(folder)
+
+
+def main():
+    if sys.argv[1:2] == ["--update"]:
+        update(sys.argv[2])
+        return 0
+    if not builds():
+        print("skip: no build at hand")
+        return 77
+    failed = 0
+    for what, complaints in checks():
+        print(f"{'failed' if complaints else 'ok'}: {what}")
+        print("".join(f"    {line}\n" for line in complaints), end="")
+        failed += bool(complaints)
+    print(f"examples: {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Compiles the program in README.md exactly as printed, runs it, compares what it prints.
+
+The first ```c block is the program, of fifteen lines; the first ```text block
+is its output.  Each path the README names has to exist.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+LINES = 15
+
+
+def block(text, language):
+    """The first fenced block of a language."""
+    match = re.search(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    if not match:
+        sys.exit(f"README.md has no ```{language} block")
+    return match.group(1)
+
+
+def run(command):
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def check_program(text, build):
+    """Compiles it with both compilers against the built static library, and runs it."""
+    program, printed = block(text, "c"), block(text, "text")
+    if len(program.splitlines()) > LINES:
+        sys.exit(f"the program has more than {LINES} lines")
+    with tempfile.TemporaryDirectory(prefix="await-readme-") as folder:
+        source, binary = f"{folder}/hello.c", f"{folder}/hello"
+        pathlib.Path(source).write_text(program)
+        for compiler in ("gcc", "clang"):
+            run([compiler, *FLAGS, f"-I{ROOT}/include", source, f"{ROOT / build}/libawait.a",
+                 "-lm", "-pthread", "-o", binary])
+            got = run([binary])
+            if got != printed:
+                sys.exit(f"{compiler}: it printed\n{got}README.md says\n{printed}")
+            print(f"ok: {compiler} compiles the program, which prints what the text says")
+
+
+def check_paths(text):
+    """Links and `paths` of the text that do not exist."""
+    named = re.findall(r"\]\(([^):#]+)\)", text)
+    named += re.findall(r"`((?:src|include|examples|docs|tests|scripts)/[\w./-]+)`", text)
+    missing = [path for path in named if not (ROOT / path).exists()]
+    if missing:
+        sys.exit(f"README.md names what is not there: {', '.join(missing)}")
+    print(f"ok: {len(named)} paths")
+
+
+def main():
+    text = (ROOT / "README.md").read_text()
+    check_paths(text)
+    build = os.environ.get("AWAIT_BUILD_GCC")
+    if not build:
+        print("skip: no plain gcc build at hand")
+        return 77
+    check_program(text, build)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

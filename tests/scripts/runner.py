@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Tests the tests' runner on a made-up binary: what fails must be seen to fail.
+
+The binary is a shell script with one test of every kind of ending; what the
+runner prints about each, its last line and its exit status are compared.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENDINGS = {
+    "good": "echo fine",
+    "good_too": "echo fine",
+    "FUT_001_bad": "echo the reason; exit 3",
+    "skipped": "echo 'skip: no such device'; exit 77",
+    "crashed": "kill -SEGV $$",
+    "stuck": "echo last words; exec sleep 30",
+    "stubborn": "trap '' ABRT; echo deaf; while :; do sleep 1; done",
+    "leaves_a_child_behind": "sleep 30 & exit 0",
+}
+
+
+def make_build(folder):
+    """A build folder whose only test binary is the script."""
+    binary = folder / "tests/test_fake"
+    binary.parent.mkdir()
+    cases = "".join(f"    {name}) {body} ;;\n" for name, body in ENDINGS.items())
+    names = "".join(f"echo {name} - fake.c:1\n" for name in ENDINGS)
+    binary.write_text(f"#!/bin/bash\nif [ $1 = --list ]; then\n{names}exit 0\nfi\n"
+                      f"case $2 in\n{cases}esac\n")
+    binary.chmod(0o755)
+
+
+def run(folder, *arguments):
+    done = subprocess.run([ROOT / "tests/run.py", "--no-scripts", "--limit", "0.5",
+                           "--config", f"fake={folder}", *arguments],
+                          text=True, capture_output=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def expect(condition, what, output):
+    if not condition:
+        sys.exit(f"not so: {what}\n{output}")
+    print(f"ok: {what}")
+
+
+def order_of(output):
+    return re.findall(r"^passed fake: (\w+)", output, re.M)
+
+
+def check_everything(folder):
+    status, output = run(folder, "-v")
+    last = output.splitlines()[-1]
+    expect(status == 1, "a failure gives exit status 1", output)
+    expect(last == "3 passed, 4 failed, 1 skipped", "the last line counts", output)
+    for text in ("FUT_001_bad: exit status 3\n    the reason\n", "crashed: killed by SIGSEGV",
+                 "stuck: timed out after 0.5 s\n    last words\n", "stubborn: timed out",
+                 "skipped fake: skipped: no such device",
+                 f"repeat: {folder}/tests/test_fake --run FUT_001_bad"):
+        expect(text in output, f"it says: {text.splitlines()[0]}", output)
+
+
+def check_choices(folder):
+    status, output = run(folder, "GOOD")
+    expect(status == 0 and output.endswith("\n2 passed, 0 failed\n"), "filters by name", output)
+    status, output = run(folder, "FUT-001")
+    expect(output.endswith("\n0 passed, 1 failed\n"), "an id may be written with a dash", output)
+    status, output = run(folder, "nonesuch")
+    expect(status == 1 and output.endswith("\n0 passed, 0 failed\n"), "nothing ran: fails", output)
+    orders = [order_of(run(folder, "-v", "--jobs", "1", "--repeat", "8", "--seed", str(seed),
+                           "good")[1]) for seed in (1, 1, 2)]
+    expect(len(orders[0]) == 16 and orders[0] == orders[1] != orders[2], "a seed is an order",
+           orders)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="await-runner-") as folder:
+        make_build(pathlib.Path(folder))
+        check_everything(folder)
+        check_choices(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
