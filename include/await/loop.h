@@ -52,13 +52,16 @@ AW_API int aw_run_(aw_fn *main, const aw_run_opts *opts);
 
 /* Options of aw_loop_new(). */
 typedef struct aw_loop_opts {
+    const char *file; /* filled by the macro */
+    int line;
     bool debug, virtual_clock; /* as in aw_run_opts */
     const char *backend;
 } aw_loop_opts;
 
 /* aw_loop *aw_loop_new(...options): a loop that is not running.  NULL with aw_errno(): -ENOMEM. */
 #ifndef __cplusplus
-#define aw_loop_new(...) aw_loop_new_(&(aw_loop_opts){__VA_ARGS__})
+#define aw_loop_new(...)                                                                           \
+    aw_loop_new_(&(aw_loop_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
 #endif
 AW_API aw_loop *aw_loop_new_(const aw_loop_opts *opts);
 

@@ -1,9 +1,9 @@
 /*
  * buf.c - text with a ceiling.
  *
- * Once something has been cut off, nothing more is added: a report that ends early is honest, one
- * with a hole in the middle is not.  `wanted` goes on counting, so that a caller can tell how much
- * room the whole text would have needed.
+ * What does not fit is cut at the last byte of the storage, never dropped as a whole; so nothing
+ * can follow a cut, and a report ends early but has no hole in its middle.  `wanted` goes on
+ * counting: a caller can tell how much room the whole text would have needed.
  */
 #include "base/buf.h"
 
@@ -20,9 +20,7 @@ void aw_buf_init(aw_buf *b, char *storage, size_t size)
 /* Bytes of text that can still be added. */
 static size_t room(const aw_buf *b)
 {
-    if (b->size == 0 || aw_buf_cut(b))
-        return 0;
-    return b->size - 1 - b->len;
+    return b->size > 0 ? b->size - 1 - b->len : 0;
 }
 
 void aw_buf_addn(aw_buf *b, const char *text, size_t n)

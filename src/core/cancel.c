@@ -25,8 +25,9 @@ static void note_request(struct aw_tcb *t, struct aw_text *msg)
     t->cancel_msg = msg;
 }
 
-/* One step of the walk at a pending task: the next future to cancel, or NULL at the end. */
-static aw_future *cancel_task(struct aw_tcb *t, struct aw_text *msg, uint64_t epoch)
+/* One step of the walk at a pending task: the next future to cancel, or NULL at the end, which may
+ * be one that waits, in the end, for the task that the walk came from. */
+static aw_future *cancel_task(struct aw_tcb *t, struct aw_text *msg, uint64_t epoch, bool *circle)
 {
     struct aw_wait *w = t->wait;
     note_request(t, msg);
@@ -37,7 +38,7 @@ static aw_future *cancel_task(struct aw_tcb *t, struct aw_text *msg, uint64_t ep
     }
     if (w->kind->cancel) {
         t->must_cancel = true;
-        w->kind->cancel(w);
+        *circle = !w->kind->cancel(w);
         return NULL;
     }
     aw_future *next = w->object;
@@ -48,6 +49,13 @@ static aw_future *cancel_task(struct aw_tcb *t, struct aw_text *msg, uint64_t ep
 static bool visited(const aw_future *f, uint64_t epoch)
 {
     return f->kind == AW_KIND_TASK && aw_container_of(f, struct aw_tcb, fut)->cancel_epoch == epoch;
+}
+
+/* Cut a circle at the task whose await closes it. */
+static void cut(struct aw_tcb *t)
+{
+    t->must_cancel = true;
+    aw_await_break(t->wait);
 }
 
 /* The end of a chain that is no task; `last` awaits it, or is NULL.  False: nothing was there to
@@ -61,7 +69,7 @@ static bool cancel_end(aw_future *f, struct aw_tcb *last, struct aw_text *msg)
     if (aw_gather_request_cancel(f, msg))
         return true;
     if (last)
-        last->must_cancel = true; /* the gather is about to finish: the task is told by itself */
+        cut(last); /* the gather is about to finish, or waits for this very task */
     return last != NULL;
 }
 
@@ -70,22 +78,34 @@ static bool walk(aw_future *f, struct aw_text *msg)
 {
     uint64_t epoch = ++f->loop->cancel_epoch;
     struct aw_tcb *last = NULL;
+    bool circle = false;
     while (f && f->kind == AW_KIND_TASK) {
+        struct aw_tcb *before = last;
         last = aw_tcb_of(f);
-        f = cancel_task(last, msg, epoch);
-        if (f && visited(f, epoch)) { /* tasks that await each other in a circle */
-            last->must_cancel = true;
-            aw_await_break(last->wait);
+        f = cancel_task(last, msg, epoch, &circle);
+        if (circle && before)
+            cut(before);
+        if (f && visited(f, epoch)) {
+            cut(last);
             return true;
         }
     }
     return f ? cancel_end(f, last, msg) : true;
 }
 
-void aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item)
+void aw_cancel_begin_round(aw_loop *l)
 {
-    if (!aw_list_linked(&item->link))
-        aw_list_push_back(&l->cancel_queue, &item->link);
+    if (!l->cancel_draining)
+        l->cancel_round++;
+}
+
+bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item)
+{
+    if (item->round == l->cancel_round)
+        return false;
+    item->round = l->cancel_round;
+    aw_list_push_back(&l->cancel_queue, &item->link);
+    return true;
 }
 
 void aw_cancel_queued(aw_loop *l)
@@ -108,6 +128,7 @@ bool aw_cancel_request(aw_future *f, struct aw_text *msg)
         return false;
     }
     aw_loop *l = f->loop;
+    aw_cancel_begin_round(l);
     bool asked = walk(f, msg);
     aw_cancel_queued(l);
     return asked;

@@ -93,6 +93,7 @@ struct aw_timers {
     int64_t now;    /* ticks <= now have been moved to the heap */
     uint64_t seq;   /* of the next timer set */
     size_t count;   /* timers set, those that are never due left out */
+    aw_list never;  /* timers without a deadline, kept only to be found when the loop closes */
     uint64_t used[AW_WHEEL_LEVELS]; /* which slots hold timers */
     aw_list slots[AW_WHEEL_LEVELS][AW_WHEEL_SLOTS];
 };
@@ -148,9 +149,11 @@ struct aw_wait {
 struct aw_wait_kind {
     const char *name; /* the public call's name */
     /* Break the wait off: wake the task with -ECANCELED, or make sure that it will be woken soon.
-     * Called only while the task is not woken; the task is told when it resumes.  NULL: `object`
-     * is a future, and is cancelled in its turn (cancel.c walks such chains without recursion). */
-    void (*cancel)(struct aw_wait *w);
+     * Called only while the task is not woken; the task is told when it resumes.  False: this was
+     * done before in the same round, so the one who asks is a descendant of what it waits for.
+     * NULL: `object` is a future, and is cancelled in its turn (cancel.c walks such chains without
+     * recursion). */
+    bool (*cancel)(struct aw_wait *w);
     void (*describe)(const struct aw_wait *w, aw_buf *out); /* the object in words; may be NULL */
     /* Effects win: a cancellation that arrived during the wait leaves the result alone unless
      * that is -ECANCELED, and stays pending for the next suspension point. */
@@ -192,7 +195,7 @@ struct aw_handle {
     struct aw_ready ready;
     struct aw_timer timer;  /* for call_later and call_at */
     uint32_t refs;          /* the schedule's, and the user's if they asked for a handle */
-    bool cancelled;
+    bool cancelled, called;
     aw_loop *loop;
     aw_callback *cb;
     void *arg;
@@ -218,8 +221,11 @@ struct aw_loop {
     aw_list tasks;              /* tcb->all of every unfinished task, in order of creation */
     size_t n_tasks;
     aw_list unlooked;           /* failed futures that nobody has looked at */
+    aw_list retired;            /* futures without a reference, about to be freed */
+    bool retiring;
     uint64_t next_id;           /* of the next task */
-    uint64_t cancel_epoch;      /* cancel.c */
+    uint64_t cancel_epoch;      /* cancel.c: walks along awaits */
+    uint64_t cancel_round;      /* cancel.c: outermost requests, each with all that follows from it */
     aw_list cancel_queue;       /* cancel.c: aw_cancel_item.link, to be run */
     bool cancel_draining;
     size_t refs;                /* 1 while open, and 1 per future, coroutine and handle */
@@ -230,6 +236,9 @@ struct aw_loop {
     bool one_pass;              /* return to the caller after every pass: the end of a run */
     bool closed;
     bool debug;
+    bool watched;               /* steps are looked at when they end: debug, or a hook is set */
+    void (*on_suspend)(struct aw_tcb *t, void *arg); /* tests: called as a task goes to sleep */
+    void *on_suspend_arg;
     bool exposed;               /* user code holds the loop's pointer: anyone might wake it */
     bool detect_deadlock;       /* in a plain aw_run() */
     int64_t slow_ns;            /* debug: from when on a step is slow */
@@ -325,8 +334,12 @@ void aw_sched_eager(aw_loop *l, struct aw_tcb *t);
 /* From the loop's own stack: run what this pass holds. */
 void aw_sched_run_batch(aw_loop *l);
 
-/* Debug mode: a step of `t`, or the callback of `h`, has ended; reports it if it was slow. */
+/* Watched loops: a step of `t`, or the callback of `h`, has ended; reports it if it was slow. */
 void aw_step_ended(aw_loop *l, struct aw_tcb *t, aw_handle *h);
+
+/* For tests: call hook(t, arg) whenever a task of this loop goes to sleep; it may cancel the task.
+ * NULL takes it away. */
+void aw_loop_set_suspend_hook(aw_loop *l, void (*hook)(struct aw_tcb *t, void *arg), void *arg);
 
 /* ---- future.c ---- */
 
@@ -339,6 +352,9 @@ void aw_future_complete(aw_future *f, enum aw_future_state state, int result, vo
 
 /* Somebody has seen the outcome: a failure will not be reported. */
 void aw_future_look(aw_future *f);
+
+/* Reports a failure that nobody has looked at, once. */
+void aw_future_report_unlooked(aw_future *f);
 
 /* The outcome of a done future for the running task: looks, and records the detail. */
 int aw_future_outcome(aw_future *f);
@@ -356,7 +372,7 @@ static inline struct aw_tcb *aw_tcb_of(aw_future *f)
 int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *caller);
 
 /* End such a wait without touching what it waits for. */
-void aw_await_break(struct aw_wait *w);
+bool aw_await_break(struct aw_wait *w);
 
 /* Nobody will complete this future: let its watches go. */
 void aw_future_drop_watches(aw_future *f);
@@ -369,7 +385,7 @@ struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts);
 aw_task *aw_task_make(aw_fn *fn, const aw_task_opts *opts);
 /* The last reference has gone, or its loop closes: frees what it holds, and its stack. */
 void aw_task_free(struct aw_tcb *t);
-/* A loop closes and this task will never go on: reports it and ends it. */
+/* A loop closes and this task, which was reported, will never go on: ends it. */
 void aw_task_abandon(struct aw_tcb *t);
 
 /* ---- cancel.c ---- */
@@ -382,14 +398,18 @@ bool aw_cancel_request(aw_future *f, struct aw_text *msg);
 struct aw_cancel_item {
     aw_list link; /* initialised; linked while it is queued */
     void (*run)(struct aw_cancel_item *item);
+    uint64_t round; /* in which it was queued last */
 };
-void aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item);
+/* False: it was queued before in this round. */
+bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item);
 void aw_cancel_queued(aw_loop *l);
+/* A request that does not come through aw_cancel_request() begins; its consequences are queued. */
+void aw_cancel_begin_round(aw_loop *l);
 
 /* ---- gather.c ---- */
 
 /* A pending gather is asked to end: its children are queued.  False: they have all ended, and it is
- * about to finish. */
+ * about to finish; or it was asked in this round before: it is its own descendant. */
 bool aw_gather_request_cancel(aw_future *f, struct aw_text *msg);
 void aw_gather_free(aw_future *f);
 void aw_shield_free(aw_future *f);
@@ -496,7 +516,7 @@ bool aw_env_flag(const char *name);
 
 void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message);
 void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error);
-void aw_report_done_callback(aw_future *f, const char *message, int error);
+void aw_report_done_callback(aw_future *f, const void *cb, int error);
 void aw_report_slow_step(aw_loop *l, struct aw_tcb *t, aw_handle *h, int64_t ns);
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);

@@ -64,10 +64,10 @@ static void release_arg(aw_coro *c)
         release(c->release_arg);
 }
 
-static void report_unused(aw_coro *c)
+static void report_unused(aw_coro *c, aw_loop *l)
 {
     c->used = true;
-    aw_report_unused_coro(aw_self.loop == c->loop ? c->loop : NULL, c->opts.name, c->opts.fn_name,
+    aw_report_unused_coro(l, c->opts.name, c->opts.fn_name,
                           c->opts.file, c->opts.line);
     release_arg(c);
 }
@@ -76,7 +76,7 @@ void aw_coro_report_unused(aw_loop *l)
 {
     aw_coro *c;
     while ((c = lock_and_take(l)) != NULL)
-        report_unused(c);
+        report_unused(c, l);
 }
 
 static void __attribute__((destructor)) report_at_exit(void)
@@ -114,7 +114,7 @@ void aw_coro_unref(aw_coro *c)
         return;
     lock_and_remove(c);
     if (!c->used)
-        report_unused(c);
+        report_unused(c, aw_self.loop == c->loop ? c->loop : NULL);
     aw_mem_free(c->copy);
     aw_mem_free(c);
 }

@@ -26,12 +26,13 @@ static void call_done(struct aw_op *op)
     aw_wake(&aw_container_of(op, struct fd_call, op)->wait, (int)op->result);
 }
 
-static void call_cancel(struct aw_wait *w)
+static bool call_cancel(struct aw_wait *w)
 {
     struct fd_call *c = aw_container_of(w, struct fd_call, wait);
     struct aw_io *io = w->task->fut.loop->io;
     if (c->op.state == AW_OP_IN_FLIGHT && io->backend->cancel(io, &c->op))
         aw_wake(w, -ECANCELED);
+    return true;
 }
 
 static void call_describe(const struct aw_wait *w, aw_buf *out)
@@ -47,6 +48,13 @@ static const struct aw_wait_kind read_kind = FD_KIND("aw_read");
 static const struct aw_wait_kind write_kind = FD_KIND("aw_write");
 static const struct aw_wait_kind poll_kind = FD_KIND("aw_poll");
 
+/* Of nothing: does not wait, and tells a bad descriptor. */
+static ssize_t empty_transfer(const struct aw_op *op)
+{
+    return op->kind == AW_OP_READ ? aw_sys.read(op->fd, op->buf, 0)
+                                  : aw_sys.write(op->fd, op->buf, 0);
+}
+
 static int perform(struct aw_op op, const struct aw_wait_kind *kind, const void *caller)
 {
     aw_loop *l = aw_self.loop;
@@ -54,8 +62,10 @@ static int perform(struct aw_op op, const struct aw_wait_kind *kind, const void 
         return aw_no_loop();
     struct fd_call c = {.wait = {.kind = kind, .task = l->current, .caller = caller}, .op = op};
     c.op.done = call_done;
-    int result = (int)c.op.result;
-    if (l->io->backend->submit(l->io, &c.op))
+    int result;
+    if (op.kind != AW_OP_POLL && !op.len)
+        result = (int)empty_transfer(&op);
+    else if (l->io->backend->submit(l->io, &c.op))
         result = (int)c.op.result;
     else
         result = aw_suspend(l->current, &c.wait);
@@ -90,7 +100,7 @@ int aw_poll(int fd, short events)
 struct aw_fd_watch {
     struct aw_op op;
     struct aw_ready ready;
-    bool queued;  /* on the ready queue */
+    bool queued;  /* on the ready queue, or its callback is running */
     bool removed; /* let go of when op and ready are both back */
     aw_loop *loop;
     aw_handle *call; /* the callback, in the shape that reports know */
@@ -142,13 +152,13 @@ static void watch_failed(struct aw_fd_watch *w, int error)
 static void run_watch(struct aw_ready *item)
 {
     struct aw_fd_watch *w = aw_container_of(item, struct aw_fd_watch, ready);
-    w->queued = false;
     if (!w->removed && !w->loop->closed && w->op.result < 0) {
         watch_failed(w, (int)w->op.result);
         return;
     }
     if (!w->removed && !w->loop->closed)
         aw_handle_call(w->call);
+    w->queued = false; /* only now: the callback may remove its own watch */
     if (w->removed)
         free_watch(w);
     else if (!w->loop->closed)

@@ -232,10 +232,11 @@ static void describe_future(const struct aw_wait *w, aw_buf *out)
 }
 
 /* Ends a wait by itself; what it waits for goes on. */
-void aw_await_break(struct aw_wait *w)
+bool aw_await_break(struct aw_wait *w)
 {
     aw_list_remove(&aw_container_of(w, struct await, wait)->watch.link);
     aw_wake(w, -ECANCELED);
+    return true;
 }
 
 static const struct aw_wait_kind await_kind = {.name = "aw_await", .describe = describe_future};
@@ -308,29 +309,49 @@ void aw_future_drop_watches(aw_future *f)
     }
 }
 
+void aw_future_report_unlooked(aw_future *f)
+{
+    if (f->state != AW_FAILED || f->looked)
+        return;
+    aw_future_look(f);
+    aw_report_task(f, AW_REPORT_NEVER_RETRIEVED,
+                   f->kind == AW_KIND_TASK ? "a task failed and nobody looked at it"
+                                           : "a future failed and nobody looked at it");
+}
+
 static void free_future(aw_future *f)
 {
     aw_loop *l = f->loop;
-    if (f->state == AW_FAILED && !f->looked) {
-        aw_future_look(f);
-        aw_report_task(f, AW_REPORT_NEVER_RETRIEVED,
-                       f->kind == AW_KIND_TASK ? "a task failed and nobody looked at it"
-                                               : "a future failed and nobody looked at it");
-    }
-    aw_future_drop_watches(f);
     aw_text_unref(f->detail);
     f->detail = NULL;
     f->magic = AW_FUTURE_FREED;
-    if (f->kind == AW_KIND_TASK) {
+    if (f->kind == AW_KIND_TASK)
         aw_task_free(aw_tcb_of(f));
-    } else {
-        if (f->kind == AW_KIND_GATHER)
-            aw_gather_free(f);
-        else if (f->kind == AW_KIND_SHIELD)
-            aw_shield_free(f);
-        else
-            aw_mem_free(f);
-    }
+    else if (f->kind == AW_KIND_GATHER)
+        aw_gather_free(f);
+    else if (f->kind == AW_KIND_SHIELD)
+        aw_shield_free(f);
+    else
+        aw_mem_free(f);
+    aw_loop_unref(l);
+}
+
+/* The last reference has gone.  Futures that follow others hold references, and freeing one may
+ * free the next: those that come up meanwhile are queued, so that a long chain does not recurse. */
+static void retire(aw_future *f)
+{
+    aw_loop *l = f->loop;
+    aw_future_report_unlooked(f);
+    aw_future_drop_watches(f);
+    aw_list_push_back(&l->retired, &f->watchers);
+    if (l->retiring)
+        return;
+    l->retiring = true;
+    l->refs++;
+    aw_list *link;
+    while ((link = aw_list_pop_front(&l->retired)) != NULL)
+        free_future(aw_container_of(link, aw_future, watchers));
+    l->retiring = false;
     aw_loop_unref(l);
 }
 
@@ -340,5 +361,5 @@ void aw_unref(aw_future *f)
         return;
     aw_assert(f->refs > 0);
     if (--f->refs == 0)
-        free_future(f);
+        retire(f);
 }

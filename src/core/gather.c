@@ -149,6 +149,8 @@ aw_future *aw_gather_new_(const aw_gather_opts *opts)
         return aw_null(err);
     if (!l)
         return aw_null(aw_no_loop());
+    if (l->closed)
+        return aw_fail_null(AW_EMISUSE, "the loop is closed");
     size_t each = sizeof(struct child) + sizeof(int);
     bool too_many = opts->n > (SIZE_MAX - sizeof(struct gather)) / each;
     struct gather *g = too_many ? NULL : aw_mem_alloc(sizeof *g + opts->n * each);
@@ -158,6 +160,7 @@ aw_future *aw_gather_new_(const aw_gather_opts *opts)
     g->n = g->pending = opts->n;
     g->return_errors = opts->return_errors;
     g->cancel_requested = false;
+    g->cancel.round = 0;
     g->msg = NULL;
     g->results = (int *)&g->children[opts->n];
     g->cancel.run = cancel_children;
@@ -196,15 +199,13 @@ static bool has_pending_child(const struct gather *g)
 bool aw_gather_request_cancel(aw_future *f, struct aw_text *msg)
 {
     struct gather *g = gather_of(f);
-    if (!has_pending_child(g))
+    if (!has_pending_child(g) || !aw_cancel_queue(f->loop, &g->cancel))
         return false;
+    aw_ref(f);
     g->cancel_requested = true;
     aw_text_ref(msg);
     aw_text_unref(g->msg);
     g->msg = msg;
-    if (!aw_list_linked(&g->cancel.link))
-        aw_ref(f);
-    aw_cancel_queue(f->loop, &g->cancel);
     return true;
 }
 
@@ -229,9 +230,10 @@ static void inner_ended(struct aw_ready *item)
 {
     struct shield *s = aw_container_of(item, struct shield, ready);
     aw_future *f = s->inner;
-    aw_future_look(f);
-    if (s->fut.state == AW_PENDING && !s->fut.loop->closed)
+    if (s->fut.state == AW_PENDING && !s->fut.loop->closed) {
+        aw_future_look(f);
         aw_future_complete(&s->fut, f->state, f->result, f->value, aw_text_ref(f->detail));
+    }
     aw_unref(&s->fut);
 }
 
@@ -258,6 +260,8 @@ aw_future *aw_shield_(aw_future *f, const aw_future_opts *opts)
     int err = aw_future_check(f);
     if (err < 0)
         return aw_null(err);
+    if (f->loop->closed)
+        return aw_fail_null(AW_EMISUSE, "the loop is closed");
     if (f->state != AW_PENDING)
         return aw_ref(f); /* nothing to protect any more */
     struct shield *s = aw_mem_alloc(sizeof *s);

@@ -30,11 +30,12 @@ static void drop_handle(aw_handle *h)
 void aw_handle_call(aw_handle *h)
 {
     aw_loop *l = h->loop;
+    h->called = true;
     l->context = &h->context;
     int err = h->cb(h->arg);
     if (err < 0)
         aw_report_callback(l, h, "a callback failed", err);
-    if (l->debug)
+    if (l->watched)
         aw_step_ended(l, NULL, h);
     l->context = NULL;
 }
@@ -128,7 +129,7 @@ static bool usable(aw_handle *h)
 
 void aw_handle_cancel(aw_handle *h)
 {
-    if (!usable(h) || h->cancelled)
+    if (!usable(h) || h->cancelled || h->called)
         return;
     h->cancelled = true;
     if (!aw_timer_is_set(&h->timer))
@@ -179,8 +180,8 @@ static void run_done_callback(struct aw_ready *item)
         l->context = &d->context;
         int err = d->cb(f, d->arg);
         if (err < 0)
-            aw_report_done_callback(f, "a done callback failed", err);
-        if (l->debug)
+            aw_report_done_callback(f, *(void **)&d->cb, err);
+        if (l->watched)
             aw_step_ended(l, NULL, NULL);
         l->context = NULL;
     }

@@ -50,13 +50,14 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
         return aw_fail_null(err < 0 ? err : -ENOMEM, NULL);
     l->refs = 1;
     l->backend = opts->backend;
-    l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
+    l->debug = l->watched = opts->debug || aw_env_flag("AWAIT_DEBUG");
     l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
     l->slow_ns = SLOW_STEP_NS;
     l->fork_generation = aw_fork_generation();
     aw_list_init(&l->tasks);
     aw_list_init(&l->unlooked);
     aw_list_init(&l->cancel_queue);
+    aw_list_init(&l->retired);
     aw_timers_init(&l->timers, aw_clock_now(&l->clock));
     aw_stack_pool_init(&l->stacks, sizeof(struct aw_tcb));
     return l;
@@ -85,16 +86,26 @@ static void drop_schedule(aw_loop *l)
     }
 }
 
+/* Report all of them before the first goes: they name each other. */
+static void abandon_tasks(aw_loop *l)
+{
+    aw_list_each(link, &l->tasks) {
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        if (t->started || t->must_cancel)
+            aw_report_task(&t->fut, AW_REPORT_PENDING, "a task was pending when its loop was closed");
+        else
+            aw_report_task(&t->fut, AW_REPORT_NEVER_RAN,
+                           "a task never ran: its loop was closed before");
+    }
+    while (!aw_list_empty(&l->tasks))
+        aw_task_abandon(aw_container_of(l->tasks.next, struct aw_tcb, all));
+}
+
 /* Failures that somebody still holds and nobody has looked at. */
 static void report_unlooked(aw_loop *l)
 {
-    while (!aw_list_empty(&l->unlooked)) {
-        aw_future *f = aw_container_of(l->unlooked.next, aw_future, watchers);
-        aw_future_look(f);
-        aw_report_task(f, AW_REPORT_NEVER_RETRIEVED,
-                       f->kind == AW_KIND_TASK ? "a task failed and nobody looked at it"
-                                               : "a future failed and nobody looked at it");
-    }
+    while (!aw_list_empty(&l->unlooked))
+        aw_future_report_unlooked(aw_container_of(l->unlooked.next, aw_future, watchers));
 }
 
 int aw_loop_close(aw_loop *l)
@@ -106,8 +117,7 @@ int aw_loop_close(aw_loop *l)
         return aw_fail(AW_EMISUSE, "the loop is running");
     if (l->closed)
         return 0;
-    while (!aw_list_empty(&l->tasks))
-        aw_task_abandon(aw_container_of(l->tasks.next, struct aw_tcb, all));
+    abandon_tasks(l);
     l->closed = true;
     drop_schedule(l);
     aw_fds_close(l);
@@ -298,6 +308,7 @@ void aw_loop_set_debug(aw_loop *l, bool on)
     if (!l || aw_loop_check(l) < 0)
         return;
     l->debug = on;
+    l->watched = on || l->on_suspend;
     l->step_began = aw_clock_now(&l->clock);
 }
 

@@ -39,8 +39,8 @@ static void say_overflow(const struct aw_tcb *t)
     aw_buf_add(&b, ":");
     add_number(&b, (uint64_t)t->fut.line);
     aw_buf_add(&b, "\n  stack:   ");
-    add_number(&b, t->fiber.slot_size);
-    aw_buf_add(&b, " bytes; give it more with .stack_size\n");
+    add_number(&b, t->fiber.slot_size >> 10);
+    aw_buf_add(&b, " KiB; give it more with .stack_size\n");
     aw_stderr_write(text, b.len);
 }
 

@@ -18,6 +18,7 @@
 
 #define TEXT_SIZE 2048
 #define CHAIN_MAX 8 /* waiters named in a report */
+#define NAME_MAX_SHOWN 64
 
 /* ---- words ---- */
 
@@ -28,6 +29,8 @@ const char *aw_task_label(struct aw_tcb *t, char *out, size_t size)
     snprintf(out, size, "Task-%llu", (unsigned long long)t->id);
     return out;
 }
+
+static const char waiting[] = "  waiting: ";
 
 static const char *kind_word(const aw_future *f)
 {
@@ -54,7 +57,8 @@ static void add_who(aw_buf *b, aw_future *f)
         return;
     }
     struct aw_tcb *t = aw_tcb_of(f);
-    aw_buf_printf(b, "%s %s", aw_task_label(t, label, sizeof label), t->fn_name ? t->fn_name : "");
+    aw_buf_printf(b, "%.*s %.*s", NAME_MAX_SHOWN, aw_task_label(t, label, sizeof label),
+                  NAME_MAX_SHOWN, t->fn_name ? t->fn_name : "");
 }
 
 static void add_state(aw_buf *b, const aw_future *f)
@@ -66,7 +70,7 @@ static void add_state(aw_buf *b, const aw_future *f)
     else if (f->state == AW_FINISHED)
         aw_buf_printf(b, " finished result=%d", f->result);
     else
-        aw_buf_printf(b, " finished error=%s", aw_error_name(f->result));
+        aw_buf_printf(b, " failed error=%s", aw_error_name(f->result));
 }
 
 int aw_describe(aw_future *f, char *out, size_t size)
@@ -89,16 +93,16 @@ int aw_describe(aw_future *f, char *out, size_t size)
 
 /* ---- where a task waits, and who waits for it ---- */
 
-static void add_wait(aw_buf *b, const struct aw_tcb *t)
+static void add_wait(aw_buf *b, const char *heading, const struct aw_tcb *t)
 {
     const struct aw_wait *w = t->wait;
     if (!w) {
-        aw_buf_add(b, "  waiting: nowhere, it has not begun\n");
+        aw_buf_printf(b, "%snowhere, it has not begun\n", heading);
         return;
     }
     char where[256];
     aw_code_address(w->caller, where, sizeof where);
-    aw_buf_printf(b, "  waiting: %s", w->kind->name);
+    aw_buf_printf(b, "%s%s", heading, w->kind->name);
     if (w->kind->describe) {
         aw_buf_add(b, " (");
         w->kind->describe(w, b);
@@ -162,6 +166,8 @@ static void handler_failed(const aw_report *original, int error)
 static void deliver(aw_report *r, const aw_buf *b, aw_context *context)
 {
     aw_loop *l = r->loop;
+    if (aw_buf_cut(b)) /* a block ends in a newline, also when it did not fit */
+        memcpy(b->data + b->len - 4, "...\n", 4);
     r->text = b->data;
     r->detail = r->detail ? r->detail : "";
     if (!l || !l->handler) {
@@ -223,7 +229,7 @@ void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
     if (f->state == AW_FAILED)
         add_error(&b, f->result, f->detail ? f->detail->s : NULL);
     if (f->state == AW_PENDING && t && kind != AW_REPORT_NEVER_RAN) {
-        add_wait(&b, t);
+        add_wait(&b, waiting, t);
         add_waiters(&b, f);
     }
     aw_report r = {.kind = kind,
@@ -265,13 +271,17 @@ void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error
     aw_text_unref(detail);
 }
 
-void aw_report_done_callback(aw_future *f, const char *message, int error)
+void aw_report_done_callback(aw_future *f, const void *cb, int error)
 {
-    char text[TEXT_SIZE];
+    char text[TEXT_SIZE], label[64];
     aw_buf b;
+    struct aw_tcb *t = f->kind == AW_KIND_TASK ? aw_tcb_of(f) : NULL;
+    const char *message = "a done callback failed";
+    char where[256];
+    aw_code_address(cb, where, sizeof where);
     begin(&b, text, sizeof text, message);
-    aw_buf_printf(&b, "  of:      %s", kind_word(f));
-    if (f->kind == AW_KIND_TASK) {
+    aw_buf_printf(&b, "  callback: %s\n  of:      %s", where, kind_word(f));
+    if (t) {
         aw_buf_add(&b, " ");
         add_who(&b, f);
     }
@@ -282,6 +292,8 @@ void aw_report_done_callback(aw_future *f, const char *message, int error)
     aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
                    .message = message,
                    .error = error,
+                   .name = t ? aw_task_label(t, label, sizeof label) : NULL,
+                   .fn_name = t ? t->fn_name : NULL,
                    .file = f->file,
                    .line = f->line,
                    .future = f,
@@ -294,7 +306,9 @@ static void slow_task(aw_report *r, aw_buf *b, struct aw_tcb *t)
     add_subject(b, &t->fut);
     aw_buf_printf(b, "  took:    %.3f s\n", r->duration);
     if (t->wait)
-        add_wait(b, t);
+        add_wait(b, "  up to:   ", t);
+    else if (!aw_list_linked(&t->all))
+        aw_buf_add(b, "  up to:   its end\n");
     r->fn_name = t->fn_name;
     r->file = t->fut.file;
     r->line = t->fut.line;
@@ -361,20 +375,66 @@ static void add_blocked(aw_buf *b, struct aw_tcb *t)
     aw_buf_add(b, ", created at ");
     add_place(b, t->fut.file, t->fut.line);
     aw_buf_add(b, "\n");
-    add_wait(b, t);
+    add_wait(b, waiting, t);
+}
+
+/* The task that this one waits for directly, if it does. */
+static struct aw_tcb *awaited_task(const struct aw_tcb *t)
+{
+    const struct aw_wait *w = t->wait;
+    bool by_await = w && (!w->kind->cancel || w->kind->cancel == aw_await_break);
+    aw_future *f = by_await ? w->object : NULL;
+    return f && f->kind == AW_KIND_TASK ? aw_tcb_of(f) : NULL;
+}
+
+/* A task on a circle of tasks that await each other, found with a slow and a fast pointer. */
+static struct aw_tcb *on_a_circle(aw_loop *l)
+{
+    aw_list_each(link, &l->tasks) {
+        struct aw_tcb *slow = aw_container_of(link, struct aw_tcb, all), *fast = slow;
+        while (fast && (fast = awaited_task(fast)) != NULL) {
+            fast = awaited_task(fast);
+            slow = awaited_task(slow);
+            if (fast && fast == slow)
+                return slow;
+        }
+    }
+    return NULL;
+}
+
+/* Tasks are named in order of creation: the circle is told from its oldest. */
+static void add_circle(aw_buf *b, aw_loop *l)
+{
+    struct aw_tcb *first = on_a_circle(l), *t = first;
+    if (!first)
+        return;
+    for (struct aw_tcb *u = awaited_task(first); u != t; u = awaited_task(u))
+        first = u->id < first->id ? u : first;
+    aw_buf_add(b, "  cycle:   ");
+    add_who(b, &first->fut);
+    t = first;
+    do {
+        t = awaited_task(t);
+        aw_buf_add(b, " -> ");
+        add_who(b, &t->fut);
+    } while (t != first);
+    aw_buf_add(b, "\n");
 }
 
 void aw_report_deadlock(aw_loop *l, aw_future *main)
 {
-    char text[2 * TEXT_SIZE];
+    char text[2 * TEXT_SIZE], label[64];
     aw_buf b;
     const char *message = "deadlock: every task waits, and nothing is left that could wake one";
     begin(&b, text, sizeof text, message);
     aw_list_each(link, &l->tasks)
         add_blocked(&b, aw_container_of(link, struct aw_tcb, all));
+    add_circle(&b, l);
     aw_report r = {.kind = AW_REPORT_DEADLOCK,
                    .message = message,
                    .error = -EDEADLK,
+                   .name = aw_task_label(aw_tcb_of(main), label, sizeof label),
+                   .fn_name = aw_tcb_of(main)->fn_name,
                    .file = main->file,
                    .line = main->line,
                    .future = main,

@@ -62,23 +62,25 @@ int aw_loop_run_forever(aw_loop *l)
 
 /* ---- the end of a run ---- */
 
-/* Cancel the tasks that were created after `last`; returns the newest one's number. */
-static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last)
+/* Cancel the tasks that were created after `last`; returns the newest one's number.  `told`: a
+ * report has named them already. */
+static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last, bool told)
 {
     uint64_t newest = l->next_id;
     aw_list_each(link, &l->tasks) {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->id <= last)
             continue;
-        aw_report_task(&t->fut, AW_REPORT_CANCELLED_AT_END,
-                       "a task was cancelled by the end of the run");
+        if (!told)
+            aw_report_task(&t->fut, AW_REPORT_CANCELLED_AT_END,
+                           "a task was cancelled by the end of the run");
         aw_cancel_request(&t->fut, NULL);
     }
     return newest;
 }
 
 /* Cancel every task and run, pass by pass, until none is left. */
-static int drain(aw_loop *l)
+static int drain(aw_loop *l, bool told)
 {
     if (!l->n_tasks)
         return 0;
@@ -88,7 +90,7 @@ static int drain(aw_loop *l)
     int err = 0;
     while (l->n_tasks && err >= 0) {
         if (l->next_id != last)
-            last = cancel_tasks_after(l, last);
+            last = cancel_tasks_after(l, last, told && !last);
         err = aw_loop_passes(l);
     }
     l->one_pass = false;
@@ -121,9 +123,10 @@ static int run_main(aw_loop *l, aw_fn *fn, const aw_run_opts *opts)
     if (!main)
         return aw_errno();
     int err = aw_loop_run_until_complete(l, main);
-    if (err == -EDEADLK && !aw_done(main))
+    bool deadlock = err == -EDEADLK && !aw_done(main);
+    if (deadlock)
         aw_report_deadlock(l, main);
-    aw_ignore(drain(l));
+    aw_ignore(drain(l, deadlock));
     aw_unref(main);
     return err;
 }

@@ -48,11 +48,15 @@ int aw_loop_check_slow(const aw_loop *l)
     return AW_ETHREAD;
 }
 
-/* ---- steps, in debug mode ---- */
+/* ---- steps, when somebody looks at them ---- */
 
 AW_NOINLINE void aw_step_ended(aw_loop *l, struct aw_tcb *t, aw_handle *h)
 {
-    int64_t now = aw_clock_now(&l->clock), took = now - l->step_began;
+    if (l->on_suspend && t && t->wait)
+        l->on_suspend(t, l->on_suspend_arg);
+    if (!l->debug)
+        return;
+    int64_t took = aw_clock_now(&l->clock) - l->step_began;
     if (took >= l->slow_ns)
         aw_report_slow_step(l, t, h, took);
     l->step_began = aw_clock_now(&l->clock);
@@ -60,8 +64,15 @@ AW_NOINLINE void aw_step_ended(aw_loop *l, struct aw_tcb *t, aw_handle *h)
 
 static inline void step_end(aw_loop *l, struct aw_tcb *t)
 {
-    if (AW_UNLIKELY(l->debug))
+    if (AW_UNLIKELY(l->watched))
         aw_step_ended(l, t, NULL);
+}
+
+void aw_loop_set_suspend_hook(aw_loop *l, void (*hook)(struct aw_tcb *t, void *arg), void *arg)
+{
+    l->on_suspend = hook;
+    l->on_suspend_arg = arg;
+    l->watched = l->debug || hook;
 }
 
 /* ---- choosing ---- */
@@ -129,7 +140,8 @@ static AW_NOINLINE void cancel_before_sleep(struct aw_tcb *t, struct aw_wait *w)
         t->must_cancel = !aw_cancel_request(w->object, t->cancel_msg);
         return;
     }
-    w->kind->cancel(w);
+    aw_cancel_begin_round(t->fut.loop);
+    aw_ignore(w->kind->cancel(w));
     aw_cancel_queued(t->fut.loop);
 }
 
@@ -192,6 +204,8 @@ void aw_sched_eager(aw_loop *l, struct aw_tcb *t)
     struct aw_fiber *here = me ? &me->fiber : &l->main;
     t->eager_parent = here;
     t->eager_task = me;
+    if (me)
+        step_end(l, me); /* what follows is another's step */
     make_current(l, t);
     aw_fiber_switch(here, &t->fiber);
     aw_assert(l->current == me);
@@ -210,7 +224,7 @@ static void run_task(aw_loop *l, struct aw_tcb *t)
 void aw_sched_run_batch(aw_loop *l)
 {
     aw_fifo_node *node;
-    if (AW_UNLIKELY(l->debug))
+    if (AW_UNLIKELY(l->watched))
         l->step_began = aw_clock_now(&l->clock);
     while ((node = aw_fifo_pop(&l->batch)) != NULL) {
         struct aw_ready *item = aw_container_of(node, struct aw_ready, link);

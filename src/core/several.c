@@ -77,9 +77,10 @@ static void time_over(struct aw_timer *timer)
         aw_wake(&s->wait, 0);
 }
 
-static void wait_cancel(struct aw_wait *w)
+static bool wait_cancel(struct aw_wait *w)
 {
     aw_wake(w, -ECANCELED);
+    return true;
 }
 
 static void wait_describe(const struct aw_wait *w, aw_buf *out)

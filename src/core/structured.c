@@ -48,7 +48,8 @@ static void cancel_children(struct aw_cancel_item *item)
 static void stop_children(struct gathering *g, aw_loop *l)
 {
     g->stopping = true;
-    aw_cancel_queue(l, &g->cancel);
+    aw_cancel_begin_round(l);
+    aw_ignore(aw_cancel_queue(l, &g->cancel));
     aw_cancel_queued(l);
 }
 
@@ -196,11 +197,11 @@ static void drop_rest(struct gathering *g)
             g->opts->results[i] = g->opts->results[first];
 }
 
-static void cancel_gathering(struct aw_wait *w)
+static bool cancel_gathering(struct aw_wait *w)
 {
     struct gathering *g = aw_container_of(w, struct gathering, wait);
     g->stopping = true;
-    aw_cancel_queue(w->task->fut.loop, &g->cancel);
+    return aw_cancel_queue(w->task->fut.loop, &g->cancel);
 }
 
 static void describe_gathering(const struct aw_wait *w, aw_buf *out)

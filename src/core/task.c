@@ -42,7 +42,7 @@ static void set_outcome(struct aw_tcb *t, int result)
         aw_future_complete(f, AW_FINISHED, result, t->value_set ? f->value : t->arg, NULL);
         return;
     }
-    if (t->must_cancel || result == -ECANCELED) {
+    if (result >= 0 || result == -ECANCELED) {
         aw_future_complete(f, AW_CANCELLED, -ECANCELED, NULL, aw_text_ref(t->cancel_msg));
         return;
     }
@@ -82,10 +82,6 @@ void aw_task_free(struct aw_tcb *t)
 void aw_task_abandon(struct aw_tcb *t)
 {
     aw_future *f = &t->fut;
-    if (t->started || t->must_cancel)
-        aw_report_task(f, AW_REPORT_PENDING, "a task was pending when its loop was closed");
-    else
-        aw_report_task(f, AW_REPORT_NEVER_RAN, "a task never ran: its loop was closed before");
     release_arg(t);
     leave_loop(f->loop, t);
     t->scopes = NULL;
@@ -101,6 +97,8 @@ static int check_opts(aw_loop *l, aw_fn *fn, const aw_task_opts *opts, size_t si
 {
     if (!fn)
         return aw_fail(-EINVAL, "the coroutine function is NULL");
+    if (size < AW_STACK_MIN)
+        return aw_fail(-EINVAL, ".stack_size is less than 16 KiB");
     AW_TRY(aw_loop_check(l));
     if (l->closed)
         return aw_fail(AW_EMISUSE, "the loop is closed");
@@ -158,9 +156,14 @@ struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
         aw_stack_put(&l->stacks, &t->fiber);
         return aw_fail_null(-ENOMEM, "no memory for the task's name");
     }
+    void *copy = aw_fiber_prepare(&t->fiber, task_entry, opts->copy);
+    if (!copy) {
+        aw_text_unref(name);
+        aw_stack_put(&l->stacks, &t->fiber);
+        return aw_fail_null(-EINVAL, ".copy leaves too little of the stack");
+    }
     init_tcb(t, l, fn, opts);
     t->name = name;
-    void *copy = aw_fiber_prepare(&t->fiber, task_entry, opts->copy);
     if (opts->copy)
         t->arg = memcpy(copy, opts->arg, opts->copy);
     aw_list_push_back(&l->tasks, &t->all);
@@ -229,11 +232,12 @@ static void sleep_over(struct aw_timer *timer)
     aw_wake(&aw_container_of(timer, struct sleep, timer)->wait, 0);
 }
 
-static void sleep_cancel(struct aw_wait *w)
+static bool sleep_cancel(struct aw_wait *w)
 {
     struct sleep *s = aw_container_of(w, struct sleep, wait);
     aw_timer_cancel(&w->task->fut.loop->timers, &s->timer);
     aw_wake(w, -ECANCELED);
+    return true;
 }
 
 static void sleep_describe(const struct aw_wait *w, aw_buf *out)

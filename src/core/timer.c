@@ -24,6 +24,7 @@ static aw_list *slot_of(struct aw_timers *ts, unsigned level, unsigned slot)
 void aw_timers_init(struct aw_timers *ts, int64_t now_ns)
 {
     *ts = (struct aw_timers){.now = now_ns >> AW_TICK_BITS};
+    aw_list_init(&ts->never);
     for (unsigned level = 0; level < AW_WHEEL_LEVELS; level++)
         for (unsigned slot = 0; slot < AW_WHEEL_SLOTS; slot++)
             aw_list_init(slot_of(ts, level, slot));
@@ -52,6 +53,7 @@ void aw_timer_set(struct aw_timers *ts, struct aw_timer *t, int64_t deadline)
     t->node.seq = ts->seq++;
     if (deadline == INT64_MAX) {
         t->where = AW_TIMER_NEVER;
+        aw_list_push_back(&ts->never, &t->link);
         return;
     }
     ts->count++;
@@ -72,6 +74,8 @@ void aw_timer_cancel(struct aw_timers *ts, struct aw_timer *t)
         aw_heap_remove(&ts->heap, &t->node);
     else if (t->where == AW_TIMER_WHEEL)
         leave_wheel(ts, t);
+    else if (t->where == AW_TIMER_NEVER)
+        aw_list_remove(&t->link);
     if (t->where == AW_TIMER_HEAP || t->where == AW_TIMER_WHEEL)
         ts->count--;
     t->where = AW_TIMER_IDLE;
@@ -160,6 +164,8 @@ struct aw_timer *aw_timers_take_any(struct aw_timers *ts)
         t = aw_container_of(aw_heap_min(&ts->heap), struct aw_timer, node);
     else if (first_slot(ts, &level, &slot, &tick))
         t = aw_container_of(slot_of(ts, level, slot)->next, struct aw_timer, link);
+    else if (!aw_list_empty(&ts->never))
+        t = aw_container_of(ts->never.next, struct aw_timer, link);
     if (t)
         aw_timer_cancel(ts, t);
     return t;

@@ -1,9 +1,10 @@
 /*
  * fiber.h - one flow of control on a stack of its own, and how to change from one to another.
  *
- * A fiber is a stack pointer, an instruction pointer and a frame pointer; the rest of the machine
- * state is what the compiler says is live at the switch, because aw_fiber_switch() is inline and
- * names everything else as lost.  This layer knows of no loop, no task and no scheduling.
+ * A fiber is a stack pointer, an instruction pointer and two frame registers; the rest of the
+ * machine state is what the compiler says is live at the switch, because aw_fiber_switch() is
+ * inline and names everything else as lost.  This layer knows of no loop, no task and no
+ * scheduling.
  *
  *      low                                                        high
  *      +-------+---------------------------------+-----------+------+
@@ -25,9 +26,12 @@
 #include "base/list.h"
 #include "sys/notes.h"
 
-/* Where a fiber that is not running will go on.  The assembly knows these offsets. */
+/* Where a fiber that is not running will go on.  The assembly knows these offsets.  `base` is the
+ * register in which compilers keep a frame's base when neither sp nor fp will do (alloca and an
+ * over-aligned local in one function; any instrumented function): like fp, it cannot be declared
+ * lost. */
 struct aw_regs {
-    void *sp, *ip, *fp;
+    void *sp, *ip, *fp, *base;
 };
 
 /* The first function of a fiber.  It never returns: its last act is aw_fiber_exit_to(). */

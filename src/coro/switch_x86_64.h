@@ -1,18 +1,21 @@
 /*
  * switch_x86_64.h - the context switch of x86-64, as inline assembly.
  *
- * The idea: a switch need not save what nobody needs.  The assembly saves and loads rsp, rbp and
- * rip itself and declares every other register lost; the compiler, which knows what is live where
- * the switch is inlined, spills just that.  A called switch would save six registers every time.
+ * The idea: a switch need not save what nobody needs.  The assembly saves and loads rsp, rip, rbp
+ * and rbx itself and declares every other register lost; the compiler, which knows what is live
+ * where the switch is inlined, spills just that.  A called switch would save six every time.
  *
  *   - It ends in a jump.  A ret would meet a return predictor that has the other fiber's callers
  *     on it: a misprediction per switch, five times the whole cost.
  *   - It pushes nothing, so the red zone below rsp needs no care: nothing writes to a stack that
  *     is not running, signal handlers included.
- *   - rbp is put back as it was, so it may be a frame pointer or a common register.  The rest of a
- *     frame is described by the compiler's own CFI and is right again at the landing label, where
- *     rsp and rbp are.  In between, for three instructions, they belong to the other fiber: there
- *     the return address is declared undefined, which ends an unwinding rather than mislead it.
+ *   - rbp and rbx are put back as they were, so each may be a common register or what a frame is
+ *     found by.  Declaring rbx lost instead would not do: clang keeps the base of some frames in
+ *     it, those of most functions under AddressSanitizer among them, and then ignores that.
+ *   - The rest of a frame is described by the compiler's own CFI, which is right again at the
+ *     landing label.  While the registers are being loaded they belong to neither fiber's frame:
+ *     there the return address is declared undefined, which ends an unwinding instead of
+ *     misleading it.
  *   - The landing label is reached by an indirect jump, so it is an endbr64 where indirect branch
  *     tracking is compiled in.
  *   - Shadow stacks are not switched: a function that has landed would return against the other
@@ -30,6 +33,7 @@
 _Static_assert(offsetof(struct aw_fiber, regs.sp) == 0, "known to the assembly");
 _Static_assert(offsetof(struct aw_fiber, regs.ip) == 8, "known to the assembly");
 _Static_assert(offsetof(struct aw_fiber, regs.fp) == 16, "known to the assembly");
+_Static_assert(offsetof(struct aw_fiber, regs.base) == 24, "known to the assembly");
 
 /* Where new fibers land; the function to call is in rbp. */
 void aw_fiber_start(void);
@@ -62,14 +66,15 @@ void aw_fiber_start(void);
 #define AW_ASM_GO                                                                                  \
     "movq 8(%%rsi), %%rcx\n\t" AW_ASM_CFI_OFF "movq 0(%%rsi), %%rsp\n\t"                           \
     "movq 16(%%rsi), %%rbp\n\t"                                                                    \
+    "movq 24(%%rsi), %%rbx\n\t"                                                                    \
     "jmpq *%%rcx\n\t" AW_ASM_CFI_ON
 
-/* All but rsp and rbp, which are put back, and rdi and rsi, which are results. */
+/* All but rsp, rbp and rbx, which are put back, and rdi and rsi, which are results. */
 #define AW_ASM_LOST                                                                                \
-    "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",      \
-        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",  \
-        "xmm12", "xmm13", "xmm14", "xmm15", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6",       \
-        "mm7", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "cc",          \
+    "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1",     \
+        "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
+        "xmm13", "xmm14", "xmm15", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "st",   \
+        "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "cc",                       \
         "memory" AW_ASM_LOST_AVX512
 
 static inline __attribute__((always_inline)) struct aw_fiber *aw_regs_swap(struct aw_fiber *from,
@@ -78,7 +83,8 @@ static inline __attribute__((always_inline)) struct aw_fiber *aw_regs_swap(struc
     __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
                      "movq %%rsp, 0(%%rdi)\n\t"
                      "movq %%rax, 8(%%rdi)\n\t"
-                     "movq %%rbp, 16(%%rdi)\n\t" /* from can be resumed now */
+                     "movq %%rbp, 16(%%rdi)\n\t"
+                     "movq %%rbx, 24(%%rdi)\n\t" /* from can be resumed now */
                      AW_ASM_GO "1:\n\t" AW_ASM_LANDING
                      : "+D"(from), "+S"(to)
                      :
