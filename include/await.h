@@ -13,7 +13,10 @@
 #include "await/local.h"
 #include "await/loop.h"
 #include "await/memory.h"
+#include "await/queue.h"
 #include "await/report.h"
+#include "await/scope.h"
+#include "await/sync.h"
 #include "await/task.h"
 #include "await/work.h"
 

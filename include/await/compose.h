@@ -8,6 +8,7 @@
 #ifndef AWAIT_COMPOSE_H
 #define AWAIT_COMPOSE_H
 
+#include "await/scope.h"
 #include "await/task.h"
 #include "await/work.h"
 
@@ -45,10 +46,6 @@ typedef struct aw_gather_array_opts {
 #define aw_gather_array(...) aw_gather_array_(&(aw_gather_array_opts){.works = __VA_ARGS__})
 #endif
 AW_API int aw_gather_array_(const aw_gather_array_opts *opts) AW_MUST_USE;
-
-/* Run fn(arg) in the calling task with a time limit: what it awaits is cancelled when the time is
- * over.  Returns fn's result; -ETIMEDOUT if the limit ended it.  A limit <= 0 is already over. */
-AW_API int aw_timeout_call(double seconds, aw_fn *fn, void *arg) AW_MUST_USE;
 
 /* ---- on handles ---- */
 
@@ -117,15 +114,6 @@ AW_API int aw_wait_for(aw_future *f, double seconds) AW_MUST_USE;
 AW_API aw_future *aw_shield_(aw_future *f, const aw_future_opts *opts);
 
 /* ---- in the order of completion ---- */
-
-/* What enter/exit scopes share: they are linked on the task, and leaving one open is noticed. */
-typedef struct aw_scope {
-    struct aw_scope *outer;
-    const char *what, *file;
-    aw_task *task;
-    int line;
-    int state; /* zero: fresh; private otherwise */
-} aw_scope;
 
 /* An iteration.  Starts all zero: AW_COMPLETED_INIT.  Its fields are private. */
 typedef struct aw_completed {

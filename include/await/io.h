@@ -8,6 +8,9 @@
  * task was cancelled meanwhile; the cancellation then waits for the next suspension point.  Only
  * an operation without effect returns -ECANCELED.  The buffer is not touched after the return.
  *
+ * A call that can be answered at once does not suspend: a task that reads what is always ready lets
+ * no other run until it waits for something else (aw_sleep(0) gives way).
+ *
  * Do not close a descriptor that a task waits on: cancel the task first.
  */
 #ifndef AWAIT_IO_H

@@ -77,8 +77,8 @@ AW_API int aw_loop_run_forever(aw_loop *loop);
 /* Make the run return after the current pass; before a run: make it do one pass, not blocking. */
 AW_API int aw_loop_stop(aw_loop *loop);
 
-/* Close a loop that is not running: its descriptors go, and every later call on it fails with
- * AW_EMISUSE.  Tasks still pending are reported and will never go on; cancel and await them before
+/* Close a loop that is not running: its descriptors go, and every later call that would give it
+ * work fails with AW_EMISUSE.  Tasks still pending are reported and will never go on; cancel and await them before
  * if they have something to clean up.  0; AW_EMISUSE while it runs; a NULL or closed loop gives 0
  * again. */
 AW_API int aw_loop_close(aw_loop *loop);
@@ -160,8 +160,8 @@ AW_API void aw_handle_unref(aw_handle *h);
 /* int aw_add_reader(int fd, aw_callback *cb, void *arg, ...options): call it in every pass in
  * which the descriptor is readable, until aw_remove_reader().  A second one for the same
  * descriptor replaces the first; readers and writers are independent.  0, -EINVAL, -ENOMEM, -EBADF,
- * AW_EMISUSE (no loop, or a closed one), AW_ETHREAD.  Does not own the descriptor: remove first,
- * close then. */
+ * AW_EMISUSE (no loop, or a closed one), AW_ETHREAD.  Cancelling its handle removes it as well.
+ * Does not own the descriptor: remove first, close then. */
 #ifndef __cplusplus
 #define aw_add_reader(fd, cb, ...) aw_add_reader_((fd), (cb), AW_CALL_OPTS_(cb, .arg = __VA_ARGS__))
 #endif

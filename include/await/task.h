@@ -71,6 +71,9 @@ typedef struct aw_task_opts {
     bool eager;                   /* run at once, up to its first suspension (JavaScript style) */
     aw_loop *loop;                /* the loop to run on; the running one by default */
     aw_context *context;          /* task-local values to start with; the creator's by default */
+    aw_task **ret_task;           /* aw_spawn() and aw_group_start(): receives a handle of the
+                                     caller's; -EINVAL where the call returns one anyway */
+    struct aw_group *group;       /* private: aw_group_start() sets it */
 } aw_task_opts;
 
 /* aw_task *aw_create_task(aw_fn *fn, void *arg, ...options): schedule a coroutine.

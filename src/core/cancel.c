@@ -101,9 +101,14 @@ void aw_cancel_begin_round(aw_loop *l)
 
 bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item)
 {
-    if (item->round == l->cancel_round)
-        return false;
+    if (item->round == l->cancel_round) {
+        struct aw_cancel_item *ancestor = l->cancel_running;
+        while (ancestor && ancestor != item)
+            ancestor = ancestor->from;
+        return !ancestor;
+    }
     item->round = l->cancel_round;
+    item->from = l->cancel_running;
     aw_list_push_back(&l->cancel_queue, &item->link);
     return true;
 }
@@ -115,9 +120,10 @@ void aw_cancel_queued(aw_loop *l)
     l->cancel_draining = true;
     aw_list *link;
     while ((link = aw_list_pop_front(&l->cancel_queue)) != NULL) {
-        struct aw_cancel_item *item = aw_container_of(link, struct aw_cancel_item, link);
-        item->run(item);
+        l->cancel_running = aw_container_of(link, struct aw_cancel_item, link);
+        l->cancel_running->run(l->cancel_running);
     }
+    l->cancel_running = NULL;
     l->cancel_draining = false;
 }
 

@@ -26,7 +26,8 @@
  *   the pass, the poll, the clock   loop.c      a run begun, drained, ended    run.c
  *   work started and waited for     structured.c  asyncio's gather and shield  gather.c
  *   wait, as_completed              several.c   time limits, wait_for          timeout.c
- *   a scope entered and left        scope.c     a deadlock noticed             loop.c
+ *   a scope entered and left        scope.c     a task group                   group.c
+ *   a deadlock noticed              loop.c
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
@@ -51,7 +52,8 @@
 
 /* A text that several own: a name, a cancel message, an error's detail. */
 struct aw_text {
-    uint32_t refs;
+    _Atomic uint32_t refs; /* a thread may keep one whose loop goes on in another thread */
+    struct aw_group_failures *failures; /* behind an AW_EGROUP: a reference; or NULL */
     char s[];
 };
 
@@ -155,6 +157,9 @@ struct aw_wait_kind {
      * recursion). */
     bool (*cancel)(struct aw_wait *w);
     void (*describe)(const struct aw_wait *w, aw_buf *out); /* the object in words; may be NULL */
+    /* The loop closes over the task, which never resumes: take the record off any list that
+     * outlives the loop.  May be NULL. */
+    void (*drop)(struct aw_wait *w);
     /* Effects win: a cancellation that arrived during the wait leaves the result alone unless
      * that is -ECANCELED, and stays pending for the next suspension point. */
     bool effect_wins;
@@ -186,6 +191,8 @@ struct aw_tcb {
     const char *fn_name;
     aw_context *context;        /* task-local values; may be NULL: all initial */
     aw_scope *scopes;           /* innermost open scope */
+    aw_group *group;            /* the group it was started in, until it has ended; or NULL */
+    aw_list sibling;            /* on that group's list */
     struct aw_errslot err;
 };
 
@@ -208,6 +215,7 @@ struct aw_handle {
 /* ---- the loop ---- */
 
 struct aw_loop {
+    uint64_t id;                /* 1, 2, ... per process: never another loop's, unlike its address */
     struct aw_fiber main;       /* the running thread's own stack: polls, runs callbacks */
     struct aw_tcb *current;     /* the running task, NULL on the loop's own stack */
     aw_fifo batch;              /* what this pass still has to run */
@@ -228,6 +236,7 @@ struct aw_loop {
     uint64_t cancel_round;      /* cancel.c: outermost requests, each with all that follows from it */
     aw_list cancel_queue;       /* cancel.c: aw_cancel_item.link, to be run */
     bool cancel_draining;
+    struct aw_cancel_item *cancel_running; /* the one whose run() this is */
     size_t refs;                /* 1 while open, and 1 per future, coroutine and handle */
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
@@ -259,6 +268,7 @@ enum { AW_STOP_NO, AW_STOP_NEXT_PASS, AW_STOP_THIS_PASS };
 struct aw_thread {
     aw_loop *loop; /* the loop that runs in this thread, or NULL */
     bool forked;   /* a loop ran here when this process was forked off */
+    bool watched;  /* what it owns is freed when the thread ends */
     struct aw_errslot err;
     aw_context *context;            /* the values of code outside any task or callback */
     aw_context **context_override;  /* in force during an exception handler's call, or NULL */
@@ -287,6 +297,9 @@ void *aw_null(int code);
 
 /* The same as aw_fail() with a text somebody owns, which is shared; returns the code. */
 int aw_fail_text(int code, struct aw_text *text);
+
+/* The thread's own slot or values come to own memory: freed when it ends. */
+void aw_thread_owns(void);
 
 /* What a call that was handed NULL answers. */
 int aw_null_handle(void);
@@ -334,8 +347,9 @@ void aw_sched_eager(aw_loop *l, struct aw_tcb *t);
 /* From the loop's own stack: run what this pass holds. */
 void aw_sched_run_batch(aw_loop *l);
 
-/* Watched loops: a step of `t`, or the callback of `h`, has ended; reports it if it was slow. */
-void aw_step_ended(aw_loop *l, struct aw_tcb *t, aw_handle *h);
+/* Debug mode: a step begins; and how long the one that ends took, if it was slow, else -1. */
+void aw_step_begin(aw_loop *l);
+int64_t aw_step_took(aw_loop *l);
 
 /* For tests: call hook(t, arg) whenever a task of this loop goes to sleep; it may cancel the task.
  * NULL takes it away. */
@@ -399,8 +413,10 @@ struct aw_cancel_item {
     aw_list link; /* initialised; linked while it is queued */
     void (*run)(struct aw_cancel_item *item);
     uint64_t round; /* in which it was queued last */
+    struct aw_cancel_item *from; /* valid in that round: in whose run() it was, or NULL */
 };
-/* False: it was queued before in this round. */
+/* Once per round; false when asked again from within its own run(), or what follows from that: who
+ * asks is a descendant of what it waits for. */
 bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item);
 void aw_cancel_queued(aw_loop *l);
 /* A request that does not come through aw_cancel_request() begins; its consequences are queued. */
@@ -452,19 +468,6 @@ void aw_handle_call(aw_handle *h);
 /* A loop closes: if the timer is a handle's, the schedule lets the handle go. */
 void aw_handle_drop_timer(struct aw_timer *timer);
 
-/* ---- timeout.c ---- */
-
-/* A time limit on what the running task does between begin and end. */
-struct aw_limit {
-    struct aw_timer timer;
-    struct aw_tcb *task;
-    uint32_t requests_before; /* cancel requests the task had at begin */
-    bool expired;
-};
-void aw_limit_begin(struct aw_limit *m, struct aw_tcb *t, int64_t deadline);
-/* What `err` becomes on the way out: -ETIMEDOUT where the limit's own cancellation arrives. */
-int aw_limit_end(struct aw_limit *m, int err);
-
 /* ---- scope.c ---- */
 
 void aw_scope_open(aw_scope *s, struct aw_tcb *t, const char *what, const char *file, int line);
@@ -472,6 +475,17 @@ void aw_scope_close(aw_scope *s, struct aw_tcb *t);
 enum { AW_SCOPE_FRESH, AW_SCOPE_OPEN, AW_SCOPE_CLOSED };
 /* A task ends with a scope open: says which, and aborts. */
 AW_COLD _Noreturn void aw_scope_left_open(const aw_scope *s, struct aw_tcb *t);
+
+/* ---- group.c ---- */
+
+/* A new task is a child of this group. */
+void aw_group_adopt(aw_group *g, struct aw_tcb *t);
+/* A child of a group has ended: on its stack, in its last step. */
+void aw_group_child_ended(struct aw_tcb *t);
+/* Its loop closes over it: the group, whose task is abandoned too, forgets it. */
+void aw_group_forget(struct aw_tcb *t);
+/* What an aw_text holds on to. */
+void aw_group_failures_free(struct aw_group_failures *f);
 
 /* ---- local.c ---- */
 
@@ -517,7 +531,9 @@ bool aw_env_flag(const char *name);
 void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message);
 void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error);
 void aw_report_done_callback(aw_future *f, const void *cb, int error);
-void aw_report_slow_step(aw_loop *l, struct aw_tcb *t, aw_handle *h, int64_t ns);
+void aw_report_slow_step(struct aw_tcb *t, int64_t ns);
+void aw_report_slow_callback(aw_handle *h, int64_t ns);
+void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns);
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);

@@ -20,7 +20,8 @@ struct aw_text *aw_text_new(const char *s)
     struct aw_text *t = aw_mem_alloc(sizeof *t + n);
     if (!t)
         return NULL;
-    t->refs = 1;
+    atomic_init(&t->refs, 1);
+    t->failures = NULL;
     memcpy(t->s, s, n);
     return t;
 }
@@ -28,14 +29,17 @@ struct aw_text *aw_text_new(const char *s)
 struct aw_text *aw_text_ref(struct aw_text *t)
 {
     if (t)
-        t->refs++;
+        atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
     return t;
 }
 
 void aw_text_unref(struct aw_text *t)
 {
-    if (t && --t->refs == 0)
-        aw_mem_free(t);
+    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    if (t->failures)
+        aw_group_failures_free(t->failures);
+    aw_mem_free(t);
 }
 
 struct aw_errslot *aw_errslot_current(void)
@@ -50,9 +54,25 @@ void aw_errslot_fini(struct aw_errslot *slot)
     *slot = (struct aw_errslot){0};
 }
 
+static void thread_ended(void)
+{
+    aw_errslot_fini(&aw_self.err);
+    aw_context_unref(aw_self.context);
+    aw_self.context = NULL;
+    aw_self.watched = false;
+}
+
+void aw_thread_owns(void)
+{
+    if (!aw_self.watched)
+        aw_self.watched = aw_thread_watch(thread_ended) == 0;
+}
+
 /* Replace the detail; takes over the reference to `owner`. */
 static void set_detail(struct aw_errslot *slot, int code, const char *msg, struct aw_text *owner)
 {
+    if (owner && slot == &aw_self.err)
+        aw_thread_owns();
     aw_text_unref(slot->owner);
     slot->msg_code = code;
     slot->msg = msg;

@@ -149,6 +149,20 @@ static void watch_failed(struct aw_fd_watch *w, int error)
     free_watch(w);
 }
 
+static bool remove_watch(aw_loop *l, int fd, bool writer)
+{
+    struct aw_fd_watch **place = place_of(l, fd, writer), *w = place ? *place : NULL;
+    if (!w)
+        return false;
+    *place = NULL;
+    w->removed = true;
+    if (w->op.state == AW_OP_IN_FLIGHT)
+        aw_ignore(l->io->backend->cancel(l->io, &w->op));
+    if (is_free(w))
+        free_watch(w);
+    return true;
+}
+
 static void run_watch(struct aw_ready *item)
 {
     struct aw_fd_watch *w = aw_container_of(item, struct aw_fd_watch, ready);
@@ -156,6 +170,8 @@ static void run_watch(struct aw_ready *item)
         watch_failed(w, (int)w->op.result);
         return;
     }
+    if (w->call->cancelled && !w->removed)
+        aw_ignore(remove_watch(w->loop, w->op.fd, w->op.events == POLLOUT));
     if (!w->removed && !w->loop->closed)
         aw_handle_call(w->call);
     w->queued = false; /* only now: the callback may remove its own watch */
@@ -180,20 +196,6 @@ static int grow_table(aw_loop *l, int fd)
     l->fds = fds;
     l->n_fds = want;
     return 0;
-}
-
-static bool remove_watch(aw_loop *l, int fd, bool writer)
-{
-    struct aw_fd_watch **place = place_of(l, fd, writer), *w = place ? *place : NULL;
-    if (!w)
-        return false;
-    *place = NULL;
-    w->removed = true;
-    if (w->op.state == AW_OP_IN_FLIGHT)
-        aw_ignore(l->io->backend->cancel(l->io, &w->op));
-    if (is_free(w))
-        free_watch(w);
-    return true;
 }
 
 static int add_watch(int fd, bool writer, aw_callback *cb, const aw_call_opts *opts)

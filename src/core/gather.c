@@ -199,9 +199,12 @@ static bool has_pending_child(const struct gather *g)
 bool aw_gather_request_cancel(aw_future *f, struct aw_text *msg)
 {
     struct gather *g = gather_of(f);
+    bool again = g->cancel.round == f->loop->cancel_round;
     if (!has_pending_child(g) || !aw_cancel_queue(f->loop, &g->cancel))
         return false;
-    aw_ref(f);
+    if (again)
+        return true;
+    aw_ref(f); /* until its children have been asked */
     g->cancel_requested = true;
     aw_text_ref(msg);
     aw_text_unref(g->msg);

@@ -30,19 +30,21 @@ static void drop_handle(aw_handle *h)
 void aw_handle_call(aw_handle *h)
 {
     aw_loop *l = h->loop;
-    h->called = true;
     l->context = &h->context;
     int err = h->cb(h->arg);
     if (err < 0)
         aw_report_callback(l, h, "a callback failed", err);
-    if (l->watched)
-        aw_step_ended(l, NULL, h);
+    int64_t took = aw_step_took(l);
+    if (took >= 0)
+        aw_report_slow_callback(h, took);
+    aw_step_begin(l);
     l->context = NULL;
 }
 
 static void run_handle(struct aw_ready *item)
 {
     aw_handle *h = aw_container_of(item, aw_handle, ready);
+    h->called = true;
     if (!h->cancelled && !h->loop->closed)
         aw_handle_call(h);
     drop_handle(h);
@@ -181,8 +183,10 @@ static void run_done_callback(struct aw_ready *item)
         int err = d->cb(f, d->arg);
         if (err < 0)
             aw_report_done_callback(f, *(void **)&d->cb, err);
-        if (l->watched)
-            aw_step_ended(l, NULL, NULL);
+        int64_t took = aw_step_took(l);
+        if (took >= 0)
+            aw_report_slow_done_callback(f, *(void **)&d->cb, took);
+        aw_step_begin(l);
         l->context = NULL;
     }
     free_done_callback(d);

@@ -15,7 +15,7 @@ struct entry {
 };
 
 struct aw_context {
-    uint32_t refs;
+    _Atomic uint32_t refs; /* a thread's and a task's, whose loop may run in another thread */
     uint32_t n;
     struct entry entries[];
 };
@@ -23,13 +23,13 @@ struct aw_context {
 aw_context *aw_context_ref(aw_context *c)
 {
     if (c)
-        c->refs++;
+        atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
     return c;
 }
 
 void aw_context_unref(aw_context *c)
 {
-    if (c && --c->refs == 0)
+    if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
         aw_mem_free(c);
 }
 
@@ -74,7 +74,7 @@ static aw_context *copy(const aw_context *c, uint32_t room)
     aw_context *new = aw_mem_alloc(sizeof *new + (n + room) * sizeof new->entries[0]);
     if (!new)
         return NULL;
-    new->refs = 1;
+    atomic_init(&new->refs, 1);
     new->n = n;
     if (n)
         memcpy(new->entries, c->entries, n * sizeof c->entries[0]);
@@ -101,6 +101,8 @@ int aw_local_set(const aw_local *var, void *value)
     if (!e)
         e = &new->entries[new->n++];
     *e = (struct entry){var, value};
+    if (p == &aw_self.context)
+        aw_thread_owns();
     aw_context_unref(*p);
     *p = new;
     return 0;

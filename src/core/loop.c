@@ -49,6 +49,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     if (!l)
         return aw_fail_null(err < 0 ? err : -ENOMEM, NULL);
     l->refs = 1;
+    l->id = aw_process_number();
     l->backend = opts->backend;
     l->debug = l->watched = opts->debug || aw_env_flag("AWAIT_DEBUG");
     l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
@@ -117,8 +118,8 @@ int aw_loop_close(aw_loop *l)
         return aw_fail(AW_EMISUSE, "the loop is running");
     if (l->closed)
         return 0;
+    l->closed = true; /* from here on nothing can be started, nor scheduled */
     abandon_tasks(l);
-    l->closed = true;
     drop_schedule(l);
     aw_fds_close(l);
     aw_coro_report_unused(l);
@@ -146,6 +147,23 @@ static int open_backend(aw_loop *l)
     return err < 0 ? aw_fail(err, why) : 0;
 }
 
+/* Whoever runs a loop next sees all that the one before has written: acquire here, release there.
+ * Of two threads that try at once, one gets it. */
+static int take_ownership(aw_loop *l)
+{
+    const struct aw_thread *nobody = NULL;
+    aw_self.id = aw_thread_id();
+    if (atomic_compare_exchange_strong_explicit(&l->owner, &nobody, &aw_self, memory_order_acquire,
+                                                memory_order_relaxed))
+        return 0;
+    return aw_fail(AW_ETHREAD, "the loop runs in another thread");
+}
+
+static void give_up_ownership(aw_loop *l)
+{
+    atomic_store_explicit(&l->owner, NULL, memory_order_release);
+}
+
 int aw_loop_enter(aw_loop *l)
 {
     if (!l)
@@ -156,10 +174,14 @@ int aw_loop_enter(aw_loop *l)
     if (aw_self.loop)
         return aw_fail(AW_EMISUSE, l == aw_self.loop ? "the loop is running already"
                                                      : "another loop runs in this thread");
-    AW_TRY(open_backend(l));
-    AW_TRY(aw_overflow_watch());
-    aw_self.id = aw_thread_id();
-    atomic_store_explicit(&l->owner, &aw_self, memory_order_relaxed);
+    AW_TRY(take_ownership(l));
+    int err = open_backend(l);
+    if (err >= 0)
+        err = aw_overflow_watch();
+    if (err < 0) {
+        give_up_ownership(l);
+        return err;
+    }
     aw_self.loop = l;
     l->current = NULL;
     l->context = NULL;
@@ -172,8 +194,8 @@ void aw_loop_leave(aw_loop *l)
 {
     aw_assert(aw_self.loop == l && !l->current);
     aw_self.loop = NULL;
-    atomic_store_explicit(&l->owner, NULL, memory_order_relaxed);
     aw_overflow_unwatch();
+    give_up_ownership(l);
 }
 
 /* ---- passes ---- */
@@ -214,9 +236,10 @@ static int wait_for_work(aw_loop *l)
     if (!l->clock.is_virtual || forever)
         return poll_kernel(l, timeout);
     if (in_flight) {
+        int64_t began = aw_clock_real();
         AW_TRY(poll_kernel(l, timeout));
-        if (l->ready.head)
-            return 0;
+        if (l->ready.head || aw_clock_real() - began < timeout)
+            return 0; /* something came, or the wait was interrupted */
     }
     l->clock.virtual_now += timeout;
     return 0;
@@ -263,6 +286,8 @@ int aw_loop_stop(aw_loop *l)
     if (!l)
         return aw_null_handle();
     AW_TRY(aw_loop_check(l));
+    if (l->closed)
+        return aw_fail(AW_EMISUSE, "the loop is closed");
     l->stop = AW_STOP_THIS_PASS;
     return 0;
 }

@@ -18,6 +18,7 @@
 
 #define TEXT_SIZE 2048
 #define CHAIN_MAX 8 /* waiters named in a report */
+#define TASKS_MAX 16 /* tasks named in one */
 #define NAME_MAX_SHOWN 64
 
 /* ---- words ---- */
@@ -271,78 +272,102 @@ void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error
     aw_text_unref(detail);
 }
 
-void aw_report_done_callback(aw_future *f, const void *cb, int error)
+static void add_duration(aw_buf *b, int64_t ns)
+{
+    aw_buf_printf(b, "  took:    %.3f s\n", (double)ns / 1e9);
+}
+
+void aw_report_slow_step(struct aw_tcb *t, int64_t ns)
 {
     char text[TEXT_SIZE], label[64];
     aw_buf b;
-    struct aw_tcb *t = f->kind == AW_KIND_TASK ? aw_tcb_of(f) : NULL;
-    const char *message = "a done callback failed";
+    const char *message = "a step of a task blocked the loop";
+    begin(&b, text, sizeof text, message);
+    add_subject(&b, &t->fut);
+    add_duration(&b, ns);
+    if (t->wait)
+        add_wait(&b, "  up to:   ", t);
+    else if (!aw_list_linked(&t->all))
+        aw_buf_add(&b, "  up to:   its end\n");
+    aw_report r = {.kind = AW_REPORT_SLOW,
+                   .message = message,
+                   .name = aw_task_label(t, label, sizeof label),
+                   .fn_name = t->fn_name,
+                   .file = t->fut.file,
+                   .line = t->fut.line,
+                   .duration = (double)ns / 1e9,
+                   .future = &t->fut,
+                   .loop = t->fut.loop};
+    deliver(&r, &b, t->context);
+}
+
+void aw_report_slow_callback(aw_handle *h, int64_t ns)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    const char *message = "a callback blocked the loop";
+    begin(&b, text, sizeof text, message);
+    aw_buf_printf(&b, "  callback: %s\n  scheduled: %s:%d\n", h->cb_name, h->file, h->line);
+    add_duration(&b, ns);
+    aw_report r = {.kind = AW_REPORT_SLOW,
+                   .message = message,
+                   .fn_name = h->cb_name,
+                   .file = h->file,
+                   .line = h->line,
+                   .duration = (double)ns / 1e9,
+                   .handle = h,
+                   .loop = h->loop};
+    deliver(&r, &b, h->context);
+}
+
+/* What is said of a done callback: its code, and the future it was for. */
+static void done_callback_report(aw_report *r, aw_buf *b, aw_future *f, const void *cb)
+{
     char where[256];
     aw_code_address(cb, where, sizeof where);
-    begin(&b, text, sizeof text, message);
-    aw_buf_printf(&b, "  callback: %s\n  of:      %s", where, kind_word(f));
-    if (t) {
-        aw_buf_add(&b, " ");
-        add_who(&b, f);
+    aw_buf_printf(b, "  callback: %s\n  of:      %s", where, kind_word(f));
+    if (f->kind == AW_KIND_TASK) {
+        aw_buf_add(b, " ");
+        add_who(b, f);
+        r->name = aw_tcb_of(f)->name ? aw_tcb_of(f)->name->s : NULL;
+        r->fn_name = aw_tcb_of(f)->fn_name;
     }
-    aw_buf_add(&b, "\n  created: ");
-    add_place(&b, f->file, f->line);
-    aw_buf_add(&b, "\n");
-    add_error(&b, error, NULL);
-    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
-                   .message = message,
-                   .error = error,
-                   .name = t ? aw_task_label(t, label, sizeof label) : NULL,
-                   .fn_name = t ? t->fn_name : NULL,
-                   .file = f->file,
-                   .line = f->line,
-                   .future = f,
-                   .loop = f->loop};
-    deliver(&r, &b, aw_context_here());
+    aw_buf_add(b, "\n  created: ");
+    add_place(b, f->file, f->line);
+    aw_buf_add(b, "\n");
+    r->file = f->file;
+    r->line = f->line;
+    r->future = f;
+    r->loop = f->loop;
 }
 
-static void slow_task(aw_report *r, aw_buf *b, struct aw_tcb *t)
+void aw_report_done_callback(aw_future *f, const void *cb, int error)
 {
-    add_subject(b, &t->fut);
-    aw_buf_printf(b, "  took:    %.3f s\n", r->duration);
-    if (t->wait)
-        add_wait(b, "  up to:   ", t);
-    else if (!aw_list_linked(&t->all))
-        aw_buf_add(b, "  up to:   its end\n");
-    r->fn_name = t->fn_name;
-    r->file = t->fut.file;
-    r->line = t->fut.line;
-    r->future = &t->fut;
-}
-
-static void slow_callback(aw_report *r, aw_buf *b, aw_handle *h)
-{
-    aw_buf_printf(b, "  callback: %s\n  scheduled: %s:%d\n  took:    %.3f s\n", h->cb_name, h->file,
-                  h->line, r->duration);
-    r->fn_name = h->cb_name;
-    r->file = h->file;
-    r->line = h->line;
-    r->handle = h;
-}
-
-void aw_report_slow_step(aw_loop *l, struct aw_tcb *t, aw_handle *h, int64_t ns)
-{
-    char text[TEXT_SIZE], label[64];
+    char text[TEXT_SIZE];
     aw_buf b;
-    aw_report r = {.kind = AW_REPORT_SLOW, .duration = (double)ns / 1e9, .loop = l};
-    r.message = t ? "a step of a task blocked the loop" : "a callback blocked the loop";
+    struct aw_text *detail = aw_errslot_share(aw_errslot_current(), error);
+    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
+                   .message = "a done callback failed",
+                   .error = error,
+                   .detail = detail ? detail->s : NULL};
     begin(&b, text, sizeof text, r.message);
-    if (t) {
-        r.name = aw_task_label(t, label, sizeof label);
-        slow_task(&r, &b, t);
-        deliver(&r, &b, t->context);
-    } else if (h) {
-        slow_callback(&r, &b, h);
-        deliver(&r, &b, h->context);
-    } else {
-        aw_buf_printf(&b, "  took:    %.3f s\n", r.duration);
-        deliver(&r, &b, NULL);
-    }
+    done_callback_report(&r, &b, f, cb);
+    add_error(&b, error, r.detail);
+    deliver(&r, &b, aw_context_here());
+    aw_text_unref(detail);
+}
+
+void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    aw_report r = {.kind = AW_REPORT_SLOW,
+                   .message = "a done callback blocked the loop",
+                   .duration = (double)ns / 1e9};
+    begin(&b, text, sizeof text, r.message);
+    done_callback_report(&r, &b, f, cb);
+    add_duration(&b, ns);
+    deliver(&r, &b, aw_context_here());
 }
 
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
@@ -387,17 +412,18 @@ static struct aw_tcb *awaited_task(const struct aw_tcb *t)
     return f && f->kind == AW_KIND_TASK ? aw_tcb_of(f) : NULL;
 }
 
-/* A task on a circle of tasks that await each other, found with a slow and a fast pointer. */
+/* A task on a circle of tasks that await each other.  Every task is visited once: walks mark them
+ * with rising numbers, and one that meets its own mark has found a circle. */
 static struct aw_tcb *on_a_circle(aw_loop *l)
 {
+    uint64_t before = l->cancel_epoch;
     aw_list_each(link, &l->tasks) {
-        struct aw_tcb *slow = aw_container_of(link, struct aw_tcb, all), *fast = slow;
-        while (fast && (fast = awaited_task(fast)) != NULL) {
-            fast = awaited_task(fast);
-            slow = awaited_task(slow);
-            if (fast && fast == slow)
-                return slow;
-        }
+        uint64_t walk = ++l->cancel_epoch;
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        for (; t && t->cancel_epoch <= before; t = awaited_task(t))
+            t->cancel_epoch = walk;
+        if (t && t->cancel_epoch == walk)
+            return t;
     }
     return NULL;
 }
@@ -423,13 +449,17 @@ static void add_circle(aw_buf *b, aw_loop *l)
 
 void aw_report_deadlock(aw_loop *l, aw_future *main)
 {
-    char text[2 * TEXT_SIZE], label[64];
+    char text[4 * TEXT_SIZE], label[64];
     aw_buf b;
     const char *message = "deadlock: every task waits, and nothing is left that could wake one";
     begin(&b, text, sizeof text, message);
-    aw_list_each(link, &l->tasks)
-        add_blocked(&b, aw_container_of(link, struct aw_tcb, all));
     add_circle(&b, l);
+    size_t named = 0;
+    aw_list_each(link, &l->tasks)
+        if (named++ < TASKS_MAX)
+            add_blocked(&b, aw_container_of(link, struct aw_tcb, all));
+    if (named > TASKS_MAX)
+        aw_buf_printf(&b, "  and %zu more tasks\n", named - TASKS_MAX);
     aw_report r = {.kind = AW_REPORT_DEADLOCK,
                    .message = message,
                    .error = -EDEADLK,

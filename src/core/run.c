@@ -66,7 +66,7 @@ int aw_loop_run_forever(aw_loop *l)
  * report has named them already. */
 static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last, bool told)
 {
-    uint64_t newest = l->next_id;
+    uint64_t newest = l->next_id, epoch = l->cancel_epoch;
     aw_list_each(link, &l->tasks) {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->id <= last)
@@ -74,7 +74,8 @@ static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last, bool told)
         if (!told)
             aw_report_task(&t->fut, AW_REPORT_CANCELLED_AT_END,
                            "a task was cancelled by the end of the run");
-        aw_cancel_request(&t->fut, NULL);
+        if (t->cancel_epoch <= epoch) /* not by way of somebody who awaits it */
+            aw_cancel_request(&t->fut, NULL);
     }
     return newest;
 }

@@ -50,22 +50,34 @@ int aw_loop_check_slow(const aw_loop *l)
 
 /* ---- steps, when somebody looks at them ---- */
 
-AW_NOINLINE void aw_step_ended(aw_loop *l, struct aw_tcb *t, aw_handle *h)
+int64_t aw_step_took(aw_loop *l)
 {
-    if (l->on_suspend && t && t->wait)
-        l->on_suspend(t, l->on_suspend_arg);
     if (!l->debug)
-        return;
+        return -1;
     int64_t took = aw_clock_now(&l->clock) - l->step_began;
-    if (took >= l->slow_ns)
-        aw_report_slow_step(l, t, h, took);
-    l->step_began = aw_clock_now(&l->clock);
+    return took >= l->slow_ns ? took : -1;
+}
+
+void aw_step_begin(aw_loop *l)
+{
+    if (l->debug)
+        l->step_began = aw_clock_now(&l->clock);
+}
+
+static AW_NOINLINE void task_step_ended(aw_loop *l, struct aw_tcb *t)
+{
+    if (l->on_suspend && t->wait)
+        l->on_suspend(t, l->on_suspend_arg);
+    int64_t took = aw_step_took(l);
+    if (took >= 0)
+        aw_report_slow_step(t, took);
+    aw_step_begin(l);
 }
 
 static inline void step_end(aw_loop *l, struct aw_tcb *t)
 {
     if (AW_UNLIKELY(l->watched))
-        aw_step_ended(l, t, NULL);
+        task_step_ended(l, t);
 }
 
 void aw_loop_set_suspend_hook(aw_loop *l, void (*hook)(struct aw_tcb *t, void *arg), void *arg)
@@ -224,8 +236,7 @@ static void run_task(aw_loop *l, struct aw_tcb *t)
 void aw_sched_run_batch(aw_loop *l)
 {
     aw_fifo_node *node;
-    if (AW_UNLIKELY(l->watched))
-        l->step_began = aw_clock_now(&l->clock);
+    aw_step_begin(l);
     while ((node = aw_fifo_pop(&l->batch)) != NULL) {
         struct aw_ready *item = aw_container_of(node, struct aw_ready, link);
         if (item->run)

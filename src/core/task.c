@@ -57,16 +57,22 @@ static int body(struct aw_tcb *t)
     return t->fn(t->arg);
 }
 
-static void task_entry(struct aw_fiber *fiber)
+/* Not instrumented: a scope that was left open lies in a frame that is gone, just below this one;
+ * it is copied before anything else is called there. */
+__attribute__((no_sanitize("address"))) static void task_entry(struct aw_fiber *fiber)
 {
     struct aw_tcb *t = aw_container_of(fiber, struct aw_tcb, fiber);
     int result = body(t);
-    if (AW_UNLIKELY(t->scopes != NULL))
-        aw_scope_left_open(t->scopes, t);
+    if (AW_UNLIKELY(t->scopes != NULL)) {
+        aw_scope left_open = *t->scopes;
+        aw_scope_left_open(&left_open, t);
+    }
     if (AW_UNLIKELY(t->release != NULL))
         release_arg(t);
     leave_loop(t->fut.loop, t);
     set_outcome(t, result);
+    if (AW_UNLIKELY(t->group != NULL))
+        aw_group_child_ended(t);
     aw_sched_exit(t);
 }
 
@@ -84,6 +90,10 @@ void aw_task_abandon(struct aw_tcb *t)
     aw_future *f = &t->fut;
     release_arg(t);
     leave_loop(f->loop, t);
+    if (t->group)
+        aw_group_forget(t);
+    if (t->wait && t->wait->kind->drop)
+        t->wait->kind->drop(t->wait);
     t->scopes = NULL;
     aw_future_drop_watches(f);
     f->state = AW_CANCELLED;
@@ -97,6 +107,8 @@ static int check_opts(aw_loop *l, aw_fn *fn, const aw_task_opts *opts, size_t si
 {
     if (!fn)
         return aw_fail(-EINVAL, "the coroutine function is NULL");
+    if (opts->ret_task)
+        return aw_fail(-EINVAL, ".ret_task is for calls that return no handle");
     if (size < AW_STACK_MIN)
         return aw_fail(-EINVAL, ".stack_size is less than 16 KiB");
     AW_TRY(aw_loop_check(l));
@@ -141,6 +153,7 @@ static void init_tcb(struct aw_tcb *t, aw_loop *l, aw_fn *fn, const aw_task_opts
     t->fn_name = opts->fn_name;
     t->context = aw_context_ref(opts->context ? opts->context : aw_context_here());
     t->scopes = NULL;
+    t->group = NULL;
     t->err = (struct aw_errslot){0};
 }
 
@@ -168,6 +181,8 @@ struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
         t->arg = memcpy(copy, opts->arg, opts->copy);
     aw_list_push_back(&l->tasks, &t->all);
     l->n_tasks++;
+    if (opts->group)
+        aw_group_adopt(opts->group, t);
     return t;
 }
 
@@ -204,10 +219,15 @@ aw_task *aw_create_task_(aw_fn *fn, const aw_task_opts *opts)
 
 int aw_spawn_(aw_fn *fn, const aw_task_opts *opts)
 {
-    aw_task *t = aw_create_task_(fn, opts);
+    aw_task_opts plain = *opts;
+    plain.ret_task = NULL;
+    aw_task *t = aw_create_task_(fn, &plain);
     if (!t)
-        return aw_errno();
-    aw_unref(t);
+        return aw_null_handle();
+    if (opts->ret_task)
+        *opts->ret_task = t;
+    else
+        aw_unref(t);
     return 0;
 }
 

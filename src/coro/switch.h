@@ -1,12 +1,14 @@
 /*
  * switch.h - changing from one fiber to another; the inline half of fiber.h.
  *
- * What is particular to a CPU is two functions and a label, in switch_<cpu>.h and entry_<cpu>.S:
+ * What is particular to a CPU is a few functions and a label, in switch_<cpu>.h and entry_<cpu>.S:
  *
- *   aw_regs_swap(from, to)  saves where to go on into from, goes on in to; returns, when somebody
- *                           comes back, the fiber that he came from;
- *   aw_regs_jump(from, to)  the same without saving;
- *   aw_fiber_start          where a fiber's first switch lands: calls entry(self, previous).
+ *   aw_regs_swap(from, to)       saves where to go on into from, goes on in to; returns, when
+ *                                somebody comes back, the fiber that he came from;
+ *   aw_regs_jump(from, to)       the same without saving;
+ *   aw_regs_init(f, top, entry)  makes the next switch to f begin in entry, on an empty stack;
+ *   aw_shadow_stack_on()         would the thread's shadow stack have to be switched too?
+ *   aw_fiber_start               where a fiber's first switch lands: calls entry(self, previous).
  *
  * Around them stand the sanitizers' notes.  Their order is fixed: AddressSanitizer is told before
  * and after, ThreadSanitizer at the last moment, since whatever is recorded behind its note counts
@@ -44,9 +46,9 @@ static inline void *aw_fiber_prepare(struct aw_fiber *f, aw_fiber_entry *entry, 
         AW_NOTE_UNDEFINED(top, reserve);
 #ifdef AW_ASAN
     f->entry = entry;
-    f->regs = aw_regs_initial(top, (uintptr_t)aw_fiber_begin_asan);
+    aw_regs_init(f, top, (uintptr_t)aw_fiber_begin_asan);
 #else
-    f->regs = aw_regs_initial(top, (uintptr_t)entry);
+    aw_regs_init(f, top, (uintptr_t)entry);
 #endif
 #ifdef AW_TSAN
     /* The last user's functions never returned, so his fibre still has them on its call stack:

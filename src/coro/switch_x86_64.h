@@ -99,11 +99,12 @@ static inline __attribute__((always_inline, noreturn)) void aw_regs_jump(struct 
     __builtin_unreachable();
 }
 
-/* What makes the first switch call `entry` on the stack that ends at `top`, a multiple of 16. */
-static inline struct aw_regs aw_regs_initial(char *top, uintptr_t entry)
+/* Makes the next switch to `f` call `entry` on the stack that ends at `top`, a multiple of 16. */
+static inline void aw_regs_init(struct aw_fiber *f, char *top, uintptr_t entry)
 {
-    return (struct aw_regs){
-        .sp = top, .ip = (void *)(uintptr_t)aw_fiber_start, .fp = (void *)entry};
+    f->regs.sp = top;
+    f->regs.ip = (void *)(uintptr_t)aw_fiber_start;
+    f->regs.fp = (void *)entry;
 }
 
 /* Does this thread run with a shadow stack?  rdsspq leaves the zero where there is none. */

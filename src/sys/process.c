@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,37 @@ size_t aw_page_size(void)
 long aw_thread_id(void)
 {
     return syscall(SYS_gettid);
+}
+
+static pthread_key_t end_key;
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+static int end_status;
+static _Atomic(void (*)(void)) end_watcher;
+
+static void thread_ended(void *value)
+{
+    (void)value;
+    atomic_load (&end_watcher)();
+}
+
+static void make_end_key(void)
+{
+    end_status = -pthread_key_create(&end_key, thread_ended);
+}
+
+int aw_thread_watch(void (*on_end)(void))
+{
+    pthread_once(&end_once, make_end_key);
+    if (end_status < 0)
+        return end_status;
+    atomic_store(&end_watcher, on_end);
+    return -pthread_setspecific(end_key, &end_key);
+}
+
+uint64_t aw_process_number(void)
+{
+    static _Atomic uint64_t last;
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
 /* May a write that failed be tried again?  A full pipe that is non-blocking is waited for, as a

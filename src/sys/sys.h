@@ -80,6 +80,13 @@ int aw_fork_watch(void (*on_child)(void)); /* once per process; later calls do n
 void aw_process_lock(void);
 void aw_process_unlock(void);
 
+/* Call `on_end` in this thread when it ends.  Every thread gives the same function; calling again
+ * does nothing more.  0, or -errno. */
+int aw_thread_watch(void (*on_end)(void));
+
+/* 1, 2, ...: a number that this process gives out once. */
+uint64_t aw_process_number(void);
+
 /* The number of the calling thread, for messages. */
 long aw_thread_id(void);
 

@@ -187,6 +187,49 @@ TEST(badinput_tasks_of_a_closed_loop)
     aw_loop_free(l);
 }
 
+/* What a closing loop calls, handler and release, cannot start anything on it any more. */
+struct late_start {
+    aw_loop *loop;
+    int by_handler, by_release;
+};
+static struct late_start late;
+
+static int start_late(aw_loop *l)
+{
+    char copied[4096] = {0};
+    return aw_spawn(never, copied, .copy = sizeof copied, .loop = l);
+}
+
+static int start_in_handler(const aw_report *report, void *arg)
+{
+    (void)arg;
+    late.by_handler = start_late(report->loop);
+    return 0;
+}
+
+static void start_in_release(void *arg)
+{
+    (void)arg;
+    late.by_release = start_late(late.loop);
+}
+
+TEST(badinput_starting_work_on_a_closing_loop)
+{
+    aw_loop *l = new_loop();
+    aw_future *f = aw_future_new(.loop = l);
+    late.loop = l;
+    aw_loop_set_exception_handler(l, start_in_handler, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(aw_spawn(wait_for_ever, f, .release = start_in_release, .loop = l), 0);
+    run_one_pass(l);
+    assert_int_equal(aw_loop_close(l), 0);
+    assert_int_equal(late.by_handler, AW_EMISUSE);
+    assert_int_equal(late.by_release, AW_EMISUSE);
+    assert_int_equal(aw_all_tasks(NULL, 0, .loop = l), 0);
+    aw_unref(f);
+    aw_loop_free(l);
+}
+
 /* ---- fork ---- */
 
 /* Everything that a forked child may try with its parent's loop and futures. */

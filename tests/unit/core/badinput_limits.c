@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static int nothing(void *arg)
 {
@@ -272,6 +273,27 @@ TEST(badinput_no_descriptors)
     assert_int_equal(err, -EMFILE);
     assert_true(aw_errmsg()[0] != '\0'); /* what could not be opened */
     assert_int_equal(aw_run(nothing, NULL), 0);
+}
+
+/* One descriptor more at each try: whatever is missing, what was opened is closed again. */
+TEST(badinput_descriptors_run_out_half_way)
+{
+    struct rlimit before, few;
+    int lowest_free = dup(0), err = -EMFILE, tries = 0;
+    close(lowest_free);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (; err == -EMFILE && tries < 10; tries++) {
+        few = before;
+        few.rlim_cur = (rlim_t)(lowest_free + tries);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        err = aw_run(nothing, NULL);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        int free_now = dup(0);
+        assert_int_equal(free_now, lowest_free);
+        close(free_now);
+    }
+    assert_int_equal(err, 0);
+    assert_true(tries > 1);
 }
 
 /* A loop that could not open its backend can try again. */

@@ -85,12 +85,13 @@ TEST(future_without_a_loop_is_refused)
 TEST(future_of_a_closed_loop_cannot_be_made)
 {
     aw_loop *l = aw_loop_new();
-    aw_future *f = aw_future_new(.loop = l); /* keeps the loop's memory */
+    aw_future *f = aw_future_new(.loop = l);
     assert_int_equal(aw_loop_close(l), 0);
     assert_null(aw_future_new(.loop = l));
     assert_int_equal(aw_errno(), AW_EMISUSE);
     assert_non_null(strstr(aw_errmsg(), "closed"));
-    assert_false(aw_done(f));
+    aw_loop_free(l);
+    assert_false(aw_done(f)); /* a handle outlives its loop */
     aw_unref(f);
 }
 
@@ -133,7 +134,7 @@ TEST(future_join_outside_a_task_drops_the_reference)
     assert_int_equal(reports.kind, AW_REPORT_NEVER_RETRIEVED);
     assert_int_equal(reports.error, -EIO);
     assert_reports(1);
-    assert_int_equal(aw_loop_close(l), 0);
+    aw_loop_free(l);
 }
 
 TEST_IN_LOOP(future_result_and_error_must_have_their_sign)
@@ -226,7 +227,7 @@ TEST(future_of_another_loop_cannot_be_awaited)
     aw_future *f = aw_future_new(.loop = l);
     assert_int_equal(aw_run(await_foreign, f), 0);
     aw_unref(f);
-    assert_int_equal(aw_loop_close(l), 0);
+    aw_loop_free(l);
 }
 
 static void assert_names_two_threads(void)
@@ -310,5 +311,22 @@ TEST(future_of_a_loop_that_does_not_run_may_be_used_in_any_thread)
     in_another_thread(finish_in_another_thread, f);
     assert_int_equal(aw_loop_run_until_complete(l, f), 6);
     aw_unref(f);
-    assert_int_equal(aw_loop_close(l), 0);
+    aw_loop_free(l);
+}
+
+static void *own_words_and_values(void *arg)
+{
+    static const aw_local variable = AW_LOCAL_INIT("variable", NULL);
+    assert_null(aw_refuse(-EIO, "the disk is gone"));
+    assert_string_equal(aw_errmsg(), "the disk is gone");
+    assert_int_equal(aw_local_set(&variable, arg), 0);
+    assert_true(memory.live > 0);
+    return arg;
+}
+
+TEST(future_last_words_of_a_thread_go_with_it)
+{
+    count_memory();
+    in_another_thread(own_words_and_values, trace);
+    assert_int_equal(memory.live, 0);
 }

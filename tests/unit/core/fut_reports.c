@@ -165,5 +165,5 @@ TEST(task_spawned_without_a_loop_or_function_is_refused)
     assert_int_equal(aw_loop_stop(l), 0);
     assert_int_equal(aw_loop_run_forever(l), 0);
     assert_trace("s");
-    assert_int_equal(aw_loop_close(l), 0);
+    aw_loop_free(l);
 }

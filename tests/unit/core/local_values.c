@@ -257,6 +257,38 @@ TEST(local_empty_context_hides_the_threads_values)
     aw_loop_free(l);
 }
 
+static void *run_elsewhere(void *arg)
+{
+    run_for(arg, 1);
+    return NULL;
+}
+
+/* A loop that is handed to another thread takes values along that its maker goes on using. */
+TEST(local_values_shared_with_a_loop_that_another_thread_runs)
+{
+    enum { PAINTERS = 200 };
+    static struct painter painters[PAINTERS];
+    pthread_t thread;
+    aw_loop *l = new_loop();
+    assert_int_equal(aw_local_set(&colour, "maker's"), 0);
+    for (int i = 0; i < PAINTERS; i++) {
+        painters[i].paint = "own";
+        assert_int_equal(aw_spawn(paint, &painters[i], .loop = l), 0);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, l), 0);
+    for (int i = 0; i < PAINTERS; i++) {
+        aw_context *c = aw_copy_context();
+        assert_int_equal(aw_local_set(&shape, &painters[i]), 0);
+        aw_context_unref(c);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    for (int i = 0; i < PAINTERS; i++) {
+        assert_string_equal(painters[i].inherited, "maker's");
+        assert_string_equal(painters[i].kept, "own");
+    }
+    aw_loop_free(l);
+}
+
 /* Many variables, and setting one of them many times, cost what they hold and no more. */
 TEST(local_many_variables)
 {

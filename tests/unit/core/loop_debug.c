@@ -149,6 +149,21 @@ TEST(LOOP_023_the_limit_can_be_set)
     aw_loop_free(l);
 }
 
+TEST(loop_debug_mode_by_the_environment)
+{
+    static const struct {
+        const char *value;
+        bool debug;
+    } cases[] = {{"1", true}, {"yes", true}, {"0", false}, {"", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        setenv("AWAIT_DEBUG", cases[i].value, 1);
+        aw_loop *l = new_loop();
+        assert_int_equal(aw_loop_debug(l), cases[i].debug);
+        aw_loop_free(l);
+    }
+    unsetenv("AWAIT_DEBUG");
+}
+
 /* What another thread is answered when it uses a loop that is running, or what belongs to it. */
 struct stranger {
     aw_loop *loop;

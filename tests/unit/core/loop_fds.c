@@ -290,3 +290,49 @@ TEST(loop_reader_of_no_descriptor_is_an_error)
     run_one_pass(l);
     aw_loop_free(l);
 }
+
+/* A reader's handle cancels its callback; removing it is still its owner's business. */
+TEST(loop_reader_cancelled_by_its_handle)
+{
+    int fds[2];
+    struct record r = {""};
+    struct mark m = {&r, "called"};
+    aw_handle *h = NULL;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    aw_loop *l = new_loop();
+    assert_int_equal(aw_add_reader(fds[0], mark, &m, .loop = l, .handle = &h), 0);
+    assert_non_null(h);
+    aw_handle_cancel(h);
+    assert_true(aw_handle_cancelled(h));
+    run_one_pass(l);
+    run_one_pass(l);
+    assert_record(r, "");
+    aw_handle_unref(h);
+    aw_remove_reader(l, fds[0]);
+    aw_loop_free(l);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+TEST(loop_reader_of_a_high_descriptor)
+{
+    int fds[2], high = 777;
+    struct record r = {""};
+    struct mark low = {&r, "low"}, up = {&r, "high"};
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(dup2(fds[0], high), high);
+    aw_loop *l = new_loop();
+    assert_int_equal(aw_add_reader(fds[0], mark, &low, .loop = l), 0);
+    assert_int_equal(aw_add_reader(high, mark, &up, .loop = l), 0);
+    run_one_pass(l);
+    assert_record(r, "low high");
+    assert_true(aw_remove_reader(l, fds[0]));
+    assert_true(aw_remove_reader(l, high));
+    assert_false(aw_remove_reader(l, 100000));
+    aw_loop_free(l);
+    close(fds[0]);
+    close(fds[1]);
+    close(high);
+}

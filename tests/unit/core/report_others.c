@@ -96,6 +96,31 @@ TEST(report_done_callback_failed)
     aw_loop_free(l);
 }
 
+static int fail_when_done_with_detail(aw_future *f, void *arg)
+{
+    (void)arg;
+    return aw_add_done_callback(f, NULL, NULL);
+}
+
+TEST(report_done_callback_of_a_future_failed_with_a_detail)
+{
+    aw_loop *l = captured_loop(false);
+    made_at = __LINE__ + 1;
+    aw_future *f = aw_future_new(.loop = l);
+    assert_int_equal(aw_add_done_callback(f, fail_when_done_with_detail, NULL), 0);
+    assert_int_equal(aw_set_result(f, 0, NULL), 0);
+    one_pass(l);
+    assert_string_equal(capture.reports[0].detail, "the callback is NULL");
+    assert_reported("await: a done callback failed\n"
+                    "  callback: test_core+0x*\n"
+                    "  of:      future\n"
+                    "  created: report_others.c:%d\n"
+                    "  error:   -EINVAL (invalid argument): the callback is NULL\n",
+                    made_at);
+    aw_unref(f);
+    aw_loop_free(l);
+}
+
 /* ---- the handler itself ---- */
 
 static int failing_handler(const aw_report *report, void *arg)

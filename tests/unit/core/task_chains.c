@@ -166,3 +166,103 @@ TEST_IN_LOOP(task_cycle_of_parent_and_child_is_broken_by_cancel)
     assert_int_equal(aw_all_tasks(NULL, 0), 1);
     aw_unref(parent);
 }
+
+static int gather_deeper(void *arg)
+{
+    return aw_gather(AW_CORO(gather_awaiters, arg), AW_CORO(sleep_long, NULL));
+}
+
+/* The same with a generation between. */
+TEST_IN_LOOP(task_cycle_of_grandparent_and_child_is_broken_by_cancel)
+{
+    aw_task *top = NULL;
+    top = aw_create_task(gather_deeper, &top);
+    passes(4);
+    assert_true(aw_cancel(top));
+    passes(8);
+    assert_true(aw_cancelled(top));
+    assert_int_equal(aw_all_tasks(NULL, 0), 1);
+    aw_unref(top);
+}
+
+static int await_done(void *arg)
+{
+    int err = aw_await(arg);
+    note(aw_done(arg) ? 'd' : '?'); /* what was awaited is done when aw_await returns */
+    return err;
+}
+
+/* No cycle: two tasks that await the same, cancelled together, are told when that is done. */
+TEST_IN_LOOP(task_waiters_of_one_gather_cancelled_together_see_it_done)
+{
+    aw_task *slow = aw_create_task(answer_cancel, INT(1));
+    aw_future *g = aw_gather_new(&slow, 1);
+    aw_task *t[2] = {aw_create_task(await_done, g), aw_create_task(await_done, g)};
+    aw_future *both = aw_gather_new(t, 2);
+    passes(2);
+    assert_true(aw_cancel(both));
+    assert_int_equal(aw_await(both), -ECANCELED);
+    assert_trace("dd");
+    assert_true(aw_cancelled(t[0]) && aw_cancelled(t[1]));
+    aw_unref(both);
+    aw_unref(t[0]);
+    aw_unref(t[1]);
+    aw_unref(g);
+    aw_unref(slow);
+}
+
+static int gather_sleepers(void *arg)
+{
+    (void)arg;
+    return aw_gather(AW_CORO(sleep_long, NULL), AW_CORO(sleep_long, NULL));
+}
+
+static int watch_and_run(void *arg)
+{
+    aw_task **worker = arg;
+    return aw_gather(AW_CORO(await_done, *worker), AW_CORO(await_done, *worker));
+}
+
+/* The same where what is awaited is in a structured gather of its own. */
+TEST_IN_LOOP(task_waiters_of_one_task_cancelled_together_see_it_done)
+{
+    aw_task *worker = aw_create_task(gather_sleepers, NULL);
+    aw_task *t = aw_create_task(watch_and_run, &worker);
+    passes(3);
+    assert_true(aw_cancel(t));
+    assert_int_equal(aw_join(t), -ECANCELED);
+    assert_trace("dd");
+    assert_true(aw_cancelled(worker));
+    aw_unref(worker);
+}
+
+/* Sleeps on when it is cancelled, and ends at the second request. */
+static int ask_twice(void *arg)
+{
+    ++*(int *)arg;
+    assert_int_equal(aw_sleep(1000), -ECANCELED);
+    ++*(int *)arg;
+    assert_int_equal(aw_sleep(1000), -ECANCELED);
+    ++*(int *)arg;
+    return -ECANCELED;
+}
+
+/* A gather that was cancelled long ago, and whose children went on, is cancelled again when the
+ * failure of a sibling cancels the task that awaits it. */
+TEST_IN_LOOP(task_gather_cancelled_before_is_cancelled_again_by_a_failure)
+{
+    int stage = 0;
+    double began = aw_time();
+    aw_task *stubborn = aw_create_task(ask_twice, &stage);
+    aw_future *g = aw_gather_new(&stubborn, 1);
+    passes(1);
+    assert_true(aw_cancel(g));
+    assert_int_equal(aw_sleep(1), 0);
+    assert_int_equal(stage, 2);
+    assert_int_equal(aw_gather(AW_CORO(await_done, g), AW_CORO(give_later, LATER(1, -EIO))), -EIO);
+    assert_trace("d");
+    assert_int_equal(stage, 3);
+    assert_time(aw_time() - began, 2);
+    aw_unref(g);
+    aw_unref(stubborn);
+}

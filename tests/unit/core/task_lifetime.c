@@ -103,6 +103,7 @@ TEST(task_release_when_its_loop_was_closed)
     assert_non_null(strchr(trace, 'n'));
     assert_reports(2);
     aw_unref(asleep);
+    aw_loop_free(l);
     assert_int_equal(strlen(trace), 2);
 }
 
@@ -195,7 +196,8 @@ TEST_IN_LOOP(task_value_is_the_argument_or_what_the_coroutine_set)
 {
     char arg[] = "abc";
     aw_task *plain = aw_create_task(note_it, arg), *set = aw_create_task(set_value, arg);
-    aw_task *null = aw_create_task(set_null, arg), *failed = aw_create_task(set_value_and_fail, arg);
+    aw_task *null = aw_create_task(set_null, arg),
+            *failed = aw_create_task(set_value_and_fail, arg);
     assert_null(aw_value(plain)); /* still pending */
     assert_int_equal(aw_await(set), 3);
     assert_ptr_equal(aw_value(plain), arg);

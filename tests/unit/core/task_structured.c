@@ -46,8 +46,8 @@ TEST_IN_LOOP(task_gather_structured_first_error_cancels_the_rest)
 {
     double began = aw_time();
     struct child slow = {'c', 9, 7, .stubborn = true};
-    assert_int_equal(aw_gather(AW_CORO(child, CHILD('a', 9, 5)), AW_CORO(child, CHILD('b', 1, -EIO)),
-                               AW_CORO(child, &slow)),
+    assert_int_equal(aw_gather(AW_CORO(child, CHILD('a', 9, 5)),
+                               AW_CORO(child, CHILD('b', 1, -EIO)), AW_CORO(child, &slow)),
                      -EIO);
     assert_time(aw_time() - began, 2); /* it waited for the stubborn one */
     assert_int_equal(running, 0);
@@ -185,8 +185,8 @@ TEST_IN_LOOP(task_gather_array_runs_no_more_than_the_limit)
 
 TEST_IN_LOOP(task_gather_array_starts_the_next_when_one_ends)
 {
-    struct child c[4] = {{'a', 3, 0, false}, {'b', 1, 0, false}, {'c', 1, 0, false},
-                         {'d', 5, 0, false}};
+    struct child c[4] = {
+        {'a', 3, 0, false}, {'b', 1, 0, false}, {'c', 1, 0, false}, {'d', 5, 0, false}};
     aw_work works[4];
     double began = aw_time();
     for (int i = 0; i < 4; i++)
@@ -276,8 +276,8 @@ TEST_IN_LOOP(task_gather_structured_that_cannot_start_has_run_nothing)
                      -EINVAL);
     passes(2);
     assert_trace(""); /* and the arguments are still the caller's */
-    assert_int_equal(
-        aw_gather(AW_CORO(note_it, "a", .release = note_release), AW_USE(used)), AW_EMISUSE);
+    assert_int_equal(aw_gather(AW_CORO(note_it, "a", .release = note_release), AW_USE(used)),
+                     AW_EMISUSE);
     passes(2);
     assert_trace("");
     assert_int_equal(aw_gather(AW_CORO(note_it, "a"), AW_USE(NULL)), -EINVAL);
@@ -315,7 +315,8 @@ TEST_IN_LOOP(task_gather_structured_of_eager_work)
                                AW_CORO(child, CHILD('b', 1, 0), .eager = true)),
                      0);
     assert_trace("abB");
-    assert_int_equal(aw_gather(AW_CORO(give, INT(-EIO), .eager = true), AW_CORO(note_it, "c")), -EIO);
+    assert_int_equal(aw_gather(AW_CORO(give, INT(-EIO), .eager = true), AW_CORO(note_it, "c")),
+                     -EIO);
     assert_trace("abB");
 }
 

@@ -262,11 +262,9 @@ static void race(void *arg)
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
 }
-#endif
 
 TEST(coro_threadsanitizer_knows_who_runs)
 {
-#ifdef AW_TSAN
     fibers_begin();
     struct test_fiber *a = fiber_new(expect_own_history, NULL);
     struct test_fiber *b = fiber_new(expect_own_history, NULL);
@@ -276,23 +274,17 @@ TEST(coro_threadsanitizer_knows_who_runs)
     fiber_resume(b);
     assert_ptr_equal(AW_NOTE_FIBER_CURRENT(), thread.tsan_fiber);
     fibers_end();
-#else
-    SKIP("not a ThreadSanitizer build");
-#endif
 }
 
 TEST(coro_threadsanitizer_sees_a_race_between_fibers_of_two_threads)
 {
-#ifdef AW_TSAN
     static struct child_result r;
     run_child(&r, race, NULL);
     assert_int_not_equal(r.status, 0);
     assert_non_null(strstr(r.err, "data race"));
     assert_non_null(strstr(r.err, "racing_turn"));
-#else
-    SKIP("not a ThreadSanitizer build");
-#endif
 }
+#endif
 
 /* ---- the end of a pool ---- */
 

@@ -326,7 +326,10 @@ TEST(coro_alloca_of_most_of_the_stack)
     fibers_begin();
     size_t size = STACK_SIZE - test_scale(4096, 8192) - 6144;
     struct test_fiber *f = fiber_new(fill_alloca, &size);
+    struct test_fiber *other = fiber_new(trash_registers, NULL);
     fiber_resume(f);
+    for (int i = 0; i <= 100; i++)
+        fiber_resume(other);
     fiber_resume(f);
     fibers_end();
 }

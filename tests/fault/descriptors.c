@@ -1,0 +1,332 @@
+/*
+ * descriptors.c - scenarios of pipes: reading, writing, polling, and callbacks on readiness.
+ *
+ * While the kernel is waited for even a virtual clock takes its time, so these are in a hurry.
+ */
+#include <fcntl.h>
+#include <poll.h>
+
+#include "fault/inject.h"
+
+#define MOMENT 0.0005 /* seconds */
+
+/* ---- calls that suspend ---- */
+
+struct talk {
+    struct pipe_ends pipe;
+    char said[64];
+    size_t heard;
+};
+
+static int say_later(void *arg)
+{
+    struct talk *t = arg;
+    AW_TRY(aw_sleep(MOMENT));
+    return (int)aw_write(t->pipe.w, "hello", 5);
+}
+
+static int listen(void *arg)
+{
+    struct talk *t = arg;
+    while (t->heard < 5) {
+        ssize_t n = aw_read(t->pipe.r, t->said + t->heard, sizeof t->said - t->heard);
+        AW_TRY((int)n);
+        t->heard += (size_t)n;
+    }
+    return (int)t->heard;
+}
+
+static int read_and_write(void *arg)
+{
+    struct talk *t = arg;
+    EXPECT(aw_gather(AW_CORO(listen, t), AW_CORO(say_later, t)), 0);
+    CHECK(t->heard == 5 && memcmp(t->said, "hello", 5) == 0);
+    return 0;
+}
+
+/* On blocking and on non-blocking descriptors. */
+static int talk(aw_fn *main, int flags)
+{
+    struct talk t = {0};
+    AW_TRY(pipe_open(&t.pipe, flags));
+    int err = run_main(main, &t);
+    pipe_close(&t.pipe);
+    return err;
+}
+
+SCENARIO(pipe_blocking)
+{
+    return talk(read_and_write, 0);
+}
+
+SCENARIO(pipe_nonblocking)
+{
+    return talk(read_and_write, O_NONBLOCK);
+}
+
+enum { BULK = 200000 };
+static char bulk[BULK];
+
+static int write_bulk(void *arg)
+{
+    struct pipe_ends *p = arg;
+    for (size_t done = 0; done < BULK;) {
+        ssize_t n = aw_write(p->w, bulk + done, BULK - done);
+        AW_TRY((int)n);
+        done += (size_t)n;
+    }
+    return close(p->w) < 0 ? WRONG : (p->w = -1, 0);
+}
+
+static int read_bulk(void *arg)
+{
+    static char block[16384];
+    struct pipe_ends *p = arg;
+    int sum = 0;
+    for (ssize_t n = 1; n > 0; sum += (int)n) {
+        n = aw_read(p->r, block, sizeof block);
+        AW_TRY((int)n);
+        CHECK(memcmp(block, bulk + sum, (size_t)n) == 0);
+    }
+    CHECK(sum == BULK);
+    return 0;
+}
+
+static int pour(void *arg)
+{
+    EXPECT(aw_gather(AW_CORO(write_bulk, arg), AW_CORO(read_bulk, arg)), 0);
+    return 0;
+}
+
+static int pour_through(int flags)
+{
+    struct pipe_ends p;
+    for (size_t i = 0; i < BULK; i++)
+        bulk[i] = (char)(i * 31 >> 3);
+    AW_TRY(pipe_open(&p, flags));
+    int err = run_main(pour, &p);
+    pipe_close(&p);
+    return err;
+}
+
+SCENARIO(bulk_nonblocking)
+{
+    return pour_through(O_NONBLOCK);
+}
+
+/* Whether a descriptor never blocks is not found out without memory: it is then written to in
+ * smaller pieces. */
+SCENARIO(bulk_blocking)
+{
+    may_be_silent(SITE_ALLOC);
+    return pour_through(0);
+}
+
+/* The limit ends a read; what comes after it is still there for the next. */
+static int limited_read(void *arg)
+{
+    struct talk *t = arg;
+    EXPECT(aw_timeout_call(MOMENT, listen, t), -ETIMEDOUT);
+    EXPECT(aw_gather(AW_CORO(say_later, t), AW_CORO(listen, t)), 0);
+    return 0;
+}
+
+SCENARIO(read_with_a_limit)
+{
+    return talk(limited_read, O_NONBLOCK);
+}
+
+static int poll_readable(void *arg)
+{
+    const struct talk *t = arg;
+    int events = aw_poll(t->pipe.r, POLLIN);
+    return events == POLLIN ? 0 : events < 0 ? events : WRONG;
+}
+
+static int polling(void *arg)
+{
+    struct talk *t = arg;
+    EXPECT(aw_poll(t->pipe.w, POLLOUT), POLLOUT);
+    EXPECT(aw_gather(AW_CORO(poll_readable, t), AW_CORO(poll_readable, t), AW_CORO(say_later, t)),
+           0);
+    EXPECT(listen(t), 5);
+    return 0;
+}
+
+SCENARIO(polling)
+{
+    return talk(polling, 0);
+}
+
+/* A regular file never blocks; a number that is no descriptor is an error. */
+static int odd_descriptors(void *arg)
+{
+    char word[8];
+    int fd = *(int *)arg;
+    EXPECT(aw_write(fd, "file", 4), 4);
+    CHECK(lseek(fd, 0, SEEK_SET) == 0);
+    EXPECT(aw_read(fd, word, sizeof word), 4);
+    EXPECT(aw_read(fd, word, sizeof word), 0);
+    CHECK(aw_read(-1, word, sizeof word) == -EBADF);
+    CHECK(aw_read(fd, NULL, 1) == -EINVAL);
+    return 0;
+}
+
+SCENARIO(regular_file)
+{
+    FILE *file = tmpfile();
+    CHECK(file);
+    int fd = fileno(file), err = run_main(odd_descriptors, &fd);
+    fclose(file);
+    return err;
+}
+
+/* ---- callbacks on readiness ---- */
+
+struct watched {
+    struct pipe_ends pipe;
+    aw_future *over;
+    int written, heard;
+};
+
+/* A descriptor that cannot be watched is only reported: who waits for it is told by this. */
+static void give_up(void *arg)
+{
+    struct watched *w = arg;
+    if (w->over)
+        aw_cancel(w->over);
+}
+
+static int on_readable(void *arg)
+{
+    struct watched *w = arg;
+    char byte;
+    CHECK(read(w->pipe.r, &byte, 1) == 1);
+    if (++w->heard < 3)
+        return 0;
+    CHECK(aw_remove_reader(NULL, w->pipe.r));
+    if (!aw_done(w->over))
+        EXPECT(aw_set_result(w->over, w->heard, NULL), 0);
+    return 0;
+}
+
+static int on_writable(void *arg)
+{
+    struct watched *w = arg;
+    CHECK(write(w->pipe.w, "x", 1) == 1);
+    if (++w->written == 3)
+        CHECK(aw_remove_writer(NULL, w->pipe.w));
+    return 0;
+}
+
+static int never_called(void *arg)
+{
+    (void)arg;
+    return WRONG;
+}
+
+static int watch_both(void *arg)
+{
+    struct watched *w = arg;
+    on_report(give_up, w);
+    MAKE(w->over, aw_future_new());
+    EXPECT(aw_add_reader(w->pipe.r, never_called, NULL), 0);
+    AW_TRY(aw_sleep(0));
+    EXPECT(aw_add_reader(w->pipe.r, on_readable, w), 0);
+    int err = aw_add_writer(w->pipe.w, on_writable, w);
+    if (err == 0)
+        err = aw_await(w->over);
+    aw_remove_reader(NULL, w->pipe.r);
+    aw_remove_writer(NULL, w->pipe.w);
+    EXPECT(err, 3);
+    CHECK(w->written == 3 && w->heard == 3);
+    return 0;
+}
+
+/* In case of need what is told by a report is the error of the whole. */
+static int watch(aw_fn *main, struct watched *w)
+{
+    AW_TRY(pipe_open(&w->pipe, O_NONBLOCK));
+    int err = run_main(main, w);
+    pipe_close(&w->pipe);
+    return err == -ECANCELED && notes.report_error ? notes.report_error : err;
+}
+
+SCENARIO(readers_and_writers)
+{
+    struct watched w = {0};
+    return watch(watch_both, &w);
+}
+
+/* Numbers far apart: the tables grow. */
+static int watch_a_high_number(void *arg)
+{
+    struct watched *w = arg;
+    int high = fcntl(w->pipe.r, F_DUPFD_CLOEXEC, 300);
+    CHECK(high >= 300);
+    close(w->pipe.r);
+    w->pipe.r = high;
+    return watch_both(w);
+}
+
+SCENARIO(high_descriptor)
+{
+    struct watched w = {0};
+    return watch(watch_a_high_number, &w);
+}
+
+/* Added while the loop does not run, and still there when it closes. */
+static int watch_before_the_run(aw_loop *l, struct watched *w)
+{
+    aw_future *f;
+    on_report(give_up, w);
+    MAKE(f, aw_future_new(.loop = l));
+    w->over = f;
+    EXPECT(aw_add_reader(w->pipe.r, on_readable, w, .loop = l), 0);
+    CHECK(write(w->pipe.w, "xxxx", 4) == 4);
+    EXPECT(aw_loop_run_until_complete(l, f), 3);
+    EXPECT(aw_add_reader(w->pipe.r, never_called, w, .loop = l), 0);
+    CHECK(!aw_remove_writer(l, w->pipe.w) && !aw_remove_reader(l, w->pipe.w));
+    return 0;
+}
+
+SCENARIO(watched_before_the_run)
+{
+    struct watched w = {0};
+    aw_loop *l = make_loop();
+    if (!l)
+        return aw_errno();
+    int err = pipe_open(&w.pipe, 0);
+    if (err == 0)
+        err = watch_before_the_run(l, &w);
+    aw_loop_free(l);
+    pipe_close(&w.pipe);
+    return err == -ECANCELED && notes.report_error ? notes.report_error : err;
+}
+
+/* Closed behind the library's back while its file lives on elsewhere: the set is made anew. */
+static int haunted(void *arg)
+{
+    struct talk *t = arg;
+    struct pipe_ends other;
+    AW_TRY(pipe_open(&other, O_NONBLOCK));
+    struct talk behind = {.pipe = other};
+    int elsewhere = dup(other.r), err = aw_timeout_call(MOMENT, poll_readable, &behind);
+    close(other.r);
+    ssize_t written = write(other.w, "x", 1);
+    if (err == -ETIMEDOUT)
+        err = aw_gather(AW_CORO(listen, t), AW_CORO(say_later, t));
+    close(elsewhere);
+    close(other.w);
+    CHECK(written == 1);
+    EXPECT(err, 0);
+    return 0;
+}
+
+/* If that fails it is tried again at the next event. */
+SCENARIO(closed_behind_its_back)
+{
+    may_be_silent(SITE_EPOLL_CREATE);
+    may_be_silent(SITE_EPOLL_CTL);
+    return talk(haunted, 0);
+}

@@ -1,0 +1,366 @@
+/*
+ * inject.c - the counting, failing allocator and table of system calls.
+ *
+ * Memory is handed out filled with rubbish and given back as rubbish, so that what the library
+ * forgets to write, or reads too late, shows.
+ *
+ * Losing the words beside an error for want of memory is documented.  It happens only in the few
+ * functions that the linker wraps for us (see tests/meson.build): an allocation that fails in one
+ * of them may stay unnoticed, any other must be told.
+ */
+#include "fault/inject.h"
+
+#include <dirent.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "core/core.h"
+
+const struct fault faults[] = {
+    {SWEEP_ALLOC, SITE_ALLOC, "alloc", -ENOMEM, MUST_BE_TOLD, true},
+    /* A refused arena is asked for again at half the size. */
+    {SWEEP_STACK, SITE_MAP, "map", -ENOMEM, SILENT_ONCE, true},
+    {SWEEP_STACK, SITE_PROTECT_NONE, "protect_none", -ENOMEM, MUST_BE_TOLD, true},
+    {SWEEP_STACK, SITE_UNMAP, "unmap", -ENOMEM, SILENT, true},
+    {SWEEP_STACK, SITE_NO_HUGE, "no_huge", -EINVAL, SILENT, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CREATE, "epoll_create", -EMFILE, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CREATE, "epoll_create", -ENOMEM, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CTL, "epoll_ctl", -ENOMEM, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CTL, "epoll_ctl", -ENOSPC, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_WAIT, "epoll_wait", -EINTR, SILENT, false},
+    {SWEEP_SYSTEM, SITE_EPOLL_WAIT, "epoll_wait", -EBADF, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_EVENTFD, "eventfd", -EMFILE, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_EVENTFD, "eventfd", -ENODEV, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_GET_FLAGS, "get_flags", -EBADF, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_POLL_ONE, "poll_one", -EINTR, SILENT, false},
+    {SWEEP_SYSTEM, SITE_POLL_ONE, "poll_one", -ENOMEM, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_READ, "read", -EINTR, SILENT, false},
+    {SWEEP_SYSTEM, SITE_READ, "read", -EAGAIN, SILENT, false},
+    {SWEEP_SYSTEM, SITE_READ, "read", -EIO, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_WRITE, "write", -EINTR, SILENT, false},
+    {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, SILENT, false},
+    {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, MUST_BE_TOLD, true},
+    {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, SILENT, true},
+    {SWEEP_CANCEL, SITE_SUSPEND, "once", -ECANCELED, SILENT, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "twice", -ECANCELED, SILENT, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "again", -ECANCELED, SILENT, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "next_pass", -ECANCELED, SILENT, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "with_timer", -ECANCELED, SILENT, false},
+};
+const size_t n_faults = sizeof faults / sizeof *faults;
+
+static struct aw_sys_table real; /* the system's own calls */
+static struct account account;
+static const struct point *plan; /* NULL: only count */
+static unsigned seen[SITES], fired, loud;
+static bool counting, forgiven[SITES];
+static unsigned benign; /* how deep in functions that may lose what they ask memory for */
+static struct aw_tcb *victim;
+
+/* ---- the plan ---- */
+
+void inject_begin(const struct point *p)
+{
+    memset(seen, 0, sizeof seen);
+    memset(forgiven, 0, sizeof forgiven);
+    fired = loud = 0;
+    victim = NULL;
+    plan = p;
+    counting = true;
+    expected_error = p ? p->fault->error : 0;
+}
+
+void inject_end(void)
+{
+    counting = false;
+    plan = NULL;
+    expected_error = 0;
+}
+
+bool disturbed(void)
+{
+    return plan != NULL;
+}
+
+void may_be_silent(enum site site)
+{
+    forgiven[site] = true;
+}
+
+unsigned inject_seen(enum site site)
+{
+    return seen[site];
+}
+
+unsigned inject_fired(void)
+{
+    return fired;
+}
+
+unsigned inject_loud(void)
+{
+    return loud;
+}
+
+/* Counts a call; the error it is to fail with, or 0. */
+static int hit(enum site site, bool benign_here)
+{
+    if (!counting)
+        return 0;
+    seen[site]++;
+    if (!plan || plan->fault->site != site)
+        return 0;
+    if (seen[site] < plan->k || (seen[site] > plan->k && !plan->ever))
+        return 0;
+    enum silence silence = forgiven[site] ? SILENT : plan->fault->silence;
+    fired++;
+    if (!benign_here && silence != SILENT && !(silence == SILENT_ONCE && !plan->ever))
+        loud++;
+    return plan->fault->error;
+}
+
+/* ---- memory ---- */
+
+static void *counting_alloc(size_t size, void *arg)
+{
+    (void)arg;
+    void *p = hit(SITE_ALLOC, benign > 0) ? NULL : malloc(size);
+    if (!p)
+        return NULL;
+    memset(p, 0xa5, size);
+    account.blocks++;
+    account.bytes += malloc_usable_size(p);
+    return p;
+}
+
+static void counting_free(void *p, void *arg)
+{
+    (void)arg;
+    if (!p)
+        return;
+    size_t size = malloc_usable_size(p);
+    account.blocks--;
+    account.bytes -= size;
+    memset(p, 0x5a, size);
+    free(p);
+}
+
+/* Only the words beside an error, or a default name, are lost in these. */
+#define MAY_LOSE(type, call, ...)                                                                  \
+    benign++;                                                                                      \
+    type result = call(__VA_ARGS__);                                                               \
+    benign--;                                                                                      \
+    return result
+
+bool __real_aw_cancel_(const aw_cancel_opts *opts);
+bool __wrap_aw_cancel_(const aw_cancel_opts *opts);
+bool __wrap_aw_cancel_(const aw_cancel_opts *opts)
+{
+    MAY_LOSE(bool, __real_aw_cancel_, opts);
+}
+
+int __real_aw_set_error_(aw_future *f, const aw_error_opts *opts);
+int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts);
+int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts)
+{
+    MAY_LOSE(int, __real_aw_set_error_, f, opts);
+}
+
+void *__real_aw_refuse(int code, const char *msg);
+void *__wrap_aw_refuse(int code, const char *msg);
+void *__wrap_aw_refuse(int code, const char *msg)
+{
+    MAY_LOSE(void *, __real_aw_refuse, code, msg);
+}
+
+const char *__real_aw_task_name(aw_task *t);
+const char *__wrap_aw_task_name(aw_task *t);
+const char *__wrap_aw_task_name(aw_task *t)
+{
+    MAY_LOSE(const char *, __real_aw_task_name, t);
+}
+
+struct aw_text *__real_aw_errslot_share(const struct aw_errslot *slot, int code);
+struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code);
+struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code)
+{
+    MAY_LOSE(struct aw_text *, __real_aw_errslot_share, slot, code);
+}
+
+/* ---- system calls ---- */
+
+static int map(void **ret, size_t size)
+{
+    int err = hit(SITE_MAP, false);
+    if (!err && (err = real.map(ret, size)) == 0)
+        account.mapped += size;
+    return err;
+}
+
+/* What cannot be given back is as good as leaked; so it is, and then the call says that it failed. */
+static int unmap(void *addr, size_t size)
+{
+    int err = hit(SITE_UNMAP, true);
+    account.mapped -= size;
+    int result = real.unmap(addr, size);
+    return err ? err : result;
+}
+
+static int protect_none(void *addr, size_t size)
+{
+    int err = hit(SITE_PROTECT_NONE, false);
+    return err ? err : real.protect_none(addr, size);
+}
+
+static int no_huge(void *addr, size_t size)
+{
+    int err = hit(SITE_NO_HUGE, true);
+    return err ? err : real.no_huge(addr, size);
+}
+
+static int epoll_create_(void)
+{
+    int err = hit(SITE_EPOLL_CREATE, false);
+    return err ? err : real.epoll_create();
+}
+
+/* A new interest is somebody's; only less of one may be left as it is. */
+static int epoll_ctl_(int ep, int op, int fd, struct epoll_event *ev)
+{
+    int err = hit(SITE_EPOLL_CTL, op != EPOLL_CTL_ADD);
+    return err ? err : real.epoll_ctl(ep, op, fd, ev);
+}
+
+static int epoll_wait_(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+{
+    int err = hit(SITE_EPOLL_WAIT, false);
+    return err ? err : real.epoll_wait(ep, evs, max, timeout_ns);
+}
+
+static int eventfd_(void)
+{
+    int err = hit(SITE_EVENTFD, false);
+    return err ? err : real.eventfd();
+}
+
+static int get_flags(int fd)
+{
+    int err = hit(SITE_GET_FLAGS, false);
+    return err ? err : real.get_flags(fd);
+}
+
+static int poll_one(int fd, short events)
+{
+    int err = hit(SITE_POLL_ONE, false);
+    return err ? err : real.poll_one(fd, events);
+}
+
+static ssize_t read_(int fd, void *buf, size_t n)
+{
+    int err = hit(SITE_READ, false);
+    return err ? err : real.read(fd, buf, n);
+}
+
+static ssize_t write_(int fd, const void *buf, size_t n)
+{
+    int err = hit(SITE_WRITE, false);
+    return err ? err : real.write(fd, buf, n);
+}
+
+/* As Linux does it: closed all the same. */
+static int close_(int fd)
+{
+    int err = hit(SITE_CLOSE, true), result = real.close(fd);
+    return err ? err : result;
+}
+
+void inject_install(void)
+{
+    if (real.map)
+        return;
+    const aw_allocator a = {.alloc = counting_alloc, .free = counting_free};
+    assert_int_equal(aw_set_allocator(&a), 0);
+    real = aw_sys;
+    aw_sys = (struct aw_sys_table){.map = map,
+                                   .unmap = unmap,
+                                   .protect_none = protect_none,
+                                   .discard = real.discard,
+                                   .no_huge = no_huge,
+                                   .epoll_create = epoll_create_,
+                                   .epoll_ctl = epoll_ctl_,
+                                   .epoll_wait = epoll_wait_,
+                                   .eventfd = eventfd_,
+                                   .get_flags = get_flags,
+                                   .poll_one = poll_one,
+                                   .read = read_,
+                                   .write = write_,
+                                   .close = close_};
+}
+
+struct account account_now(void)
+{
+    struct account now = account;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    for (now.descriptors = 0; readdir(dir); now.descriptors++)
+        ;
+    closedir(dir);
+    return now;
+}
+
+/* ---- suspensions ---- */
+
+static int cancel_victim(void *arg)
+{
+    aw_cancel(arg);
+    return 0;
+}
+
+/* In the next pass, and in the one in which the next timer is due: what the task waits for may
+ * happen before, after, or at the same time. */
+static void cancel_later(struct aw_tcb *t, bool with_timer)
+{
+    int64_t due = aw_timers_next(&t->fut.loop->timers);
+    aw_future *f = keep(aw_ref(&t->fut));
+    if (with_timer && due != INT64_MAX)
+        assert_int_equal(aw_call_at((double)due / 1e9, cancel_victim, f), 0);
+    else
+        assert_int_equal(aw_call_soon(cancel_victim, f), 0);
+}
+
+static void disturb(struct aw_tcb *t, const char *how)
+{
+    fired++;
+    if (strcmp(how, "next_pass") == 0 || strcmp(how, "with_timer") == 0) {
+        cancel_later(t, strcmp(how, "with_timer") == 0);
+        return;
+    }
+    aw_cancel(&t->fut, .msg = "swept");
+    if (strcmp(how, "twice") == 0)
+        aw_cancel(&t->fut);
+    if (strcmp(how, "again") == 0) {
+        keep(aw_ref(&t->fut)); /* nobody else gets its block meanwhile */
+        victim = t;
+    }
+}
+
+static void on_suspend(struct aw_tcb *t, void *arg)
+{
+    (void)arg;
+    if (!counting)
+        return;
+    seen[SITE_SUSPEND]++;
+    if (!plan || plan->fault->site != SITE_SUSPEND)
+        return;
+    if (seen[SITE_SUSPEND] == plan->k) {
+        disturb(t, plan->fault->name);
+    } else if (t == victim) {
+        victim = NULL;
+        aw_cancel(&t->fut);
+    }
+}
+
+void inject_watch(aw_loop *l)
+{
+    aw_loop_set_suspend_hook(l, on_suspend, NULL);
+}

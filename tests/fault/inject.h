@@ -1,0 +1,92 @@
+/*
+ * inject.h - making the k-th call of a kind fail, or the k-th suspension end in a cancellation.
+ *
+ * The library gets its memory from one allocator and everything else from one table of system
+ * calls; both are replaced here by functions that count, and that fail when the plan says so.  A
+ * plan is one fault, a number k, and whether it stays: the whole of a sweep is the list of all
+ * plans for a scenario, made from the counts of an undisturbed run.
+ *
+ * A failure may be silent (nobody is told, and nothing is worse for it) only where this file's
+ * table, or the functions named in inject.c, say so; everywhere else somebody must be told.
+ */
+#ifndef TESTS_FAULT_INJECT_H
+#define TESTS_FAULT_INJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fault/scenarios.h"
+
+struct aw_loop;
+
+/* What is counted. */
+enum site {
+    SITE_ALLOC,
+    SITE_MAP,
+    SITE_UNMAP,
+    SITE_PROTECT_NONE,
+    SITE_NO_HUGE,
+    SITE_EPOLL_CREATE,
+    SITE_EPOLL_CTL,
+    SITE_EPOLL_WAIT,
+    SITE_EVENTFD,
+    SITE_GET_FLAGS,
+    SITE_POLL_ONE,
+    SITE_READ,
+    SITE_WRITE,
+    SITE_CLOSE,
+    SITE_SUSPEND,
+    SITES
+};
+
+/* When a fault may go unnoticed. */
+enum silence { MUST_BE_TOLD, SILENT_ONCE, SILENT };
+
+/* A way in which the world can be unkind. */
+struct fault {
+    enum sweep_kind kind;
+    enum site site;
+    const char *name;
+    int error; /* negative, as the table's entries return it */
+    enum silence silence;
+    bool ever; /* also swept with every later call failing too */
+};
+extern const struct fault faults[];
+extern const size_t n_faults;
+
+/* One point of a sweep. */
+struct point {
+    const struct fault *fault;
+    unsigned k; /* the first call that fails, from 1 on */
+    bool ever;
+};
+
+/* What a run is to leave as it found it. */
+struct account {
+    size_t blocks, bytes; /* of the allocator */
+    size_t mapped;        /* bytes */
+    size_t descriptors;
+};
+
+/* Put the counting functions in place, for the rest of the process. */
+void inject_install(void);
+
+/* Count from zero, with a fault or (NULL) none; and stop. */
+void inject_begin(const struct point *p);
+void inject_end(void);
+
+/* In this run a failure there is harmless too, says the scenario, if everything comes out right. */
+void may_be_silent(enum site site);
+
+/* Since inject_begin(): calls at a site, faults that happened, and those of them that may not be
+ * silent. */
+unsigned inject_seen(enum site site);
+unsigned inject_fired(void);
+unsigned inject_loud(void);
+
+struct account account_now(void);
+
+/* Suspensions of this loop's tasks count from now on. */
+void inject_watch(struct aw_loop *l);
+
+#endif

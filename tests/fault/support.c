@@ -1,0 +1,229 @@
+/*
+ * support.c - what scenarios share: verdicts, running, arguments, small coroutines, pipes.
+ */
+#include <fcntl.h>
+
+#include "core/core.h"
+#include "fault/inject.h"
+
+struct scenario *scenarios;
+struct notes notes;
+int expected_error;
+
+void scenario_register(struct scenario *s)
+{
+    struct scenario **last = &scenarios;
+    while (*last)
+        last = &(*last)->next;
+    *last = s;
+}
+
+/* ---- verdicts ---- */
+
+int wrong(const char *what, const char *file, int line)
+{
+    if (!notes.wrong)
+        snprintf(notes.text, sizeof notes.text, "%s:%d: not so: %s", file, line, what);
+    notes.wrong = true;
+    return WRONG;
+}
+
+/* One thing that fails may end another by a cancellation. */
+int unexpected(long long got, const char *what, const char *file, int line)
+{
+    if (disturbed() && (got == expected_error || got == -ECANCELED))
+        return (int)got;
+    char text[160];
+    snprintf(text, sizeof text, "%s (it is %lld)", what, got);
+    return wrong(text, file, line);
+}
+
+/* ---- what is given up at the end ---- */
+
+static struct {
+    aw_future *all[512];
+    size_t n;
+} kept;
+
+aw_future *keep(aw_future *f)
+{
+    if (!f)
+        return NULL;
+    assert_true(kept.n < sizeof kept.all / sizeof *kept.all);
+    return kept.all[kept.n++] = f;
+}
+
+static struct {
+    void (*fn)(void *arg);
+    void *arg;
+} reaction;
+
+void scenario_reset(void)
+{
+    while (kept.n > 0)
+        aw_unref(kept.all[--kept.n]);
+    reaction.fn = NULL;
+    notes = (struct notes){0};
+    aw_ignore(aw_sleep(0)); /* fails, and forgets the words of earlier errors */
+}
+
+/* ---- reports ---- */
+
+int note_report(const aw_report *r, void *arg)
+{
+    (void)arg;
+    notes.reports++;
+    if (r->error && r->error == expected_error)
+        notes.report_error = r->error;
+    if (r->error == WRONG)
+        notes.wrong = true;
+    if (!disturbed() && notes.reports > notes.announced)
+        wrong(r->text, "unannounced report", 0);
+    void (*react)(void *) = reaction.fn;
+    reaction.fn = NULL;
+    if (react)
+        react(reaction.arg);
+    return 0;
+}
+
+void announce_reports(int n)
+{
+    notes.announced += n;
+}
+
+int reports_made(void)
+{
+    return notes.reports;
+}
+
+void on_report(void (*fn)(void *arg), void *arg)
+{
+    reaction.fn = fn;
+    reaction.arg = arg;
+}
+
+/* ---- running ---- */
+
+struct start {
+    aw_fn *fn;
+    void *arg;
+};
+
+static int start_main(void *arg)
+{
+    struct start *s = arg;
+    inject_watch(aw_self.loop); /* not aw_running_loop(): no more deadlocks would be noticed */
+    return s->fn(s->arg);
+}
+
+int run_main(aw_fn *fn, void *arg)
+{
+    return aw_run(start_main, &(struct start){fn, arg}, .virtual_clock = true,
+                  .exception_handler = note_report);
+}
+
+aw_loop *make_loop(void)
+{
+    aw_loop *l = aw_loop_new(.virtual_clock = true);
+    if (!l)
+        return NULL;
+    aw_ignore(aw_loop_set_exception_handler(l, note_report, NULL));
+    inject_watch(l);
+    return l;
+}
+
+/* Ends every task of a loop that does not run, as far as that can be had. */
+static void cancel_all(aw_loop *l)
+{
+    aw_task *left[64];
+    int n = aw_all_tasks(left, 64, .loop = l);
+    for (int i = 0; i < n && i < 64; i++)
+        aw_cancel(left[i]);
+    for (int i = 0; i < n && i < 64; i++) {
+        aw_ignore(aw_loop_run_until_complete(l, left[i]));
+        aw_unref(left[i]);
+    }
+}
+
+void end_loop(aw_loop *l)
+{
+    cancel_all(l);
+    aw_loop_free(l);
+}
+
+/* ---- arguments ---- */
+
+void release_owned(void *arg)
+{
+    struct owned *o = arg;
+    o->released++;
+}
+
+bool owned_settled(const struct owned *o, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (o[i].released != (o[i].given ? 1 : 0))
+            return false;
+    return true;
+}
+
+bool owned_all_or_none(const struct owned *o, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (o[i].released != o[0].released || o[i].released > 1)
+            return false;
+    return true;
+}
+
+/* ---- coroutines ---- */
+
+int give(void *arg)
+{
+    return (int)(intptr_t)arg;
+}
+
+int give_later(void *arg)
+{
+    const struct later *l = arg;
+    AW_TRY(aw_sleep(l->seconds));
+    return l->result;
+}
+
+int sleep_long(void *arg)
+{
+    (void)arg;
+    return aw_sleep(1000);
+}
+
+int clean_up_slowly(void *arg)
+{
+    int err = sleep_long(arg);
+    if (err == -ECANCELED)
+        aw_ignore(aw_sleep(2));
+    return err;
+}
+
+int await_it(void *arg)
+{
+    return aw_await(arg);
+}
+
+/* ---- descriptors ---- */
+
+int pipe_open(struct pipe_ends *p, int flags)
+{
+    int fds[2];
+    if (pipe2(fds, flags) < 0)
+        return -errno;
+    *p = (struct pipe_ends){fds[0], fds[1]};
+    return 0;
+}
+
+void pipe_close(struct pipe_ends *p)
+{
+    if (p->r >= 0)
+        close(p->r);
+    if (p->w >= 0)
+        close(p->w);
+    p->r = p->w = -1;
+}
