@@ -2,7 +2,8 @@
  * await.h - asyncio for C: the core in one include.
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
- * the headers in this order: error, task, work, compose, loop, local, io, report, memory.
+ * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io,
+ * report, memory.
  */
 #ifndef AWAIT_H
 #define AWAIT_H
@@ -15,6 +16,7 @@
 #include "await/memory.h"
 #include "await/queue.h"
 #include "await/report.h"
+#include "await/runner.h"
 #include "await/scope.h"
 #include "await/sync.h"
 #include "await/task.h"

@@ -24,6 +24,9 @@ typedef int aw_callback(void *arg); /* a negative return is reported, and the lo
 
 struct aw_report; /* await/report.h */
 
+/* Signals for .stop_on. */
+enum { AW_SIGINT = 1, AW_SIGTERM = 2, AW_SIGINT_SIGTERM = 3 };
+
 typedef struct aw_run_opts {
     const char *file, *fn_name; /* filled by the macro */
     int line;
@@ -33,6 +36,13 @@ typedef struct aw_run_opts {
     bool debug;          /* debug mode; also by AWAIT_DEBUG=1 in the environment */
     bool virtual_clock;  /* time jumps when nothing is ready; also by AWAIT_CLOCK=virtual */
     const char *backend; /* "epoll"; also by AWAIT_BACKEND */
+    unsigned stop_on;    /* AW_SIGINT, AW_SIGTERM or both: a graceful stop, see below */
+    double grace;        /* seconds from the signal until all tasks are cancelled; 10 by default */
+    double hard;         /* seconds from there until every suspending call fails; 2 by default */
+    uint64_t seed;       /* draws what order is left open; also by AWAIT_SEED */
+    bool shuffle;        /* tasks that are ready run in a drawn order; also by AWAIT_SHUFFLE=1 */
+    aw_loop *(*loop_factory)(void *arg); /* makes the loop, which the run closes and frees */
+    void *loop_factory_arg;
     int (*exception_handler)(const struct aw_report *report, void *arg);
     void *exception_arg;
 } aw_run_opts;
@@ -42,7 +52,14 @@ typedef struct aw_run_opts {
  * Returns main's result or error.  Before that every task that is left is cancelled (each is
  * reported) and waited for, and the loop is closed.  AW_EMISUSE when a loop is running in this
  * thread; -ENOMEM, -EMFILE and the like if no loop could be made; -EDEADLK, with a report, when
- * nothing is left that could wake the run.  Not from inside a coroutine; blocks the thread. */
+ * nothing is left that could wake the run.  Not from inside a coroutine; blocks the thread.
+ *
+ * .stop_on: the first such signal makes aw_stopping() true and wakes aw_stop_wait() (runner.h);
+ * after .grace seconds main and all tasks are cancelled; .hard seconds later every suspending call
+ * of what is left fails, and what even that does not end is reported with its stack and given up
+ * (the run then returns -ETIMEDOUT if main is among it).  A second signal names every task and ends
+ * the process by the signal.  A run so stopped returns main's result, or 0 if main ended cancelled.
+ * Tasks left behind at the end of any run have the same .hard seconds. */
 #ifndef __cplusplus
 #define aw_run(fn, ...)                                                                            \
     aw_run_((fn), &(aw_run_opts){                                                                  \
@@ -54,8 +71,9 @@ AW_API int aw_run_(aw_fn *main, const aw_run_opts *opts);
 typedef struct aw_loop_opts {
     const char *file; /* filled by the macro */
     int line;
-    bool debug, virtual_clock; /* as in aw_run_opts */
+    bool debug, virtual_clock, shuffle; /* as in aw_run_opts */
     const char *backend;
+    uint64_t seed;
 } aw_loop_opts;
 
 /* aw_loop *aw_loop_new(...options): a loop that is not running.  NULL with aw_errno(): -ENOMEM. */

@@ -47,8 +47,8 @@ typedef struct aw_queue {
                                                        NULL.  Neither may use the queue */
     void *slots;
     unsigned capacity, head, count;
-    unsigned unfinished;
     bool is_shutdown;
+    uint64_t unfinished;
     uint64_t seq;
     uint64_t loop;
     aw_waiters getters, putters, joiners;

@@ -27,7 +27,7 @@
  *   work started and waited for     structured.c  asyncio's gather and shield  gather.c
  *   wait, as_completed              several.c   time limits, wait_for          timeout.c
  *   a scope entered and left        scope.c     a task group                   group.c
- *   a deadlock noticed              loop.c
+ *   a deadlock noticed              loop.c      a signal, a graceful stop      stop.c
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
@@ -44,6 +44,7 @@
 #include "base/buf.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/prng.h"
 #include "coro/fiber.h"
 #include "io/io.h"
 #include "sys/sys.h"
@@ -183,6 +184,9 @@ struct aw_tcb {
     bool must_cancel;           /* -ECANCELED is to be delivered when it next resumes */
     bool started;               /* fn was called, or will be at once */
     bool value_set;             /* aw_return_value() was called: fut.value holds it */
+    bool given_up;              /* stop.c: it is never resumed again */
+    uint32_t hard_calls;        /* suspending calls that failed since cancellation is hard */
+    uint64_t suspensions;       /* how often it went to sleep */
     uint64_t cancel_epoch;      /* cancel.c: the walk that visited it last */
     struct aw_text *cancel_msg; /* of the latest request, or NULL */
     aw_list all;                /* on loop->tasks until it has ended */
@@ -214,6 +218,9 @@ struct aw_handle {
 
 /* ---- the loop ---- */
 
+/* What a loop does about a signal; on its own stack. */
+typedef void aw_loop_signal(aw_loop *l, int signo, void *arg);
+
 struct aw_loop {
     uint64_t id;                /* 1, 2, ... per process: never another loop's, unlike its address */
     struct aw_fiber main;       /* the running thread's own stack: polls, runs callbacks */
@@ -241,6 +248,22 @@ struct aw_loop {
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
     unsigned fork_generation;   /* of the process that made it */
+    _Atomic bool attention;     /* set from outside: something waits for the loop's own stack */
+    _Atomic uint64_t signals;   /* bit signo - 1: it came; set by handlers */
+    _Atomic unsigned signals_unseen; /* came since the loop last looked */
+    unsigned signals_taken;     /* AW_SIGINT, AW_SIGTERM: which are ours now */
+    aw_loop_signal *on_signal;  /* called on the loop's stack for each */
+    void *on_signal_arg;
+    bool stop_asked;            /* stop.c: the run is wished to end */
+    aw_list stop_waiters;       /* tasks in aw_stop_wait() */
+    double grace, hard_after;   /* seconds of the stages */
+    struct aw_timer grace_timer, hard_timer;
+    bool hard;                  /* every suspending call fails */
+    size_t n_given_up;          /* of the unfinished tasks */
+    aw_list idle_waiters;       /* testing.c: tasks in aw_wait_all_blocked() */
+    bool seeded, shuffle;       /* testing.c: open order is drawn from prng */
+    aw_prng prng;
+    uint64_t trace;             /* seeded: a hash of all steps */
     uint8_t stop;               /* AW_STOP_*: when the run is to end */
     bool one_pass;              /* return to the caller after every pass: the end of a run */
     bool closed;
@@ -513,6 +536,32 @@ void aw_coro_report_unused(aw_loop *l);
 void aw_fds_start(aw_loop *l);
 void aw_fds_close(aw_loop *l);
 
+/* ---- stop.c ---- */
+
+/* Have signals (AW_SIGINT, AW_SIGTERM) of the process handled by this running loop; 0 or -errno. */
+int aw_loop_take_signals(aw_loop *l, unsigned set, aw_loop_signal *fn, void *arg);
+void aw_loop_give_signals_back(aw_loop *l);
+/* `attention` was set: see to it. */
+void aw_loop_attend(aw_loop *l);
+/* A run with a graceful stop begins and ends. */
+int aw_stop_on(aw_loop *l, unsigned set, double grace);
+void aw_stop_off(aw_loop *l);
+/* Tasks have been cancelled for good: cancellation becomes hard later, unless ended before. */
+void aw_hard_begin(aw_loop *l);
+void aw_hard_end(aw_loop *l);
+/* Hard: this wait fails; a task that does not heed that is given up. */
+void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w);
+void aw_task_give_up(struct aw_tcb *t);
+
+/* ---- testing.c ---- */
+
+void aw_seed_loop(aw_loop *l, uint64_t seed, bool shuffle);
+void aw_shuffle_batch(aw_loop *l);
+void aw_shuffle_completed(aw_loop *l, aw_list *completed);
+void aw_trace_step(aw_loop *l, uint64_t id);
+/* Nothing is ready: does a test wait for that?  Then its task is ready now. */
+bool aw_wake_one_idle(aw_loop *l);
+
 /* ---- loop.c ---- */
 
 /* Begin and end running a loop in this thread. */
@@ -537,6 +586,8 @@ void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns);
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);
+/* Every unfinished task, to standard error. */
+void aw_report_dump(aw_loop *l);
 /* A task's name into `out`: given, or "Task-7". */
 const char *aw_task_label(struct aw_tcb *t, char *out, size_t size);
 

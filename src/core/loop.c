@@ -51,7 +51,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     l->refs = 1;
     l->id = aw_process_number();
     l->backend = opts->backend;
-    l->debug = l->watched = opts->debug || aw_env_flag("AWAIT_DEBUG");
+    l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
     l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
     l->slow_ns = SLOW_STEP_NS;
     l->fork_generation = aw_fork_generation();
@@ -59,6 +59,10 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     aw_list_init(&l->unlooked);
     aw_list_init(&l->cancel_queue);
     aw_list_init(&l->retired);
+    aw_list_init(&l->stop_waiters);
+    aw_list_init(&l->idle_waiters);
+    aw_seed_loop(l, opts->seed, opts->shuffle);
+    l->watched = l->debug || l->seeded;
     aw_timers_init(&l->timers, aw_clock_now(&l->clock));
     aw_stack_pool_init(&l->stacks, sizeof(struct aw_tcb));
     return l;
@@ -92,6 +96,8 @@ static void abandon_tasks(aw_loop *l)
 {
     aw_list_each(link, &l->tasks) {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        if (t->given_up)
+            continue; /* reported when it was */
         if (t->started || t->must_cancel)
             aw_report_task(&t->fut, AW_REPORT_PENDING, "a task was pending when its loop was closed");
         else
@@ -217,6 +223,8 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
     int err = l->io->backend->poll(l->io, timeout, &completed);
     if (err < 0 && err != -EINTR)
         return aw_fail(err, "the loop could not poll the kernel");
+    if (l->seeded)
+        aw_shuffle_completed(l, &completed);
     aw_list *link;
     while ((link = aw_list_pop_front(&completed)) != NULL) {
         struct aw_op *op = aw_container_of(link, struct aw_op, link);
@@ -225,13 +233,22 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
     return 0;
 }
 
+/* In a plain aw_run(): could anything but time and the kernel wake a task? */
+static bool nobody_outside(aw_loop *l)
+{
+    bool by_signal = l->signals_taken && !aw_list_empty(&l->stop_waiters);
+    return l->detect_deadlock && !l->exposed && !by_signal && !atomic_load(&l->attention);
+}
+
 /* Wait until there is something to do. */
 static int wait_for_work(aw_loop *l)
 {
     bool forever;
+    if (aw_wake_one_idle(l))
+        return 0;
     int64_t timeout = time_to_wait(l, &forever);
     bool in_flight = l->io->in_flight > 0;
-    if (forever && !in_flight && l->detect_deadlock && !l->exposed)
+    if (forever && !in_flight && nobody_outside(l))
         return -EDEADLK;
     if (!l->clock.is_virtual || forever)
         return poll_kernel(l, timeout);
@@ -247,6 +264,8 @@ static int wait_for_work(aw_loop *l)
 
 static int pass(aw_loop *l)
 {
+    if (AW_UNLIKELY(atomic_load_explicit(&l->attention, memory_order_relaxed)))
+        aw_loop_attend(l);
     if (!l->ready.head && !l->stop)
         AW_TRY(wait_for_work(l));
     else if (l->io->in_flight)
@@ -255,6 +274,8 @@ static int pass(aw_loop *l)
         aw_timers_fire(&l->timers, aw_clock_now(&l->clock));
     l->batch = l->ready;
     l->ready.head = NULL;
+    if (AW_UNLIKELY(l->shuffle))
+        aw_shuffle_batch(l);
     aw_sched_run_batch(l);
     return 0;
 }
@@ -271,12 +292,6 @@ int aw_loop_passes(aw_loop *l)
     }
     l->stop = AW_STOP_NO;
     return err;
-}
-
-void aw_loop_advance(aw_loop *l, double seconds)
-{
-    aw_assert(l->clock.is_virtual);
-    l->clock.virtual_now += aw_ns_from_seconds(seconds);
 }
 
 /* ---- asking and telling ---- */
@@ -333,7 +348,7 @@ void aw_loop_set_debug(aw_loop *l, bool on)
     if (!l || aw_loop_check(l) < 0)
         return;
     l->debug = on;
-    l->watched = on || l->on_suspend;
+    l->watched = on || l->on_suspend || l->seeded;
     l->step_began = aw_clock_now(&l->clock);
 }
 

@@ -19,6 +19,7 @@
 #define TEXT_SIZE 2048
 #define CHAIN_MAX 8 /* waiters named in a report */
 #define TASKS_MAX 16 /* tasks named in one */
+#define FRAMES_MAX 24
 #define NAME_MAX_SHOWN 64
 
 /* ---- words ---- */
@@ -110,6 +111,27 @@ static void add_wait(aw_buf *b, const char *heading, const struct aw_tcb *t)
         aw_buf_add(b, ")");
     }
     aw_buf_printf(b, ", called at %s\n", where);
+}
+
+/* The frames of a task's stack, innermost first: the chain of frame pointers, as far as the code on
+ * it was built with them.  Addresses outside the stack end it. */
+static void add_stack(aw_buf *b, const struct aw_tcb *t)
+{
+    char where[256];
+    bool running = t->fut.loop->current == t;
+    uintptr_t fp = (uintptr_t)(running ? __builtin_frame_address(0) : t->fiber.regs.fp);
+    uintptr_t lo = (uintptr_t)t->fiber.stack_lo, hi = (uintptr_t)t;
+    aw_buf_add(b, "  stack:   ");
+    for (int i = 0; i < FRAMES_MAX && fp >= lo && fp + 16 <= hi && fp % sizeof fp == 0; i++) {
+        const uintptr_t *frame = (const uintptr_t *)fp;
+        if (!frame[1])
+            break;
+        aw_code_address((const void *)frame[1], where, sizeof where);
+        aw_buf_printf(b, "%s%s\n", i ? "           " : "", where);
+        if (frame[0] <= fp)
+            break;
+        fp = frame[0];
+    }
 }
 
 static aw_future *first_waiter(const aw_future *f)
@@ -233,6 +255,8 @@ void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
         add_wait(&b, waiting, t);
         add_waiters(&b, f);
     }
+    if (kind == AW_REPORT_WOULD_NOT_STOP)
+        add_stack(&b, t);
     aw_report r = {.kind = kind,
                    .message = message,
                    .error = f->state == AW_FAILED ? f->result : 0,
@@ -470,4 +494,20 @@ void aw_report_deadlock(aw_loop *l, aw_future *main)
                    .future = main,
                    .loop = l};
     deliver(&r, &b, NULL);
+}
+
+void aw_report_dump(aw_loop *l)
+{
+    aw_list_each(link, &l->tasks) {
+        char text[2 * TEXT_SIZE];
+        aw_buf b;
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        begin(&b, text, sizeof text, "a task of the run that is being ended");
+        add_subject(&b, &t->fut);
+        add_wait(&b, waiting, t);
+        add_waiters(&b, &t->fut);
+        if (t->started)
+            add_stack(&b, t);
+        aw_stderr_write(text, b.len);
+    }
 }

@@ -68,6 +68,8 @@ static AW_NOINLINE void task_step_ended(aw_loop *l, struct aw_tcb *t)
 {
     if (l->on_suspend && t->wait)
         l->on_suspend(t, l->on_suspend_arg);
+    if (l->seeded)
+        aw_trace_step(l, t->id);
     int64_t took = aw_step_took(l);
     if (took >= 0)
         aw_report_slow_step(t, took);
@@ -84,16 +86,17 @@ void aw_loop_set_suspend_hook(aw_loop *l, void (*hook)(struct aw_tcb *t, void *a
 {
     l->on_suspend = hook;
     l->on_suspend_arg = arg;
-    l->watched = l->debug || hook;
+    l->watched = l->debug || hook || l->seeded;
 }
 
 /* ---- choosing ---- */
 
 /* May a new pass begin without a visit to the loop's own stack?  Only if that visit would find
- * nothing: no operation in flight, no timer, nobody who wants to stop. */
+ * nothing: no operation in flight, no timer, nobody who wants to stop, no call from outside. */
 static inline bool may_turn(const aw_loop *l)
 {
-    return l->ready.head && !l->timers.count && !l->stop && !(l->io && l->io->in_flight);
+    return l->ready.head && !l->timers.count && !l->stop && !l->io->in_flight && !l->seeded &&
+           !atomic_load_explicit(&l->attention, memory_order_relaxed);
 }
 
 /* The next task, if it is one and can be switched to from here; taken off the queue. */
@@ -148,6 +151,12 @@ static inline void sleep_now(aw_loop *l, struct aw_tcb *t)
  * asyncio does: it arrives one pass later, like any other. */
 static AW_NOINLINE void cancel_before_sleep(struct aw_tcb *t, struct aw_wait *w)
 {
+    if (t->fut.loop->hard) {
+        aw_cancel_begin_round(t->fut.loop);
+        aw_hard_cancel(t, w);
+        aw_cancel_queued(t->fut.loop);
+        return;
+    }
     if (!w->kind->cancel) {
         t->must_cancel = !aw_cancel_request(w->object, t->cancel_msg);
         return;
@@ -172,7 +181,8 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
     aw_assert(l->current == t && !t->wait);
     w->task = t;
     t->wait = w;
-    if (AW_UNLIKELY(t->must_cancel) && !w->woken)
+    t->suspensions++;
+    if (AW_UNLIKELY(t->must_cancel || l->hard) && !w->woken)
         cancel_before_sleep(t, w);
     sleep_now(l, t);
     aw_assert(w->woken);
@@ -187,6 +197,8 @@ void aw_wake(struct aw_wait *w, int result)
     aw_assert(!w->woken);
     w->woken = true;
     w->result = result;
+    if (AW_UNLIKELY(w->task->given_up))
+        return;
     aw_ready_push(w->task->fut.loop, &w->task->ready);
 }
 

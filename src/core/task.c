@@ -32,6 +32,7 @@ static void leave_loop(aw_loop *l, struct aw_tcb *t)
 {
     aw_list_remove(&t->all);
     l->n_tasks--;
+    l->n_given_up -= t->given_up;
 }
 
 /* The future's part of the end: what the coroutine returned becomes the outcome. */
@@ -146,6 +147,9 @@ static void init_tcb(struct aw_tcb *t, aw_loop *l, aw_fn *fn, const aw_task_opts
     t->release_arg = opts->arg;
     t->cancel_requests = 0;
     t->must_cancel = t->started = t->value_set = false;
+    t->given_up = false;
+    t->hard_calls = 0;
+    t->suspensions = 0;
     t->cancel_epoch = 0;
     t->cancel_msg = NULL;
     t->id = ++l->next_id;

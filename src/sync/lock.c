@@ -44,7 +44,7 @@ static void wake_first(aw_lock *lock)
 }
 
 /* *slept: was the call let sleep at all? */
-static int wait_turn(aw_lock *lock, const struct aw_sync_call *call, bool *slept)
+static AW_NOINLINE int wait_turn(aw_lock *lock, const struct aw_sync_call *call, bool *slept)
 {
     AW_TRY(aw_sync_claim(&lock->loop, true, other_loop));
     struct aw_waiter w = {.stays = true};

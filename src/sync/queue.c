@@ -94,7 +94,7 @@ static void describe(const struct aw_wait *w, aw_buf *out)
     aw_buf_printf(out, "queue, %u items", q->count);
     if (q->maxsize > 0)
         aw_buf_printf(out, " of %d", q->maxsize);
-    aw_buf_printf(out, ", %u unfinished", q->unfinished);
+    aw_buf_printf(out, ", %llu unfinished", (unsigned long long)q->unfinished);
 }
 
 static const struct aw_wait_kind put_kind = AW_SYNC_KIND("aw_queue_put", describe);
@@ -108,7 +108,7 @@ static int claim(aw_queue *q)
 }
 
 /* Wait for room. */
-static int wait_to_put(aw_queue *q, const void *caller)
+static AW_NOINLINE int wait_to_put(aw_queue *q, const void *caller)
 {
     if (q->is_shutdown)
         return fail_shutdown();
@@ -121,7 +121,7 @@ static int wait_to_put(aw_queue *q, const void *caller)
 }
 
 /* Wait for an item. */
-static int wait_to_get(aw_queue *q, const void *caller)
+static AW_NOINLINE int wait_to_get(aw_queue *q, const void *caller)
 {
     if (q->is_shutdown)
         return fail_shutdown();

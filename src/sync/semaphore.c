@@ -45,7 +45,7 @@ static bool wake_next(aw_semaphore *sem)
 
 /* ---- acquiring ---- */
 
-static int wait_turn(aw_semaphore *sem, const struct aw_sync_call *call)
+static AW_NOINLINE int wait_turn(aw_semaphore *sem, const struct aw_sync_call *call)
 {
     bool in_use = sem->waiters.first || sem->granted || sem->taken > 0;
     AW_TRY(aw_sync_claim(&sem->loop, in_use, "the semaphore belongs to another loop"));

@@ -19,7 +19,9 @@ bool aw_waiter_cancel(struct aw_wait *wait)
 
 void aw_waiter_drop(struct aw_wait *wait)
 {
-    aw_waiters_remove(waiter_of(wait));
+    struct aw_waiter *w = waiter_of(wait);
+    if (aw_waiter_in_line(w))
+        aw_waiters_remove(w);
 }
 
 void aw_waiters_describe(const aw_waiters *line, const char *what, aw_buf *out)

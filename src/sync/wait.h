@@ -85,15 +85,23 @@ static inline struct aw_waiter *aw_waiter_next(const struct aw_waiter *w)
     return aw_container_of(w->link.next, struct aw_waiter, link);
 }
 
-/* Harmless for one that was taken out before. */
 static inline void aw_waiters_remove(struct aw_waiter *w)
 {
+    struct aw_waiter *next = aw_waiter_next(w);
     if (w->line->first == w)
-        w->line->first = aw_list_linked(&w->link) ? aw_waiter_next(w) : NULL;
-    aw_list_remove(&w->link);
+        w->line->first = next != w ? next : NULL;
+    next->link.prev = w->link.prev;
+    w->link.prev->next = &next->link;
 }
 
-/* Take one out of line and make it run in the next pass.  Only what aw_waiters_check() allows. */
+/* Is it in line?  From going to sleep until it is woken or, if it stays, until it runs. */
+static inline bool aw_waiter_in_line(const struct aw_waiter *w)
+{
+    return w->stays || !w->wait.woken;
+}
+
+/* Take one that sleeps out of line and make it run in the next pass.  Only what
+ * aw_waiters_check() allows. */
 static inline void aw_waiter_wake(struct aw_waiter *w)
 {
     if (!w->stays)
@@ -116,7 +124,8 @@ static inline int aw_waiter_sleep(aw_waiters *line, struct aw_waiter *w,
         .kind = call->kind, .object = call->object, .caller = call->caller};
     aw_waiters_add(line, w);
     int err = aw_suspend(aw_self.loop->current, &w->wait);
-    aw_waiters_remove(w);
+    if (aw_waiter_in_line(w))
+        aw_waiters_remove(w);
     return err;
 }
 

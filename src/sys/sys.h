@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -95,6 +96,23 @@ void aw_stderr_write(const char *text, size_t n);
 
 /* "module+0xoffset" of a code address into `out` (always NUL-terminated), for addr2line. */
 void aw_code_address(const void *addr, char *out, size_t size);
+
+/* ---- signals ---- */
+
+/* Called in signal context, in any thread. */
+typedef void aw_signal_fn(int signo, void *arg);
+
+/* Have fn(signo, arg) called for a signal, until it is given back: 0, -EINVAL, -EBUSY when somebody
+ * has it, or sigaction()'s -errno.  Giving back restores the former action and waits for handlers
+ * that are at work; not from a handler. */
+int aw_signal_take(int signo, aw_signal_fn *fn, void *arg);
+void aw_signal_give_back(int signo);
+bool aw_signal_is_default_sigint(void);
+
+/* End the process as the signal's default action does. */
+_Noreturn void aw_signal_die(int signo);
+
+bool aw_is_main_thread(void);
 
 /* ---- faults ---- */
 

@@ -283,9 +283,11 @@ static int watch_before_the_run(aw_loop *l, struct watched *w)
     MAKE(f, aw_future_new(.loop = l));
     w->over = f;
     EXPECT(aw_add_reader(w->pipe.r, on_readable, w, .loop = l), 0);
-    CHECK(write(w->pipe.w, "xxxx", 4) == 4);
+    CHECK(write(w->pipe.w, "xxx", 3) == 3);
     EXPECT(aw_loop_run_until_complete(l, f), 3);
     EXPECT(aw_add_reader(w->pipe.r, never_called, w, .loop = l), 0);
+    EXPECT(aw_loop_stop(l), 0);
+    EXPECT(aw_loop_run_forever(l), 0);
     CHECK(!aw_remove_writer(l, w->pipe.w) && !aw_remove_reader(l, w->pipe.w));
     return 0;
 }

@@ -17,35 +17,35 @@
 #include "core/core.h"
 
 const struct fault faults[] = {
-    {SWEEP_ALLOC, SITE_ALLOC, "alloc", -ENOMEM, MUST_BE_TOLD, true},
+    {SWEEP_ALLOC, SITE_ALLOC, "alloc", -ENOMEM, TOLD, true},
     /* A refused arena is asked for again at half the size. */
-    {SWEEP_STACK, SITE_MAP, "map", -ENOMEM, SILENT_ONCE, true},
-    {SWEEP_STACK, SITE_PROTECT_NONE, "protect_none", -ENOMEM, MUST_BE_TOLD, true},
-    {SWEEP_STACK, SITE_UNMAP, "unmap", -ENOMEM, SILENT, true},
-    {SWEEP_STACK, SITE_NO_HUGE, "no_huge", -EINVAL, SILENT, true},
-    {SWEEP_SYSTEM, SITE_EPOLL_CREATE, "epoll_create", -EMFILE, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_EPOLL_CREATE, "epoll_create", -ENOMEM, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_EPOLL_CTL, "epoll_ctl", -ENOMEM, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_EPOLL_CTL, "epoll_ctl", -ENOSPC, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_EPOLL_WAIT, "epoll_wait", -EINTR, SILENT, false},
-    {SWEEP_SYSTEM, SITE_EPOLL_WAIT, "epoll_wait", -EBADF, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_EVENTFD, "eventfd", -EMFILE, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_EVENTFD, "eventfd", -ENODEV, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_GET_FLAGS, "get_flags", -EBADF, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_POLL_ONE, "poll_one", -EINTR, SILENT, false},
-    {SWEEP_SYSTEM, SITE_POLL_ONE, "poll_one", -ENOMEM, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_READ, "read", -EINTR, SILENT, false},
-    {SWEEP_SYSTEM, SITE_READ, "read", -EAGAIN, SILENT, false},
-    {SWEEP_SYSTEM, SITE_READ, "read", -EIO, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_WRITE, "write", -EINTR, SILENT, false},
-    {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, SILENT, false},
-    {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, MUST_BE_TOLD, true},
-    {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, SILENT, true},
-    {SWEEP_CANCEL, SITE_SUSPEND, "once", -ECANCELED, SILENT, false},
-    {SWEEP_CANCEL, SITE_SUSPEND, "twice", -ECANCELED, SILENT, false},
-    {SWEEP_CANCEL, SITE_SUSPEND, "again", -ECANCELED, SILENT, false},
-    {SWEEP_CANCEL, SITE_SUSPEND, "next_pass", -ECANCELED, SILENT, false},
-    {SWEEP_CANCEL, SITE_SUSPEND, "with_timer", -ECANCELED, SILENT, false},
+    {SWEEP_STACK, SITE_MAP, "map", -ENOMEM, TOLD_IF_EVER, true},
+    {SWEEP_STACK, SITE_PROTECT_NONE, "protect_none", -ENOMEM, TOLD, true},
+    {SWEEP_STACK, SITE_UNMAP, "unmap", -ENOMEM, HARMLESS, true},
+    {SWEEP_STACK, SITE_NO_HUGE, "no_huge", -EINVAL, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CREATE, "epoll_create", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CREATE, "epoll_create", -ENOMEM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CTL, "epoll_ctl", -ENOMEM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_CTL, "epoll_ctl", -ENOSPC, TOLD, true},
+    {SWEEP_SYSTEM, SITE_EPOLL_WAIT, "epoll_wait", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_EPOLL_WAIT, "epoll_wait", -EBADF, TOLD, true},
+    {SWEEP_SYSTEM, SITE_EVENTFD, "eventfd", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_EVENTFD, "eventfd", -ENODEV, TOLD, true},
+    {SWEEP_SYSTEM, SITE_GET_FLAGS, "get_flags", -EBADF, TOLD, true},
+    {SWEEP_SYSTEM, SITE_POLL_ONE, "poll_one", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_POLL_ONE, "poll_one", -ENOMEM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_READ, "read", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_READ, "read", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_READ, "read", -EIO, TOLD, true},
+    {SWEEP_SYSTEM, SITE_WRITE, "write", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
+    {SWEEP_CANCEL, SITE_SUSPEND, "once", -ECANCELED, HARMLESS, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "twice", -ECANCELED, HARMLESS, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "again", -ECANCELED, HARMLESS, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "next_pass", -ECANCELED, HARMLESS, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "with_timer", -ECANCELED, HARMLESS, false},
 };
 const size_t n_faults = sizeof faults / sizeof *faults;
 
@@ -112,9 +112,9 @@ static int hit(enum site site, bool benign_here)
         return 0;
     if (seen[site] < plan->k || (seen[site] > plan->k && !plan->ever))
         return 0;
-    enum silence silence = forgiven[site] ? SILENT : plan->fault->silence;
+    enum telling telling = plan->fault->telling;
     fired++;
-    if (!benign_here && silence != SILENT && !(silence == SILENT_ONCE && !plan->ever))
+    if (!benign_here && !forgiven[site] && (telling == TOLD || plan->ever))
         loud++;
     return plan->fault->error;
 }

@@ -6,8 +6,8 @@
  * plan is one fault, a number k, and whether it stays: the whole of a sweep is the list of all
  * plans for a scenario, made from the counts of an undisturbed run.
  *
- * A failure may be silent (nobody is told, and nothing is worse for it) only where this file's
- * table, or the functions named in inject.c, say so; everywhere else somebody must be told.
+ * Who needed what failed is told, unless the table of faults, the functions named in inject.c, or
+ * the scenario itself say that nothing is worse for it.
  */
 #ifndef TESTS_FAULT_INJECT_H
 #define TESTS_FAULT_INJECT_H
@@ -39,8 +39,9 @@ enum site {
     SITES
 };
 
-/* When a fault may go unnoticed. */
-enum silence { MUST_BE_TOLD, SILENT_ONCE, SILENT };
+/* Whether somebody is to be told of a fault: always; if it stays; never, since it must not make a
+ * difference. */
+enum telling { TOLD, TOLD_IF_EVER, HARMLESS };
 
 /* A way in which the world can be unkind. */
 struct fault {
@@ -48,7 +49,7 @@ struct fault {
     enum site site;
     const char *name;
     int error; /* negative, as the table's entries return it */
-    enum silence silence;
+    enum telling telling;
     bool ever; /* also swept with every later call failing too */
 };
 extern const struct fault faults[];
@@ -78,8 +79,8 @@ void inject_end(void);
 /* In this run a failure there is harmless too, says the scenario, if everything comes out right. */
 void may_be_silent(enum site site);
 
-/* Since inject_begin(): calls at a site, faults that happened, and those of them that may not be
- * silent. */
+/* Since inject_begin(): calls at a site, faults that happened, and those of them that somebody has
+ * to be told of. */
 unsigned inject_seen(enum site site);
 unsigned inject_fired(void);
 unsigned inject_loud(void);

@@ -168,6 +168,7 @@ void pipe_close(struct pipe_ends *p);
 struct notes {
     int reports, announced;
     int report_error; /* of the first report that told of the injected error, or 0 */
+    bool abandoned;   /* the loop closed over a task, and whatever that held is lost */
     bool wrong;
     char text[256];
 };

@@ -75,6 +75,8 @@ int note_report(const aw_report *r, void *arg)
     notes.reports++;
     if (r->error && r->error == expected_error)
         notes.report_error = r->error;
+    if (r->kind == AW_REPORT_PENDING)
+        notes.abandoned = true;
     if (r->error == WRONG)
         notes.wrong = true;
     if (!disturbed() && notes.reports > notes.announced)

@@ -1,0 +1,211 @@
+/*
+ * stop.c - ending what does not end by itself: signals, the graceful stop, hard cancellation.
+ *
+ * A run that is asked to stop goes through stages, each of which waits for the one before:
+ *
+ *     wish        aw_stopping() turns true and aw_stop_wait() returns; nothing is cancelled
+ *     cancel      `.grace` seconds later: every task is cancelled, once
+ *     hard        `.hard` seconds after tasks were cancelled: every suspending call fails
+ *     given up    `.hard` seconds later, or for a task that 1,000 failing calls did not move: it is
+ *                 reported with its stack and never resumed
+ *
+ * The end of any run begins at the second stage.
+ *
+ * Signals.  A handler may do nearly nothing: it sets a bit of the signal and the loop's `attention`
+ * flag, and wakes the poll.  The loop clears the flag before it takes the bits, and the handler sets
+ * them in the other order; so a bit that the loop misses leaves the flag set for the next pass.
+ */
+#include "core/core.h"
+
+#define HARD_DEFAULT 2.0
+#define GRACE_DEFAULT 10.0
+#define HARD_CALLS_MAX 1000 /* failing calls after which a task is given up */
+#define UNSEEN_MAX 3        /* signals that the loop did not react to before the process ends */
+
+/* ---- signals ---- */
+
+static void note_signal(int signo, void *arg)
+{
+    aw_loop *l = arg;
+    if (atomic_fetch_add(&l->signals_unseen, 1) >= UNSEEN_MAX)
+        aw_signal_die(signo); /* the loop is stuck, and somebody wants out */
+    atomic_fetch_or(&l->signals, UINT64_C(1) << (signo - 1));
+    atomic_store(&l->attention, true);
+    if (l->io) /* before the first pass there is nothing to wake */
+        l->io->backend->wake(l->io);
+}
+
+void aw_loop_attend(aw_loop *l)
+{
+    atomic_store(&l->attention, false);
+    uint64_t bits = atomic_exchange(&l->signals, 0);
+    atomic_store(&l->signals_unseen, 0);
+    for (int signo = 1; bits; signo++, bits >>= 1)
+        if ((bits & 1) && l->on_signal)
+            l->on_signal(l, signo, l->on_signal_arg);
+}
+
+int aw_loop_take_signals(aw_loop *l, unsigned set, aw_loop_signal *fn, void *arg)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    l->on_signal = fn;
+    l->on_signal_arg = arg;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!(set & (1u << i)))
+            continue;
+        int err = aw_signal_take(signals[i], note_signal, l);
+        if (err < 0) {
+            aw_loop_give_signals_back(l);
+            return aw_fail(err, "a signal of .stop_on cannot be handled here");
+        }
+        l->signals_taken |= 1u << i;
+    }
+    return 0;
+}
+
+void aw_loop_give_signals_back(aw_loop *l)
+{
+    if (l->signals_taken & AW_SIGINT)
+        aw_signal_give_back(SIGINT);
+    if (l->signals_taken & AW_SIGTERM)
+        aw_signal_give_back(SIGTERM);
+    l->signals_taken = 0;
+    l->on_signal = NULL;
+}
+
+/* ---- giving up ---- */
+
+void aw_task_give_up(struct aw_tcb *t)
+{
+    aw_loop *l = t->fut.loop;
+    aw_report_task(&t->fut, AW_REPORT_WOULD_NOT_STOP, "a task would not stop, and was given up");
+    t->given_up = true;
+    if (++l->n_given_up == l->n_tasks)
+        l->stop = AW_STOP_THIS_PASS;
+}
+
+static void give_up_rest(struct aw_timer *timer)
+{
+    aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
+    if (l->io->in_flight)
+        return; /* the kernel may still write to their stacks: they are waited for */
+    aw_list_each(link, &l->tasks) {
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        if (!t->given_up)
+            aw_task_give_up(t);
+    }
+}
+
+/* ---- hard cancellation ---- */
+
+void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
+{
+    if (++t->hard_calls > HARD_CALLS_MAX && !t->given_up)
+        aw_task_give_up(t);
+    t->must_cancel = true;
+    if (!w->kind->cancel)
+        aw_ignore(aw_await_break(w));
+    else
+        aw_ignore(w->kind->cancel(w));
+}
+
+static void become_hard(struct aw_timer *timer)
+{
+    aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
+    l->hard = true;
+    aw_cancel_begin_round(l);
+    aw_list_each(link, &l->tasks) {
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        if (t->wait && !t->wait->woken)
+            aw_hard_cancel(t, t->wait);
+    }
+    aw_cancel_queued(l);
+    l->hard_timer.fire = give_up_rest;
+    aw_timer_set(&l->timers, &l->hard_timer, aw_deadline_in(l, l->hard_after));
+}
+
+void aw_hard_begin(aw_loop *l)
+{
+    if (l->hard || aw_timer_is_set(&l->hard_timer))
+        return;
+    if (l->hard_after == 0)
+        l->hard_after = HARD_DEFAULT;
+    l->hard_timer.fire = become_hard;
+    aw_timer_set(&l->timers, &l->hard_timer, aw_deadline_in(l, l->hard_after));
+}
+
+void aw_hard_end(aw_loop *l)
+{
+    aw_timer_cancel(&l->timers, &l->hard_timer);
+}
+
+/* ---- the graceful stop ---- */
+
+struct stop_wait {
+    aw_list link; /* on loop->stop_waiters */
+    struct aw_wait wait;
+};
+
+static bool stop_wait_cancel(struct aw_wait *w)
+{
+    aw_list_remove(&aw_container_of(w, struct stop_wait, wait)->link);
+    aw_wake(w, -ECANCELED);
+    return true;
+}
+
+static const struct aw_wait_kind stop_wait_kind = {.name = "aw_stop_wait",
+                                                   .cancel = stop_wait_cancel};
+
+bool aw_stopping(void)
+{
+    return aw_self.loop && aw_self.loop->stop_asked;
+}
+
+int aw_stop_wait(void)
+{
+    aw_loop *l = aw_self.loop;
+    if (!l || !l->current)
+        return aw_no_loop();
+    if (l->stop_asked)
+        return 0;
+    struct stop_wait s = {
+        .wait = {.kind = &stop_wait_kind, .caller = __builtin_return_address(0)}};
+    aw_list_push_back(&l->stop_waiters, &s.link);
+    return aw_suspend(l->current, &s.wait);
+}
+
+static void grace_over(struct aw_timer *timer)
+{
+    aw_loop *l = aw_container_of(timer, aw_loop, grace_timer);
+    aw_list_each(link, &l->tasks)
+        aw_cancel_request(&aw_container_of(link, struct aw_tcb, all)->fut, NULL);
+    aw_hard_begin(l);
+}
+
+static void ask_to_stop(aw_loop *l, int signo, void *arg)
+{
+    (void)arg;
+    if (l->stop_asked) {
+        aw_report_dump(l);
+        aw_signal_die(signo);
+    }
+    l->stop_asked = true;
+    aw_list *link;
+    while ((link = aw_list_pop_front(&l->stop_waiters)) != NULL)
+        aw_wake(&aw_container_of(link, struct stop_wait, link)->wait, 0);
+    l->grace_timer.fire = grace_over;
+    aw_timer_set(&l->timers, &l->grace_timer,
+                 aw_deadline_in(l, l->grace > 0 ? l->grace : GRACE_DEFAULT));
+}
+
+int aw_stop_on(aw_loop *l, unsigned set, double grace)
+{
+    l->grace = grace;
+    return set ? aw_loop_take_signals(l, set, ask_to_stop, NULL) : 0;
+}
+
+void aw_stop_off(aw_loop *l)
+{
+    aw_loop_give_signals_back(l);
+    aw_timer_cancel(&l->timers, &l->grace_timer);
+}
