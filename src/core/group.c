@@ -310,7 +310,7 @@ static int outcome(aw_group *g, struct aw_tcb *t, int err, bool cancelled, struc
     if (cancelled && (!f || !f->n))
         return aw_fail_text(-ECANCELED, detail ? detail : t->cancel_msg);
     if (err < 0 && err != -ECANCELED) {
-        if (!f && make_room(g) < 0)
+        if ((!f || f->n == f->room) && make_room(g) < 0)
             return aw_fail_text(err, detail); /* no child was started, and no memory: as itself */
         add_failure(g, t, err, aw_text_ref(detail));
     }

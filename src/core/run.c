@@ -28,6 +28,24 @@ static void stop_after_next_pass(struct aw_watch *w, aw_future *f)
 
 static const struct aw_watch_kind stopper_watch = {.fire = stop_after_next_pass};
 
+/* Run an entered loop until `f` is done; its outcome, or why it is still pending. */
+static int run_until(aw_loop *l, aw_future *f)
+{
+    int err = 0;
+    if (f->state == AW_PENDING) {
+        struct stopper s = {.watch = {.kind = &stopper_watch}, .loop = l};
+        aw_list_push_back(&f->watchers, &s.watch.link);
+        err = aw_loop_passes(l);
+        if (f->state == AW_PENDING)
+            aw_list_remove(&s.watch.link);
+    }
+    if (err < 0)
+        return err;
+    if (f->state == AW_PENDING)
+        return aw_fail(AW_EMISUSE, "the loop was stopped before the future was done");
+    return aw_future_outcome(f);
+}
+
 int aw_loop_run_until_complete(aw_loop *l, aw_future *f)
 {
     if (!l || !f)
@@ -36,20 +54,9 @@ int aw_loop_run_until_complete(aw_loop *l, aw_future *f)
     if (f->loop != l)
         return aw_fail(AW_ETHREAD, "the future belongs to another loop");
     AW_TRY(aw_loop_enter(l));
-    int err = 0;
     aw_ref(f);
-    if (f->state == AW_PENDING) {
-        struct stopper s = {.watch = {.kind = &stopper_watch}, .loop = l};
-        aw_list_push_back(&f->watchers, &s.watch.link);
-        err = aw_loop_passes(l);
-        if (f->state == AW_PENDING)
-            aw_list_remove(&s.watch.link);
-    }
+    int err = run_until(l, f);
     aw_loop_leave(l);
-    if (err >= 0 && f->state == AW_PENDING)
-        err = aw_fail(AW_EMISUSE, "the loop was stopped before the future was done");
-    else if (err >= 0)
-        err = aw_future_outcome(f);
     aw_unref(f);
     return err;
 }
@@ -82,15 +89,14 @@ static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last, bool told)
     return newest;
 }
 
-/* Cancel every task and run, pass by pass, until none is left that could end. */
-static int drain(aw_loop *l, bool told)
+/* Cancel every task of an entered loop and run, pass by pass, until none is left that could end. */
+static void drain(aw_loop *l, bool told)
 {
-    if (l->n_tasks == l->n_given_up)
-        return 0;
-    AW_TRY(aw_loop_enter(l));
-    l->one_pass = true;
     uint64_t last = 0;
     int err = 0;
+    if (l->n_tasks == l->n_given_up)
+        return;
+    l->one_pass = true;
     aw_hard_begin(l);
     while (l->n_tasks > l->n_given_up && err >= 0) {
         if (l->next_id != last)
@@ -99,8 +105,6 @@ static int drain(aw_loop *l, bool told)
     }
     aw_hard_end(l);
     l->one_pass = false;
-    aw_loop_leave(l);
-    return err;
 }
 
 /* ---- aw_run ---- */
@@ -153,11 +157,11 @@ static int run_main(aw_loop *l, aw_fn *fn, const aw_run_opts *opts)
         return aw_errno();
     int err = aw_stop_on(l, opts->stop_on, opts->grace);
     if (err >= 0)
-        err = outcome(l, main, aw_loop_run_until_complete(l, main));
+        err = outcome(l, main, run_until(l, main));
     bool deadlock = err == -EDEADLK && !aw_done(main);
     if (deadlock)
         aw_report_deadlock(l, main);
-    aw_ignore(drain(l, deadlock));
+    drain(l, deadlock);
     aw_stop_off(l);
     aw_unref(main);
     return err;
@@ -182,7 +186,11 @@ int aw_run_(aw_fn *fn, const aw_run_opts *opts)
     aw_loop *l = loop_for(opts);
     if (!l)
         return aw_null_handle();
-    int err = run_main(l, fn, opts);
+    int err = aw_loop_enter(l);
+    if (err >= 0) {
+        err = run_main(l, fn, opts);
+        aw_loop_leave(l);
+    }
     aw_loop_free(l);
     return err;
 }
@@ -299,17 +307,20 @@ int aw_runner_close(aw_runner *r)
     if (r->running || aw_self.loop)
         return aw_fail(AW_EMISUSE, "a run is going on");
     r->closed = true;
-    if (r->loop) {
-        aw_ignore(drain(r->loop, false));
-        aw_ignore(aw_loop_close(r->loop));
+    int err = r->loop ? aw_loop_enter(r->loop) : 0;
+    if (r->loop && err >= 0) {
+        drain(r->loop, false);
+        aw_loop_leave(r->loop);
     }
-    return 0;
+    aw_ignore(aw_loop_close(r->loop));
+    return err;
 }
 
 void aw_runner_free(aw_runner *r)
 {
-    if (!r || aw_runner_close(r) < 0)
+    if (!r || r->running)
         return;
+    aw_ignore(aw_runner_close(r));
     aw_loop_free(r->loop);
     aw_context_unref(r->context);
     aw_mem_free(r);

@@ -125,8 +125,12 @@ static int start_one(struct gathering *g, size_t index)
         return 0; /* it runs once; its result is copied at the end */
     AW_TRY(aw_work_claim(work));
     aw_task *t = aw_work_start(work);
-    if (!t)
-        return aw_errno();
+    if (!t) {
+        int err = aw_null_handle();
+        if (work->state == AW_WORK_CORO)
+            aw_work_drop(work); /* it is spent */
+        return err;
+    }
     struct member *m = free_member(g);
     *m = (struct member){
         .watch = {.kind = &member_watch}, .gathering = g, .task = t, .index = index};

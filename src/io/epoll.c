@@ -243,7 +243,10 @@ static bool never_blocks(struct epoll_io *e, int fd)
 /* The readiness of a descriptor now: events, -EAGAIN for none, or another error. */
 static int64_t readiness(int fd, short events)
 {
-    int ready = aw_sys.poll_one(fd, events);
+    int ready;
+    do {
+        ready = aw_sys.poll_one(fd, events);
+    } while (ready == -EINTR);
     if (ready < 0)
         return ready;
     if (ready & POLLNVAL)

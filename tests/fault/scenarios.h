@@ -101,6 +101,7 @@ aw_future *keep(aw_future *f);
 
 /* aw_run() under the virtual clock; reports are noted. */
 int run_main(aw_fn *fn, void *arg);
+int run_main_with(aw_fn *fn, void *arg, aw_run_opts opts);
 
 /* A loop of one's own, likewise; and its end, which first cancels what is left on it. */
 aw_loop *make_loop(void);
@@ -147,7 +148,7 @@ int give_later(void *arg);
 /* Sleeps until it is cancelled. */
 int sleep_long(void *arg);
 
-/* Sleeps until it is cancelled, cleans up for two seconds whatever comes, and gives in. */
+/* Sleeps until it is cancelled, cleans up for a second whatever comes, and gives in. */
 int clean_up_slowly(void *arg);
 
 /* Awaits the future that is its argument. */

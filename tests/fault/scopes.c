@@ -103,7 +103,7 @@ static int group_failure(void *arg)
     AW_TRY(check_brood(&g));
     err = only_failure(err);
     EXPECT(disturbed() && err == 0 ? -EXDEV : err, -EXDEV); /* cancelled before it could fail */
-    CHECK_CALM(aw_time() == 3.5 && brood.started == 3);
+    CHECK_CALM(aw_time() == 2.5 && brood.started == 3);
     return aw_sleep(1);
 }
 

@@ -118,10 +118,20 @@ static int start_main(void *arg)
     return s->fn(s->arg);
 }
 
+int run_main_with(aw_fn *fn, void *arg, aw_run_opts opts)
+{
+    opts.file = __FILE__;
+    opts.line = __LINE__;
+    opts.fn_name = "start_main";
+    opts.arg = &(struct start){fn, arg};
+    opts.virtual_clock = true;
+    opts.exception_handler = note_report;
+    return aw_run_(start_main, &opts);
+}
+
 int run_main(aw_fn *fn, void *arg)
 {
-    return aw_run(start_main, &(struct start){fn, arg}, .virtual_clock = true,
-                  .exception_handler = note_report);
+    return run_main_with(fn, arg, (aw_run_opts){0});
 }
 
 aw_loop *make_loop(void)
@@ -201,7 +211,7 @@ int clean_up_slowly(void *arg)
 {
     int err = sleep_long(arg);
     if (err == -ECANCELED)
-        aw_ignore(aw_sleep(2));
+        aw_ignore(aw_sleep(1));
     return err;
 }
 

@@ -203,7 +203,7 @@ static int cancelled_cleans_up(void *arg)
     int err = aw_await(t);
     CHECK(aw_done(t) || err == -ECANCELED);
     EXPECT(err == -ECANCELED ? 0 : err, 0);
-    CHECK_CALM(aw_time() == 3);
+    CHECK_CALM(aw_time() == 2);
     return 0;
 }
 
