@@ -267,6 +267,7 @@ struct aw_loop {
     uint8_t stop;               /* AW_STOP_*: when the run is to end */
     bool one_pass;              /* return to the caller after every pass: the end of a run */
     bool closed;
+    bool overflow_watched;      /* during a run: overflow.c is at work in its thread */
     bool debug;
     bool watched;               /* steps are looked at when they end: debug, or a hook is set */
     void (*on_suspend)(struct aw_tcb *t, void *arg); /* tests: called as a task goes to sleep */
@@ -593,7 +594,9 @@ const char *aw_task_label(struct aw_tcb *t, char *out, size_t size);
 
 /* ---- overflow.c ---- */
 
-int aw_overflow_watch(void);
+/* Explain overflows of this thread's tasks; false if that is not possible (a benign failure: the
+ * overflow still ends the process, without words).  Undone only if it was done. */
+bool aw_overflow_watch(void);
 void aw_overflow_unwatch(void);
 
 #endif

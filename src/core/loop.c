@@ -182,12 +182,11 @@ int aw_loop_enter(aw_loop *l)
                                                      : "another loop runs in this thread");
     AW_TRY(take_ownership(l));
     int err = open_backend(l);
-    if (err >= 0)
-        err = aw_overflow_watch();
     if (err < 0) {
         give_up_ownership(l);
         return err;
     }
+    l->overflow_watched = aw_overflow_watch();
     aw_self.loop = l;
     l->current = NULL;
     l->context = NULL;
@@ -200,7 +199,8 @@ void aw_loop_leave(aw_loop *l)
 {
     aw_assert(aw_self.loop == l && !l->current);
     aw_self.loop = NULL;
-    aw_overflow_unwatch();
+    if (l->overflow_watched)
+        aw_overflow_unwatch();
     give_up_ownership(l);
 }
 

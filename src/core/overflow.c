@@ -53,11 +53,9 @@ static bool on_fault(uintptr_t addr)
     return true;
 }
 
-int aw_overflow_watch(void)
+bool aw_overflow_watch(void)
 {
-    int err = aw_trap_install(on_fault, false);
-    return err < 0 ? aw_fail(err, "no alternate stack for faults: no memory, or "
-                                    "vm.max_map_count is reached") : 0;
+    return aw_trap_install(on_fault, false) >= 0;
 }
 
 void aw_overflow_unwatch(void)

@@ -61,6 +61,8 @@ SCENARIO(runner_interrupted)
     int err = aw_runner_run(r, interrupt_me, NULL);
     if (err == AW_EINTR)
         err = aw_runner_run(r, give, INT(0));
+    if (err == 0)
+        err = aw_runner_close(r);
     aw_runner_free(r);
     EXPECT(err, 0);
     return 0;

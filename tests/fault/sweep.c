@@ -19,7 +19,7 @@
 enum {
     FAILURES_MAX = 8,           /* of one sweep; then it ends */
     POINT_SECONDS = 5,          /* a run that takes longer hangs */
-    POINTS_INSTRUMENTED = 60,   /* of a sweep, under a sanitizer or valgrind */
+    POINTS_INSTRUMENTED = 400,  /* of a sweep, under a sanitizer or valgrind */
     SCENARIOS_MIN = 40,         /* of which there are never to be fewer */
     POINTS_MIN = 4000,          /* of all sweeps together, likewise */
 };
