@@ -126,7 +126,10 @@ typedef struct aw_completed {
     void *inline_nodes[8 * 6];
 } aw_completed;
 #ifndef __cplusplus
-#define AW_COMPLETED_INIT {.n = 0}
+#define AW_COMPLETED_INIT                                                                          \
+    {                                                                                              \
+        .n = 0                                                                                     \
+    }
 #endif
 
 typedef struct aw_completed_opts {

@@ -19,7 +19,10 @@ typedef struct aw_local {
     const char *name;
     void *initial; /* what tasks that never set it read */
 } aw_local;
-#define AW_LOCAL_INIT(name_, initial_) {(name_), (initial_)}
+#define AW_LOCAL_INIT(name_, initial_)                                                             \
+    {                                                                                              \
+        (name_), (initial_)                                                                        \
+    }
 
 /* The value in the running task or callback, else in this thread; the initial one if it was never
  * set.  The pointer's target is the program's business. */

@@ -96,9 +96,9 @@ AW_API int aw_loop_run_forever(aw_loop *loop);
 AW_API int aw_loop_stop(aw_loop *loop);
 
 /* Close a loop that is not running: its descriptors go, and every later call that would give it
- * work fails with AW_EMISUSE.  Tasks still pending are reported and will never go on; cancel and await them before
- * if they have something to clean up.  0; AW_EMISUSE while it runs; a NULL or closed loop gives 0
- * again. */
+ * work fails with AW_EMISUSE.  Tasks still pending are reported and will never go on; cancel and
+ * await them before if they have something to clean up.  0; AW_EMISUSE while it runs; a NULL or
+ * closed loop gives 0 again. */
 AW_API int aw_loop_close(aw_loop *loop);
 
 /* Close it if it is not closed, and give it up; its memory goes with the last handle of its tasks
@@ -153,8 +153,7 @@ AW_API int aw_call_later_(double seconds, aw_callback *cb, const aw_call_opts *o
 
 /* int aw_call_at(double when, cb, arg, ...): at a time of the loop's clock. */
 #ifndef __cplusplus
-#define aw_call_at(when, cb, ...)                                                                  \
-    aw_call_at_((when), (cb), AW_CALL_OPTS_(cb, .arg = __VA_ARGS__))
+#define aw_call_at(when, cb, ...) aw_call_at_((when), (cb), AW_CALL_OPTS_(cb, .arg = __VA_ARGS__))
 #endif
 AW_API int aw_call_at_(double when, aw_callback *cb, const aw_call_opts *opts);
 

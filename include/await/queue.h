@@ -39,12 +39,12 @@ enum aw_queue_order { AW_FIFO, AW_LIFO, AW_PRIORITY };
 
 /* A queue.  The first four fields are set before its first use, the others are private. */
 typedef struct aw_queue {
-    int maxsize;                                    /* most items at a time; <= 0: no limit */
-    enum aw_queue_order order;                      /* AW_FIFO by default */
-    int (*compare)(const void *a, const void *b);   /* AW_PRIORITY: < 0 if a comes before b; equal
-                                                       ones come in the order they were put */
-    void (*release)(void *item);                    /* what to do with items that are dropped; or
-                                                       NULL.  Neither may use the queue */
+    int maxsize;                                  /* most items at a time; <= 0: no limit */
+    enum aw_queue_order order;                    /* AW_FIFO by default */
+    int (*compare)(const void *a, const void *b); /* AW_PRIORITY: < 0 if a comes before b; equal
+                                                     ones come in the order they were put */
+    void (*release)(void *item);                  /* what to do with items that are dropped; or
+                                                     NULL.  Neither may use the queue */
     void *slots;
     unsigned capacity, head, count;
     bool is_shutdown;
@@ -56,12 +56,15 @@ typedef struct aw_queue {
 
 /* AW_QUEUE_INIT(.maxsize = n, .order = AW_PRIORITY, .compare = f, .release = g), all optional. */
 #ifndef __cplusplus
-#define AW_QUEUE_INIT(...) {.slots = NULL, __VA_ARGS__}
+#define AW_QUEUE_INIT(...)                                                                         \
+    {                                                                                              \
+        .slots = NULL, __VA_ARGS__                                                                 \
+    }
 #endif
 
-/* Put an item, waiting while the queue is full.  0; AW_ESHUTDOWN; -ENOMEM when the queue has no room
- * and can get none; -ECANCELED and AW_ETHREAD; the item is put only with 0.  Suspends only if the
- * queue is full. */
+/* Put an item, waiting while the queue is full.  0; AW_ESHUTDOWN; -ENOMEM when there is no memory
+ * to grow; -ECANCELED and AW_ETHREAD.  The item is put only with 0.  Suspends only if the queue is
+ * full. */
 AW_API int aw_queue_put(aw_queue *q, void *item) AW_MUST_USE;
 
 /* Take an item into *ret, waiting while the queue is empty.  0; AW_ESHUTDOWN from a queue that was
@@ -100,8 +103,7 @@ typedef struct aw_queue_shutdown_opts {
  * An immediate shutdown drops the items that are left, each through .release and as though it had
  * been worked on.  May be repeated.  0; AW_ETHREAD, without effect.  Never suspends. */
 #ifndef __cplusplus
-#define aw_queue_shutdown(...)                                                                     \
-    aw_queue_shutdown_(&(aw_queue_shutdown_opts){.queue = __VA_ARGS__})
+#define aw_queue_shutdown(...) aw_queue_shutdown_(&(aw_queue_shutdown_opts){.queue = __VA_ARGS__})
 #endif
 AW_API int aw_queue_shutdown_(const aw_queue_shutdown_opts *opts);
 

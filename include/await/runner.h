@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* A loop for several runs, one after the other. */
 typedef struct aw_runner aw_runner;
 
 /* Options of aw_runner_new(). */
@@ -24,7 +25,7 @@ typedef struct aw_runner_opts {
     bool debug, virtual_clock, shuffle;
     const char *backend;
     uint64_t seed;
-    double hard; /* as for aw_run() */
+    double hard;                         /* as for aw_run() */
     aw_loop *(*loop_factory)(void *arg); /* makes the loop, once; default: aw_loop_new() */
     void *loop_factory_arg;
     int (*exception_handler)(const struct aw_report *report, void *arg);

@@ -48,13 +48,16 @@ typedef struct aw_scope_opts {
 /* A group of tasks.  Starts all zero: AW_GROUP_INIT.  Its fields are private. */
 typedef struct aw_group {
     aw_scope scope;
-    void *first, *last;  /* live children */
+    void *first, *last; /* live children */
     size_t alive;
-    void *errors;        /* storage for failures, reserved as children are started */
-    void *wait;          /* the exit's sleep */
+    void *errors; /* storage for failures, reserved as children are started */
+    void *wait;   /* the exit's sleep */
     bool aborting, exiting, parent_cancelled, unwrap;
 } aw_group;
-#define AW_GROUP_INIT {.alive = 0}
+#define AW_GROUP_INIT                                                                              \
+    {                                                                                              \
+        .alive = 0                                                                                 \
+    }
 
 /* The body of a group: runs in the calling task. */
 typedef int aw_group_body(aw_group *g, void *arg);
@@ -76,8 +79,7 @@ AW_API int aw_group_enter_(aw_group *g, const aw_scope_opts *opts) AW_MUST_USE;
  * Any task of the loop may start children in an entered group, its children included.  0; the
  * errors of aw_create_task(); AW_EMISUSE when the group was not entered, has ended, or is being
  * shut down because of a failure.  Does not suspend (with .eager: runs the child's first step). */
-#define aw_group_start(g, fn, ...)                                                                 \
-    aw_group_start_((g), (fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
+#define aw_group_start(g, fn, ...) aw_group_start_((g), (fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
 AW_API int aw_group_start_(aw_group *g, aw_fn *fn, const aw_task_opts *opts) AW_MUST_USE;
 
 /* End the group: wait for every child.  `err` is what the body came to.
@@ -125,7 +127,10 @@ typedef struct aw_timeout {
     uint32_t requests_before;
     bool expired;
 } aw_timeout;
-#define AW_TIMEOUT_INIT {.expired = false}
+#define AW_TIMEOUT_INIT                                                                            \
+    {                                                                                              \
+        .expired = false                                                                           \
+    }
 
 /* Run fn(arg) in the calling task with a time limit: what it awaits is cancelled when the time is
  * over.  Returns fn's result; -ETIMEDOUT if the limit ended it.  A limit <= 0 is already over.
@@ -135,11 +140,9 @@ AW_API int aw_timeout_call(double seconds, aw_fn *fn, void *arg) AW_MUST_USE;
 /* Begin a time limit in the running task: so many seconds from now, or at a time of aw_time().
  * 0; -EINVAL for NaN or NULL; AW_EMISUSE outside a task or for one that is not fresh. */
 #define aw_timeout_enter(tm, seconds) aw_timeout_enter_((tm), (seconds), AW_SCOPE_HERE_)
-AW_API int aw_timeout_enter_(aw_timeout *tm, double seconds,
-                             const aw_scope_opts *opts) AW_MUST_USE;
+AW_API int aw_timeout_enter_(aw_timeout *tm, double seconds, const aw_scope_opts *opts) AW_MUST_USE;
 #define aw_timeout_enter_at(tm, when) aw_timeout_enter_at_((tm), (when), AW_SCOPE_HERE_)
-AW_API int aw_timeout_enter_at_(aw_timeout *tm, double when,
-                                const aw_scope_opts *opts) AW_MUST_USE;
+AW_API int aw_timeout_enter_at_(aw_timeout *tm, double when, const aw_scope_opts *opts) AW_MUST_USE;
 
 /* End it.  `err` is what the body came to: an -ECANCELED that was the limit's own becomes
  * -ETIMEDOUT, everything else passes through; a cancellation from elsewhere stays one. */
@@ -165,8 +168,8 @@ struct aw_timeout_guard {
 };
 AW_API void aw_timeout_guard_exit(struct aw_timeout_guard *guard);
 #define AW_TIMEOUT_BLOCK(name, seconds, err_)                                                      \
-    struct aw_timeout_guard name __attribute__((cleanup(aw_timeout_guard_exit))) = {               \
-        .tm = AW_TIMEOUT_INIT, .err = (err_)};                                                     \
+    struct aw_timeout_guard name                                                                   \
+        __attribute__((cleanup(aw_timeout_guard_exit))) = {.tm = AW_TIMEOUT_INIT, .err = (err_)};  \
     *(err_) = aw_timeout_enter(&name.tm, (seconds))
 
 /* The same for a group: every path out of the block waits for its children. */
@@ -176,8 +179,8 @@ struct aw_group_guard {
 };
 AW_API void aw_group_guard_exit(struct aw_group_guard *guard);
 #define AW_GROUP_BLOCK(name, err_)                                                                 \
-    struct aw_group_guard name __attribute__((cleanup(aw_group_guard_exit))) = {                   \
-        .group = AW_GROUP_INIT, .err = (err_)};                                                    \
+    struct aw_group_guard name                                                                     \
+        __attribute__((cleanup(aw_group_guard_exit))) = {.group = AW_GROUP_INIT, .err = (err_)};   \
     *(err_) = aw_group_enter(&name.group)
 #endif
 

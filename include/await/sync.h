@@ -53,7 +53,10 @@ typedef struct aw_lock {
     uint64_t loop;
 } aw_lock;
 #ifndef __cplusplus
-#define AW_LOCK_INIT {.locked = false}
+#define AW_LOCK_INIT                                                                               \
+    {                                                                                              \
+        .locked = false                                                                            \
+    }
 #endif
 
 /* Take the lock, waiting until it is free and those who came before have had it.  0, -ECANCELED,
@@ -69,7 +72,8 @@ AW_API bool aw_lock_locked(const aw_lock *lock);
 
 /* Call fn(arg) with the lock held, in the calling task: acquire, call, release whatever happens.
  * Returns fn's result or error; the errors of acquiring, in which case fn was not called; and
- * AW_EMISUSE if fn succeeded but has released the lock itself.  -EINVAL for a NULL fn.  Suspends. */
+ * those of releasing, if fn succeeded: AW_EMISUSE when it has released the lock itself.  -EINVAL
+ * for a NULL fn.  Suspends. */
 AW_API int aw_lock_call(aw_lock *lock, aw_fn *fn, void *arg) AW_MUST_USE;
 
 /* ---- event ---- */
@@ -81,7 +85,10 @@ typedef struct aw_event {
     uint64_t loop;
 } aw_event;
 #ifndef __cplusplus
-#define AW_EVENT_INIT {.is_set = false}
+#define AW_EVENT_INIT                                                                              \
+    {                                                                                              \
+        .is_set = false                                                                            \
+    }
 #endif
 
 /* Set the flag and wake everybody who waits; they get through even if it is cleared at once.  0;
@@ -107,7 +114,10 @@ typedef struct aw_condition {
 
 /* A condition that shares the lock pointed to: holding either is holding both. */
 #ifndef __cplusplus
-#define AW_CONDITION_INIT(lock_) {.lock = (lock_)}
+#define AW_CONDITION_INIT(lock_)                                                                   \
+    {                                                                                              \
+        .lock = (lock_)                                                                            \
+    }
 #endif
 
 /* The same as on its lock. */
@@ -150,12 +160,15 @@ typedef struct aw_semaphore {
 
 /* A semaphore that begins with n units; with one if n is left out. */
 #ifndef __cplusplus
-#define AW_SEMAPHORE_INIT(...) {.initial = AW_OR_ONE_(__VA_ARGS__)}
+#define AW_SEMAPHORE_INIT(...)                                                                     \
+    {                                                                                              \
+        .initial = AW_OR_ONE_(__VA_ARGS__)                                                         \
+    }
 #define AW_OR_ONE_(...) (sizeof("" #__VA_ARGS__) == 1 ? 1 : (__VA_ARGS__ + 0))
 #endif
 
 /* Take a unit, waiting until there is one and those who came before have had theirs.  0,
- * -ECANCELED (no unit was taken), AW_ETHREAD.  Does not suspend if aw_semaphore_locked() is false. */
+ * -ECANCELED (no unit was taken), AW_ETHREAD.  Suspends only if aw_semaphore_locked(). */
 AW_API int aw_semaphore_acquire(aw_semaphore *sem) AW_MUST_USE;
 
 /* Give a unit, also above the initial number: it goes to the first that waits.  0; AW_ETHREAD, and
@@ -176,7 +189,10 @@ typedef struct aw_bounded_semaphore {
     aw_semaphore sem;
 } aw_bounded_semaphore;
 #ifndef __cplusplus
-#define AW_BOUNDED_SEMAPHORE_INIT(...) {AW_SEMAPHORE_INIT(__VA_ARGS__)}
+#define AW_BOUNDED_SEMAPHORE_INIT(...)                                                             \
+    {                                                                                              \
+        AW_SEMAPHORE_INIT(__VA_ARGS__)                                                             \
+    }
 #endif
 
 /* As the ones above, but one release too many is -EINVAL and without effect. */
@@ -195,7 +211,10 @@ typedef struct aw_barrier {
     aw_condition cond;
 } aw_barrier;
 #ifndef __cplusplus
-#define AW_BARRIER_INIT(n) {.parties = (n)}
+#define AW_BARRIER_INIT(n)                                                                         \
+    {                                                                                              \
+        .parties = (n)                                                                             \
+    }
 #endif
 
 /* Wait until all parties have come; then all go on.  Returns the number of those who were there

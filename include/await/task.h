@@ -58,22 +58,22 @@ typedef int aw_done_callback(aw_future *f, void *arg);
 
 /* Options of everything that starts a coroutine. */
 typedef struct aw_task_opts {
-    const char *file, *fn_name;   /* where and of what it was created: filled by the macros */
+    const char *file, *fn_name; /* where and of what it was created: filled by the macros */
     int line;
-    void *arg;                    /* handed to the coroutine, and its value (see aw_value()) */
-    const char *name;             /* copied; "Task-<number>" by default */
-    size_t stack_size;            /* bytes of address space, guard included, at least 16 KiB;
-                                     64 KiB by default */
-    size_t copy;                  /* > 0: so many bytes at `arg` are copied to the task's stack,
-                                     and the coroutine gets the copy */
-    void (*release)(void *arg);   /* called once with the caller's `arg` when the work has ended,
-                                     also when it never began; not when creating it failed */
-    bool eager;                   /* run at once, up to its first suspension (JavaScript style) */
-    aw_loop *loop;                /* the loop to run on; the running one by default */
-    aw_context *context;          /* task-local values to start with; the creator's by default */
-    aw_task **ret_task;           /* aw_spawn() and aw_group_start(): receives a handle of the
-                                     caller's; -EINVAL where the call returns one anyway */
-    struct aw_group *group;       /* private: aw_group_start() sets it */
+    void *arg;                  /* handed to the coroutine, and its value (see aw_value()) */
+    const char *name;           /* copied; "Task-<number>" by default */
+    size_t stack_size;          /* bytes of address space, guard included, at least 16 KiB;
+                                   64 KiB by default */
+    size_t copy;                /* > 0: so many bytes at `arg` are copied to the task's stack,
+                                   and the coroutine gets the copy */
+    void (*release)(void *arg); /* called once with the caller's `arg` when the work has ended,
+                                   also when it never began; not when creating it failed */
+    bool eager;                 /* run at once, up to its first suspension (JavaScript style) */
+    aw_loop *loop;              /* the loop to run on; the running one by default */
+    aw_context *context;        /* task-local values to start with; the creator's by default */
+    aw_task **ret_task;         /* aw_spawn() and aw_group_start(): receives a handle of the
+                                   caller's; -EINVAL where the call returns one anyway */
+    struct aw_group *group;     /* private: aw_group_start() sets it */
 } aw_task_opts;
 
 /* aw_task *aw_create_task(aw_fn *fn, void *arg, ...options): schedule a coroutine.
@@ -84,8 +84,7 @@ typedef struct aw_task_opts {
  * says which), AW_EMISUSE (no running loop, or a closed one), AW_ETHREAD.  If it fails `arg` is
  * still the caller's.  Does not suspend. */
 #ifndef __cplusplus
-#define aw_create_task(fn, ...)                                                                    \
-    aw_create_task_((fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
+#define aw_create_task(fn, ...) aw_create_task_((fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
 #endif
 AW_API aw_task *aw_create_task_(aw_fn *fn, const aw_task_opts *opts);
 

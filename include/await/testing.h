@@ -3,9 +3,9 @@
  *
  * On a virtual clock (aw_run(..., .virtual_clock = true), or AWAIT_CLOCK=virtual) time stands still
  * while there is work and jumps when there is none, so that a test of an hour takes no time and
- * gives the same times in every run.  With .shuffle (AWAIT_SHUFFLE=1) runnable tasks run in an order
- * drawn from .seed (AWAIT_SEED=n): code that depends on more order than it may fails, and fails
- * again with the same seed.
+ * gives the same times in every run.  With .shuffle (AWAIT_SHUFFLE=1) runnable tasks run in an
+ * order drawn from .seed (AWAIT_SEED=n): code that depends on more order than it may fails, and
+ * fails again with the same seed.
  */
 #ifndef AWAIT_TESTING_H
 #define AWAIT_TESTING_H

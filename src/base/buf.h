@@ -13,10 +13,10 @@
 #include "base/base.h"
 
 typedef struct aw_buf {
-    char *data;     /* the caller's storage; NUL-terminated as long as size > 0 */
-    size_t size;    /* bytes of storage, the terminator included */
-    size_t len;     /* bytes of text, the terminator not included */
-    size_t wanted;  /* what len would be with room for everything (snprintf's answer) */
+    char *data;    /* the caller's storage; NUL-terminated as long as size > 0 */
+    size_t size;   /* bytes of storage, the terminator included */
+    size_t len;    /* bytes of text, the terminator not included */
+    size_t wanted; /* what len would be with room for everything (snprintf's answer) */
 } aw_buf;
 
 void aw_buf_init(aw_buf *b, char *storage, size_t size);

@@ -81,8 +81,7 @@ static inline void aw_list_splice(aw_list *to, aw_list *from)
 }
 
 /* Walk a list whose nodes stay put. */
-#define aw_list_each(it, head)                                                                     \
-    for (aw_list *it = (head)->next; it != (head); it = it->next)
+#define aw_list_each(it, head) for (aw_list *it = (head)->next; it != (head); it = it->next)
 
 /* Walk a list from which the visited node (and only that one) may be removed. */
 #define aw_list_each_safe(it, head)                                                                \

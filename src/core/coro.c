@@ -15,10 +15,10 @@ struct aw_coro {
     uint32_t refs;
     bool used;
     aw_fn *fn;
-    aw_task_opts opts;  /* its strings are the caller's; arg is the copy if there is one */
-    void *release_arg;  /* the caller's argument */
-    aw_loop *loop;      /* running where it was made, or NULL: never followed, only compared */
-    void *copy;         /* of the argument, or NULL */
+    aw_task_opts opts; /* its strings are the caller's; arg is the copy if there is one */
+    void *release_arg; /* the caller's argument */
+    aw_loop *loop;     /* running where it was made, or NULL: never followed, only compared */
+    void *copy;        /* of the argument, or NULL */
 };
 
 /* Guarded by the process lock. */
@@ -43,7 +43,8 @@ static aw_coro *lock_and_take(aw_loop *l)
 {
     aw_coro *found = NULL;
     aw_process_lock();
-    aw_list_each(link, &unused_list) {
+    aw_list_each(link, &unused_list)
+    {
         aw_coro *c = aw_container_of(link, aw_coro, unused);
         if (l && c->loop != l)
             continue;
@@ -67,8 +68,7 @@ static void release_arg(aw_coro *c)
 static void report_unused(aw_coro *c, aw_loop *l)
 {
     c->used = true;
-    aw_report_unused_coro(l, c->opts.name, c->opts.fn_name,
-                          c->opts.file, c->opts.line);
+    aw_report_unused_coro(l, c->opts.name, c->opts.fn_name, c->opts.file, c->opts.line);
     release_arg(c);
 }
 

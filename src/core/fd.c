@@ -217,10 +217,8 @@ static int add_watch(int fd, bool writer, aw_callback *cb, const aw_call_opts *o
         aw_mem_free(w);
         return err;
     }
-    w->op = (struct aw_op){.kind = AW_OP_POLL,
-                           .fd = fd,
-                           .events = writer ? POLLOUT : POLLIN,
-                           .done = ready_to_call};
+    w->op = (struct aw_op){
+        .kind = AW_OP_POLL, .fd = fd, .events = writer ? POLLOUT : POLLIN, .done = ready_to_call};
     aw_list_init(&w->op.link);
     w->ready.run = run_watch;
     w->loop = l;

@@ -19,12 +19,12 @@ struct child {
 
 struct gather {
     aw_future fut;
-    size_t n, pending;      /* children; those whose end has not been seen */
+    size_t n, pending; /* children; those whose end has not been seen */
     bool return_errors;
     bool cancel_requested;
-    struct aw_text *msg;    /* of the request */
+    struct aw_text *msg;          /* of the request */
     struct aw_cancel_item cancel; /* queued, with a reference, when its children are to be */
-    int *results;           /* behind the children */
+    int *results;                 /* behind the children */
     struct child children[];
 };
 

@@ -240,7 +240,8 @@ int aw_remove_done_callback(aw_future *f, aw_done_callback *cb, void *arg)
     if (f->state != AW_PENDING)
         return 0;
     int gone = 0;
-    aw_list_each_safe(link, &f->watchers) {
+    aw_list_each_safe(link, &f->watchers)
+    {
         struct aw_watch *w = aw_container_of(link, struct aw_watch, link);
         struct done_callback *d = aw_container_of(w, struct done_callback, watch);
         if (w->kind != &done_callback_watch || d->cb != cb || d->arg != arg)

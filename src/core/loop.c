@@ -94,12 +94,14 @@ static void drop_schedule(aw_loop *l)
 /* Report all of them before the first goes: they name each other. */
 static void abandon_tasks(aw_loop *l)
 {
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->given_up)
             continue; /* reported when it was */
         if (t->started || t->must_cancel)
-            aw_report_task(&t->fut, AW_REPORT_PENDING, "a task was pending when its loop was closed");
+            aw_report_task(&t->fut, AW_REPORT_PENDING,
+                           "a task was pending when its loop was closed");
         else
             aw_report_task(&t->fut, AW_REPORT_NEVER_RAN,
                            "a task never ran: its loop was closed before");

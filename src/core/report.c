@@ -17,7 +17,7 @@
 #include "core/core.h"
 
 #define TEXT_SIZE 2048
-#define CHAIN_MAX 8 /* waiters named in a report */
+#define CHAIN_MAX 8  /* waiters named in a report */
 #define TASKS_MAX 16 /* tasks named in one */
 #define FRAMES_MAX 24
 #define NAME_MAX_SHOWN 64
@@ -138,7 +138,8 @@ static aw_future *first_waiter(const aw_future *f)
 {
     if (f->state != AW_PENDING)
         return NULL;
-    aw_list_each(link, &f->watchers) {
+    aw_list_each(link, &f->watchers)
+    {
         const struct aw_watch *w = aw_container_of(link, struct aw_watch, link);
         if (w->kind->waiter)
             return w->kind->waiter(w);
@@ -441,7 +442,8 @@ static struct aw_tcb *awaited_task(const struct aw_tcb *t)
 static struct aw_tcb *on_a_circle(aw_loop *l)
 {
     uint64_t before = l->cancel_epoch;
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         uint64_t walk = ++l->cancel_epoch;
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         for (; t && t->cancel_epoch <= before; t = awaited_task(t))
@@ -479,9 +481,8 @@ void aw_report_deadlock(aw_loop *l, aw_future *main)
     begin(&b, text, sizeof text, message);
     add_circle(&b, l);
     size_t named = 0;
-    aw_list_each(link, &l->tasks)
-        if (named++ < TASKS_MAX)
-            add_blocked(&b, aw_container_of(link, struct aw_tcb, all));
+    aw_list_each(link, &l->tasks) if (named++ < TASKS_MAX)
+        add_blocked(&b, aw_container_of(link, struct aw_tcb, all));
     if (named > TASKS_MAX)
         aw_buf_printf(&b, "  and %zu more tasks\n", named - TASKS_MAX);
     aw_report r = {.kind = AW_REPORT_DEADLOCK,
@@ -498,7 +499,8 @@ void aw_report_deadlock(aw_loop *l, aw_future *main)
 
 void aw_report_dump(aw_loop *l)
 {
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         char text[2 * TEXT_SIZE];
         aw_buf b;
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);

@@ -76,7 +76,8 @@ int aw_loop_run_forever(aw_loop *l)
 static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last, bool told)
 {
     uint64_t newest = l->next_id, epoch = l->cancel_epoch;
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->id <= last)
             continue;

@@ -96,8 +96,8 @@ static void watch_all(struct several *s, aw_future *const *fs)
 {
     for (size_t i = 0; i < s->n; i++) {
         struct node *node = &s->nodes[i];
-        *node = (struct node){
-            .watch = {.kind = &node_watch}, .several = s, .future = aw_ref(fs[i])};
+        *node =
+            (struct node){.watch = {.kind = &node_watch}, .several = s, .future = aw_ref(fs[i])};
         aw_list_init(&node->watch.link);
         if (fs[i]->state == AW_PENDING)
             aw_list_push_back(&fs[i]->watchers, &node->watch.link);
@@ -206,8 +206,8 @@ static int entry_memory(aw_completed *it, size_t n)
 {
     it->nodes = it->inline_nodes;
     if (n > INLINE_NODES)
-        it->nodes = n > SIZE_MAX / sizeof(struct entry) ? NULL
-                                                        : aw_mem_alloc(n * sizeof(struct entry));
+        it->nodes =
+            n > SIZE_MAX / sizeof(struct entry) ? NULL : aw_mem_alloc(n * sizeof(struct entry));
     return it->nodes ? 0 : aw_fail(-ENOMEM, NULL);
 }
 

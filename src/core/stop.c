@@ -12,8 +12,9 @@
  * The end of any run begins at the second stage.
  *
  * Signals.  A handler may do nearly nothing: it sets a bit of the signal and the loop's `attention`
- * flag, and wakes the poll.  The loop clears the flag before it takes the bits, and the handler sets
- * them in the other order; so a bit that the loop misses leaves the flag set for the next pass.
+ * flag, and wakes the poll.  The loop clears the flag before it takes the bits, and the handler
+ * sets them in the other order; so a bit that the loop misses leaves the flag set for the next
+ * pass.
  */
 #include "core/core.h"
 
@@ -89,7 +90,8 @@ static void give_up_rest(struct aw_timer *timer)
     aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
     if (l->io->in_flight)
         return; /* the kernel may still write to their stacks: they are waited for */
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (!t->given_up)
             aw_task_give_up(t);
@@ -114,7 +116,8 @@ static void become_hard(struct aw_timer *timer)
     aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
     l->hard = true;
     aw_cancel_begin_round(l);
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->wait && !t->wait->woken)
             aw_hard_cancel(t, t->wait);
@@ -168,8 +171,7 @@ int aw_stop_wait(void)
         return aw_no_loop();
     if (l->stop_asked)
         return 0;
-    struct stop_wait s = {
-        .wait = {.kind = &stop_wait_kind, .caller = __builtin_return_address(0)}};
+    struct stop_wait s = {.wait = {.kind = &stop_wait_kind, .caller = __builtin_return_address(0)}};
     aw_list_push_back(&l->stop_waiters, &s.link);
     return aw_suspend(l->current, &s.wait);
 }

@@ -24,15 +24,15 @@ struct gathering {
     struct aw_wait wait;
     struct aw_cancel_item cancel; /* cancels every live child */
     const aw_gather_array_opts *opts;
-    size_t n;                     /* works */
-    size_t next;                  /* the first that has not been started */
+    size_t n;    /* works */
+    size_t next; /* the first that has not been started */
     size_t alive;
-    size_t n_members;             /* slots: as many as may be alive */
+    size_t n_members; /* slots: as many as may be alive */
     struct member *members;
-    int error;                    /* the first one, or 0 */
-    struct aw_text *detail;       /* its detail */
-    bool stopping;                /* nothing more is to be started */
-    bool cancelled;               /* the caller is to be told -ECANCELED */
+    int error;              /* the first one, or 0 */
+    struct aw_text *detail; /* its detail */
+    bool stopping;          /* nothing more is to be started */
+    bool cancelled;         /* the caller is to be told -ECANCELED */
 };
 
 /* ---- children ---- */

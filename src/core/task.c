@@ -309,7 +309,8 @@ int aw_all_tasks_(const aw_all_tasks_opts *opts)
         return aw_no_loop();
     AW_TRY(aw_loop_check(l));
     size_t n = 0;
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         if (n < opts->max && opts->tasks)
             opts->tasks[n] = aw_ref(&aw_container_of(link, struct aw_tcb, all)->fut);
         n++;

@@ -135,7 +135,8 @@ static int64_t least_in_slot(const struct aw_timers *ts, unsigned level, unsigne
     const aw_list *head = &ts->slots[level][slot];
     int64_t least = INT64_MAX;
     int looked_at = 0;
-    aw_list_each(link, head) {
+    aw_list_each(link, head)
+    {
         if (++looked_at > 16)
             return tick << AW_TICK_BITS;
         const struct aw_timer *t = aw_container_of(link, struct aw_timer, link);

@@ -36,15 +36,15 @@ enum aw_op_state {
 /* An operation.  The caller fills the first part and keeps the record in place until it has come
  * back completed. */
 struct aw_op {
-    uint8_t kind;           /* enum aw_op_kind */
-    uint8_t state;          /* enum aw_op_state, kept by the backend */
+    uint8_t kind;  /* enum aw_op_kind */
+    uint8_t state; /* enum aw_op_state, kept by the backend */
     int fd;
-    short events;           /* AW_OP_POLL: POLLIN, POLLOUT, ... */
-    void *buf;              /* AW_OP_READ, AW_OP_WRITE */
+    short events; /* AW_OP_POLL: POLLIN, POLLOUT, ... */
+    void *buf;    /* AW_OP_READ, AW_OP_WRITE */
     size_t len;
-    int64_t result;         /* set when completed: >= 0 or -errno */
+    int64_t result;                 /* set when completed: >= 0 or -errno */
     void (*done)(struct aw_op *op); /* what the loop does with it once it has been polled */
-    aw_list link;           /* the backend's: its fd's queue, then the completed list */
+    aw_list link;                   /* the backend's: its fd's queue, then the completed list */
 };
 
 struct aw_io; /* a backend's instance */

@@ -32,7 +32,8 @@ static int enter(aw_barrier *b, const struct aw_sync_call *call)
     AW_TRY(check(b));
     if (!aw_sync_task())
         return aw_no_loop();
-    AW_TRY(aw_sync_claim(&b->cond.loop, b->cond.waiters.first, "the barrier belongs to another loop"));
+    AW_TRY(
+        aw_sync_claim(&b->cond.loop, b->cond.waiters.first, "the barrier belongs to another loop"));
     return aw_lock_acquire_as(&b->cond.own, call);
 }
 

@@ -3,9 +3,9 @@
  *
  * A wait is three steps: release the lock, sleep until notified, take the lock again.  The third
  * happens whatever became of the second, and however often the task is cancelled meanwhile: the
- * caller's code relies on the lock.  A wait that ends with an error may have used up a notification,
- * so it notifies somebody in its place; for those who did not need it that is a spurious wake-up,
- * which every user of a condition has to expect.
+ * caller's code relies on the lock.  A wait that ends with an error may have used up a
+ * notification, so it notifies somebody in its place; for those who did not need it that is a
+ * spurious wake-up, which every user of a condition has to expect.
  */
 #include <limits.h>
 
@@ -29,8 +29,7 @@ static void describe_lock(const struct aw_wait *w, aw_buf *out)
     aw_waiters_describe(&lock_of(cond)->waiters, "its lock", out);
 }
 
-static const struct aw_wait_kind acquire_kind =
-    AW_SYNC_KIND("aw_condition_acquire", describe_lock);
+static const struct aw_wait_kind acquire_kind = AW_SYNC_KIND("aw_condition_acquire", describe_lock);
 
 int aw_condition_acquire(aw_condition *cond)
 {
@@ -60,8 +59,8 @@ int aw_condition_wait_as(aw_condition *cond, const struct aw_sync_call *wait,
     aw_lock *lock = lock_of(cond);
     if (!lock->locked)
         return aw_fail(AW_EMISUSE, "the condition's lock is not held");
-    AW_TRY(aw_sync_claim(&cond->loop, cond->waiters.first,
-                         "the condition belongs to another loop"));
+    AW_TRY(
+        aw_sync_claim(&cond->loop, cond->waiters.first, "the condition belongs to another loop"));
     AW_TRY(aw_lock_release(lock));
     struct aw_waiter w = {.stays = false};
     int err = aw_waiter_sleep(&cond->waiters, &w, wait);

@@ -43,13 +43,11 @@ static void wake_first(aw_lock *lock)
         aw_waiter_wake(w);
 }
 
-/* *slept: was the call let sleep at all? */
-static AW_NOINLINE int wait_turn(aw_lock *lock, const struct aw_sync_call *call, bool *slept)
+static AW_NOINLINE int wait_turn(aw_lock *lock, const struct aw_sync_call *call)
 {
     AW_TRY(aw_sync_claim(&lock->loop, true, other_loop));
     struct aw_waiter w = {.stays = true};
     int err = aw_waiter_sleep(&lock->waiters, &w, call);
-    *slept = w.wait.woken;
     if (err >= 0)
         lock->locked = true;
     else if (!lock->locked)
@@ -59,26 +57,18 @@ static AW_NOINLINE int wait_turn(aw_lock *lock, const struct aw_sync_call *call,
 
 int aw_lock_acquire_as(aw_lock *lock, const struct aw_sync_call *call)
 {
-    bool slept;
     if (!can_take(lock))
-        return wait_turn(lock, call, &slept);
+        return wait_turn(lock, call);
     lock->locked = true;
     return 0;
 }
 
 int aw_lock_retake(aw_lock *lock, const struct aw_sync_call *call, int err)
 {
-    bool slept = true;
-    while (!can_take(lock)) {
-        int again = wait_turn(lock, call, &slept);
-        if (again >= 0)
-            return err;
+    int again;
+    while ((again = aw_lock_acquire_as(lock, call)) == -ECANCELED)
         err = again;
-        if (err != -ECANCELED || !slept)
-            return err;
-    }
-    lock->locked = true;
-    return err;
+    return again < 0 ? again : err;
 }
 
 static void describe(const struct aw_wait *w, aw_buf *out)

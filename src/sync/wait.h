@@ -120,8 +120,7 @@ static inline bool aw_waiter_granted(const struct aw_waiter *w)
 static inline int aw_waiter_sleep(aw_waiters *line, struct aw_waiter *w,
                                   const struct aw_sync_call *call)
 {
-    w->wait = (struct aw_wait){
-        .kind = call->kind, .object = call->object, .caller = call->caller};
+    w->wait = (struct aw_wait){.kind = call->kind, .object = call->object, .caller = call->caller};
     aw_waiters_add(line, w);
     int err = aw_suspend(aw_self.loop->current, &w->wait);
     if (aw_waiter_in_line(w))

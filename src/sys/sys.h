@@ -28,17 +28,17 @@
 /* The table.  Every entry has the arguments of the call it is named after, and returns its result
  * or -errno (mmap: NULL-able pointer through `ret`, and 0 or -errno).  errno is left as it was. */
 struct aw_sys_table {
-    int (*map)(void **ret, size_t size);            /* private, anonymous, no-reserve, read-write */
+    int (*map)(void **ret, size_t size); /* private, anonymous, no-reserve, read-write */
     int (*unmap)(void *addr, size_t size);
-    int (*protect_none)(void *addr, size_t size);   /* mprotect(PROT_NONE): a guard */
-    int (*discard)(void *addr, size_t size);        /* madvise(MADV_DONTNEED) */
-    int (*no_huge)(void *addr, size_t size);        /* madvise(MADV_NOHUGEPAGE) */
-    int (*epoll_create)(void);                      /* close-on-exec */
+    int (*protect_none)(void *addr, size_t size); /* mprotect(PROT_NONE): a guard */
+    int (*discard)(void *addr, size_t size);      /* madvise(MADV_DONTNEED) */
+    int (*no_huge)(void *addr, size_t size);      /* madvise(MADV_NOHUGEPAGE) */
+    int (*epoll_create)(void);                    /* close-on-exec */
     int (*epoll_ctl)(int ep, int op, int fd, struct epoll_event *ev);
     int (*epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns); /* <0: ever */
-    int (*eventfd)(void);                           /* close-on-exec, non-blocking */
-    int (*get_flags)(int fd);                       /* fcntl(F_GETFL) */
-    int (*poll_one)(int fd, short events);          /* poll() with no wait: revents */
+    int (*eventfd)(void);                  /* close-on-exec, non-blocking */
+    int (*get_flags)(int fd);              /* fcntl(F_GETFL) */
+    int (*poll_one)(int fd, short events); /* poll() with no wait: revents */
     ssize_t (*read)(int fd, void *buf, size_t n);
     ssize_t (*write)(int fd, const void *buf, size_t n);
     int (*close)(int fd);

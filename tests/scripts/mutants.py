@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Breaks the core in known ways, and fails unless a named test notices each.
+
+tests/mutants/*.patch are small patches of the library, each a mistake that could
+be made; the line `Caught-by: TEST` in its head names the test of test_core that
+fails then.  The sources are copied to a folder of their own and built there
+once; each mutant is applied, compiled, tried and taken back.  Unmutated, every
+named test passes.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPIED = ("include", "src", "tests", "meson.build", "meson_options.txt")
+SETUP = ["--buildtype=debug", "-Dexamples=false", "-Dtests=enabled", "-Dwarning_level=0"]
+TARGET = "tests/test_core"
+LEAST = 10  # mutants
+BUILD_SECONDS, TEST_SECONDS = 60, 10
+
+
+class Mutant:
+    """A patch and the test that catches it."""
+
+    def __init__(self, path):
+        self.path, self.name = path, path.stem
+        match = re.search(r"^Caught-by: (\w+)$", path.read_text(), re.M)
+        if not match:
+            sys.exit(f"{path.name}: no line `Caught-by: TEST` in its head")
+        self.test = match.group(1)
+
+
+def run(command, folder, limit):
+    """(exit status, output); a command that takes too long has failed."""
+    try:
+        done = subprocess.run([str(word) for word in command], cwd=folder, text=True,
+                              timeout=limit, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, errors="replace",
+                              env=dict(os.environ, CC="gcc", GIT_CEILING_DIRECTORIES="/"))
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired:
+        return "too slow", ""
+
+
+def must(command, folder, limit, what):
+    status, output = run(command, folder, limit)
+    if status != 0:
+        sys.exit(f"{what}: {status}\n{output}")
+
+
+class Tree:
+    """A copy of the sources, with a build."""
+
+    def __init__(self, folder):
+        self.sources, self.out = folder / "sources", folder / "out"
+        self.sources.mkdir()
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            copy(ROOT / name, self.sources / name)
+        must(["meson", "setup", self.out, self.sources, *SETUP], folder, BUILD_SECONDS, "setup")
+        self.build("the unmutated library")
+
+    def build(self, what):
+        must(["ninja", "-C", self.out, TARGET], self.sources, 2 * BUILD_SECONDS, f"building {what}")
+
+    def passes(self, test):
+        """Whether a test passes; False when there is none of this name."""
+        status, output = run([self.out / TARGET, "--run", test], self.sources, TEST_SECONDS)
+        if "no test named" in output:
+            sys.exit(f"there is no test {test}")
+        return status == 0
+
+    def patch(self, mutant, *options):
+        must(["git", "apply", "-p1", "-C1", *options, mutant.path], self.sources, 10,
+             f"{mutant.path.name} does not apply")
+
+
+def try_one(tree, mutant):
+    """Whether the mutant is caught; the tree is whole again afterwards."""
+    begin = time.monotonic()
+    tree.patch(mutant)
+    tree.build(mutant.name)
+    caught = not tree.passes(mutant.test)
+    tree.patch(mutant, "-R")
+    print(f"{'caught' if caught else 'SURVIVES'}  {mutant.name:32} {mutant.test} "
+          f"{time.monotonic() - begin:.1f} s", flush=True)
+    return caught
+
+
+def main():
+    missing = [tool for tool in ("gcc", "git", "meson", "ninja") if not shutil.which(tool)]
+    if missing:
+        print(f"skip: {' '.join(missing)} not there")
+        return 77
+    paths = sorted((ROOT / "tests/mutants").glob("*.patch"))
+    mutants = [Mutant(p) for p in paths if not sys.argv[1:] or p.stem in sys.argv[1:]]
+    with tempfile.TemporaryDirectory(prefix="await-mutants-") as name:
+        tree = Tree(pathlib.Path(name))
+        for test in sorted({m.test for m in mutants}):
+            if not tree.passes(test):
+                sys.exit(f"{test} fails without any mutant")
+        survivors = [m.name for m in mutants if not try_one(tree, m)]
+    few = len(paths) < LEAST
+    print(f"mutants: {len(mutants)}, {len(survivors)} survive" + (", too few" if few else ""))
+    return 1 if survivors or few else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
