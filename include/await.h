@@ -20,6 +20,7 @@
 #include "await/scope.h"
 #include "await/sync.h"
 #include "await/task.h"
+#include "await/thread.h"
 #include "await/work.h"
 
 /* The version of these headers. */

@@ -73,6 +73,7 @@ typedef struct aw_task_opts {
     aw_context *context;        /* task-local values to start with; the creator's by default */
     aw_task **ret_task;         /* aw_spawn() and aw_group_start(): receives a handle of the
                                    caller's; -EINVAL where the call returns one anyway */
+    void *submission;             /* private: aw_submit() sets it */
     struct aw_group *group;     /* private: aw_group_start() sets it */
 } aw_task_opts;
 

@@ -28,6 +28,7 @@
  *   wait, as_completed              several.c   time limits, wait_for          timeout.c
  *   a scope entered and left        scope.c     a task group                   group.c
  *   a deadlock noticed              loop.c      a signal, a graceful stop      stop.c
+ *   work handed over by a thread    inbox.c
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
@@ -195,6 +196,7 @@ struct aw_tcb {
     const char *fn_name;
     aw_context *context; /* task-local values; may be NULL: all initial */
     aw_scope *scopes;    /* innermost open scope */
+    void *submission;    /* submit.c: what it was handed over as, or NULL */
     aw_group *group;     /* the group it was started in, until it has ended; or NULL */
     aw_list sibling;     /* on that group's list */
     struct aw_errslot err;
@@ -218,6 +220,13 @@ struct aw_handle {
 
 /* ---- the loop ---- */
 
+/* What a layer above has to do when a loop closes: run() is called once, in the closing thread,
+ * after the inbox was closed and before the schedule is dropped; it is off the list then. */
+struct aw_closer {
+    aw_list link; /* on loop->closers */
+    void (*run)(struct aw_closer *closer);
+};
+
 /* What a loop does about a signal; on its own stack. */
 typedef void aw_loop_signal(aw_loop *l, int signo, void *arg);
 
@@ -233,10 +242,10 @@ struct aw_loop {
     struct aw_io *io;    /* made by the first run; kept until close */
     const char *backend; /* name asked for, or NULL */
     struct aw_stack_pool stacks;
-    aw_list tasks; /* tcb->all of every unfinished task, in order of creation */
-    size_t n_tasks;
-    aw_list unlooked; /* failed futures that nobody has looked at */
-    aw_list retired;  /* futures without a reference, about to be freed */
+    aw_list tasks;          /* tcb->all of every unfinished task, in order of creation */
+    _Atomic size_t n_tasks; /* how many; written by the running thread, read by any */
+    aw_list unlooked;       /* failed futures that nobody has looked at */
+    aw_list retired;        /* futures without a reference, about to be freed */
     bool retiring;
     uint64_t next_id;      /* of the next task */
     uint64_t cancel_epoch; /* cancel.c: walks along awaits */
@@ -248,6 +257,12 @@ struct aw_loop {
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
     unsigned fork_generation;                /* of the process that made it */
+    aw_list closers;                  /* aw_closer.link: what others have to do when it closes */
+    _Atomic(struct aw_ready *) inbox; /* inbox.c: handed over by other threads, newest first */
+    _Atomic bool asleep;              /* it polls, and wants to be woken by who pushes */
+    _Atomic unsigned wakers;          /* pushers that may be about to wake the poll */
+    size_t outside;                   /* what other threads owe it: jobs, wrapped futures */
+    _Atomic size_t outside_refs;      /* of other threads on its memory; one for all inside */
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */
     _Atomic unsigned signals_unseen; /* came since the loop last looked */

@@ -49,6 +49,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     if (!l)
         return aw_fail_null(err < 0 ? err : -ENOMEM, NULL);
     l->refs = 1;
+    atomic_init(&l->outside_refs, 1);
     l->id = aw_process_number();
     l->backend = opts->backend;
     l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
@@ -58,6 +59,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     aw_list_init(&l->tasks);
     aw_list_init(&l->unlooked);
     aw_list_init(&l->cancel_queue);
+    aw_list_init(&l->closers);
     aw_list_init(&l->retired);
     aw_list_init(&l->stop_waiters);
     aw_list_init(&l->idle_waiters);
@@ -68,13 +70,25 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     return l;
 }
 
-void aw_loop_unref(aw_loop *l)
+void aw_loop_hold(aw_loop *l)
 {
-    aw_assert(l->refs > 0);
-    if (--l->refs)
+    atomic_fetch_add_explicit(&l->outside_refs, 1, memory_order_relaxed);
+}
+
+/* The last one, of whatever thread, sees all that the others have written. */
+void aw_loop_release(aw_loop *l)
+{
+    if (atomic_fetch_sub_explicit(&l->outside_refs, 1, memory_order_acq_rel) > 1)
         return;
     aw_stack_pool_fini(&l->stacks);
     aw_mem_free(l);
+}
+
+void aw_loop_unref(aw_loop *l)
+{
+    aw_assert(l->refs > 0);
+    if (--l->refs == 0)
+        aw_loop_release(l);
 }
 
 /* What is scheduled will not run: let go of it. */
@@ -127,6 +141,12 @@ int aw_loop_close(aw_loop *l)
     if (l->closed)
         return 0;
     l->closed = true; /* from here on nothing can be started, nor scheduled */
+    aw_inbox_close(l);
+    aw_list *link;
+    while ((link = aw_list_pop_front(&l->closers)) != NULL) {
+        struct aw_closer *closer = aw_container_of(link, struct aw_closer, link);
+        closer->run(closer);
+    }
     abandon_tasks(l);
     drop_schedule(l);
     aw_fds_close(l);
@@ -222,7 +242,11 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
 {
     aw_list completed;
     aw_list_init(&completed);
+    if (timeout && !aw_inbox_may_sleep(l))
+        timeout = 0;
     int err = l->io->backend->poll(l->io, timeout, &completed);
+    if (timeout)
+        atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
     if (err < 0 && err != -EINTR)
         return aw_fail(err, "the loop could not poll the kernel");
     if (l->seeded)
@@ -239,7 +263,7 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
 static bool nobody_outside(aw_loop *l)
 {
     bool by_signal = l->signals_taken && !aw_list_empty(&l->stop_waiters);
-    return l->detect_deadlock && !l->exposed && !by_signal && !atomic_load(&l->attention);
+    return l->detect_deadlock && !l->exposed && !l->outside && !by_signal && !atomic_load(&l->attention);
 }
 
 /* Wait until there is something to do. */
@@ -268,6 +292,8 @@ static int pass(aw_loop *l)
 {
     if (AW_UNLIKELY(atomic_load_explicit(&l->attention, memory_order_relaxed)))
         aw_loop_attend(l);
+    if (aw_inbox_filled(l))
+        aw_inbox_take(l);
     if (!l->ready.head && !l->stop)
         AW_TRY(wait_for_work(l));
     else if (l->io->in_flight)

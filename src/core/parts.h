@@ -271,7 +271,40 @@ void aw_trace_step(aw_loop *l, uint64_t id);
 /* Nothing is ready: does a test wait for that?  Then its task is ready now. */
 bool aw_wake_one_idle(aw_loop *l);
 
+/* ---- inbox.c ---- */
+
+/* Hand an item to the loop, from any thread: 0, AW_EMISUSE once it is closed, AW_EFORKED. */
+int aw_inbox_push(aw_loop *l, struct aw_ready *item);
+/* Everything handed over goes to the end of the ready queue. */
+void aw_inbox_take(aw_loop *l);
+/* The same, and nothing more can be handed over. */
+void aw_inbox_close(aw_loop *l);
+/* The loop is about to wait in its poll: false if something has come meanwhile. */
+bool aw_inbox_may_sleep(aw_loop *l);
+
+static inline bool aw_inbox_filled(const aw_loop *l)
+{
+    return atomic_load_explicit(&l->inbox, memory_order_relaxed) != NULL;
+}
+
 /* ---- loop.c ---- */
+
+/* The unfinished tasks; written without a locked instruction, as there is one writer. */
+static inline size_t aw_loop_task_count(aw_loop *l)
+{
+    return atomic_load_explicit(&l->n_tasks, memory_order_relaxed);
+}
+static inline void aw_loop_count_task(aw_loop *l, int by)
+{
+    atomic_store_explicit(&l->n_tasks, aw_loop_task_count(l) + (size_t)by, memory_order_relaxed);
+}
+
+/* Cancel every task of an entered loop and run until none is left that could end; `told`: a report
+ * has named them already. */
+void aw_loop_drain(aw_loop *l, bool told);
+/* Other threads' references on a loop's memory. */
+void aw_loop_hold(aw_loop *l);
+void aw_loop_release(aw_loop *l);
 
 /* Begin and end running a loop in this thread. */
 int aw_loop_enter(aw_loop *l);
@@ -292,6 +325,10 @@ void aw_report_done_callback(aw_future *f, const void *cb, int error);
 void aw_report_slow_step(struct aw_tcb *t, int64_t ns);
 void aw_report_slow_callback(aw_handle *h, int64_t ns);
 void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns);
+/* A failure that has no loop: a callback in a foreign thread. */
+void aw_report_outside(const void *cb, const char *message, int error);
+/* A coroutine that a thread handed over could not be made a task. */
+void aw_report_not_begun(aw_loop *l, const aw_task_opts *opts, int error, struct aw_text *detail);
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);

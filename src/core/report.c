@@ -395,6 +395,40 @@ void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns)
     deliver(&r, &b, aw_context_here());
 }
 
+void aw_report_outside(const void *cb, const char *message, int error)
+{
+    char text[TEXT_SIZE], where[256];
+    aw_buf b;
+    aw_code_address(cb, where, sizeof where);
+    begin(&b, text, sizeof text, message);
+    aw_buf_printf(&b, "  callback: %s\n", where);
+    add_error(&b, error, NULL);
+    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED, .message = message, .error = error};
+    deliver(&r, &b, NULL);
+}
+
+void aw_report_not_begun(aw_loop *l, const aw_task_opts *opts, int error, struct aw_text *detail)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    const char *message = "a submitted coroutine could not be begun";
+    begin(&b, text, sizeof text, message);
+    aw_buf_printf(&b, "  coroutine: %s\n  submitted: ", opts->fn_name ? opts->fn_name : "?");
+    add_place(&b, opts->file, opts->line);
+    aw_buf_add(&b, "\n");
+    add_error(&b, error, detail ? detail->s : NULL);
+    aw_report r = {.kind = AW_REPORT_NEVER_RAN,
+                   .message = message,
+                   .error = error,
+                   .detail = detail ? detail->s : NULL,
+                   .name = opts->name,
+                   .fn_name = opts->fn_name,
+                   .file = opts->file,
+                   .line = opts->line,
+                   .loop = l};
+    deliver(&r, &b, NULL);
+}
+
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line)
 {

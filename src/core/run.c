@@ -91,7 +91,7 @@ static uint64_t cancel_tasks_after(aw_loop *l, uint64_t last, bool told)
 }
 
 /* Cancel every task of an entered loop and run, pass by pass, until none is left that could end. */
-static void drain(aw_loop *l, bool told)
+void aw_loop_drain(aw_loop *l, bool told)
 {
     uint64_t last = 0;
     int err = 0;
@@ -162,7 +162,7 @@ static int run_main(aw_loop *l, aw_fn *fn, const aw_run_opts *opts)
     bool deadlock = err == -EDEADLK && !aw_done(main);
     if (deadlock)
         aw_report_deadlock(l, main);
-    drain(l, deadlock);
+    aw_loop_drain(l, deadlock);
     aw_stop_off(l);
     aw_unref(main);
     return err;
@@ -310,7 +310,7 @@ int aw_runner_close(aw_runner *r)
     r->closed = true;
     int err = r->loop ? aw_loop_enter(r->loop) : 0;
     if (r->loop && err >= 0) {
-        drain(r->loop, false);
+        aw_loop_drain(r->loop, false);
         aw_loop_leave(r->loop);
     }
     aw_ignore(aw_loop_close(r->loop));

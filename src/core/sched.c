@@ -96,7 +96,7 @@ void aw_loop_set_suspend_hook(aw_loop *l, void (*hook)(struct aw_tcb *t, void *a
 static inline bool may_turn(const aw_loop *l)
 {
     return l->ready.head && !l->timers.count && !l->stop && !l->io->in_flight && !l->seeded &&
-           !atomic_load_explicit(&l->attention, memory_order_relaxed);
+           !aw_inbox_filled(l) && !atomic_load_explicit(&l->attention, memory_order_relaxed);
 }
 
 /* The next task, if it is one and can be switched to from here; taken off the queue. */

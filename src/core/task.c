@@ -31,7 +31,7 @@ static void release_arg(struct aw_tcb *t)
 static void leave_loop(aw_loop *l, struct aw_tcb *t)
 {
     aw_list_remove(&t->all);
-    l->n_tasks--;
+    aw_loop_count_task(l, -1);
     l->n_given_up -= t->given_up;
 }
 
@@ -158,6 +158,7 @@ static void init_tcb(struct aw_tcb *t, aw_loop *l, aw_fn *fn, const aw_task_opts
     t->context = aw_context_ref(opts->context ? opts->context : aw_context_here());
     t->scopes = NULL;
     t->group = NULL;
+    t->submission = opts->submission;
     t->err = (struct aw_errslot){0};
 }
 
@@ -184,7 +185,7 @@ struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     if (opts->copy)
         t->arg = memcpy(copy, opts->arg, opts->copy);
     aw_list_push_back(&l->tasks, &t->all);
-    l->n_tasks++;
+    aw_loop_count_task(l, 1);
     if (opts->group)
         aw_group_adopt(opts->group, t);
     return t;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,11 @@ size_t aw_page_size(void)
 }
 
 /* Asked anew each time: a number remembered per thread would be the parent's after a fork. */
+void aw_thread_yield(void)
+{
+    sched_yield();
+}
+
 long aw_thread_id(void)
 {
     return syscall(SYS_gettid);

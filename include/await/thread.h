@@ -1,0 +1,183 @@
+/*
+ * await/thread.h - a loop in a synchronous program: start one in a thread, hand it coroutines.
+ *
+ *     aw_loop_thread *io = aw_loop_thread_start(.name = "io");
+ *     aw_cfuture *f = aw_submit(aw_loop_thread_loop(io), fetch, &job);
+ *     ...                                     the program goes on, blocking as it likes
+ *     int err = aw_cfuture_join(f, 5.0);      the coroutine has ended: job holds what it found
+ *     aw_loop_thread_stop(io, .timeout = 5.0);
+ *
+ * What crosses threads has `threadsafe`, `submit` or `cfuture` in its name: these calls may be made
+ * from any thread.  Everything else belongs to the loop's thread and fails with AW_ETHREAD.
+ *
+ * A concurrent future (aw_cfuture) is the thread-safe kind of result: threads wait for it, and
+ * coroutines await it by aw_wrap_future().  It is reference counted; the handle that a call returns
+ * is the caller's, and giving it up never cancels.
+ */
+#ifndef AWAIT_THREAD_H
+#define AWAIT_THREAD_H
+
+#include "await/loop.h"
+#include "await/task.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct aw_cfuture aw_cfuture;         /* a result to come, for any thread */
+typedef struct aw_loop_thread aw_loop_thread; /* a thread that runs a loop */
+
+/* ---- callbacks ---- */
+
+/* A callback's own node, for the call that must not allocate.  Private; zero at first. */
+typedef struct aw_inbox_node {
+    struct aw_inbox_node *next;
+    void (*run)(struct aw_inbox_node *node, aw_loop *loop);
+    aw_callback *cb;
+    void *arg;
+} aw_inbox_node;
+
+/* Call cb(arg) on the loop, soon, from any thread; wakes the loop if it sleeps.  Calls of one
+ * thread run in the order they were made, and before what is scheduled on the loop afterwards.  0;
+ * -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFORKED.  Never blocks. */
+AW_API int aw_call_soon_threadsafe(aw_loop *loop, aw_callback *cb, void *arg);
+
+/* The same with a node of the caller's, which must stay until cb has been called and must not be in
+ * use; never fails for want of memory. */
+AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_callback *cb,
+                                        void *arg);
+
+/* ---- coroutines from any thread ---- */
+
+/* aw_cfuture *aw_submit(aw_loop *loop, aw_fn *fn, void *arg, ...options of aw_create_task()): run a
+ * coroutine on the loop.
+ *
+ * Returns a handle at once; NULL with aw_errno(): -EINVAL, -ENOMEM, AW_EMISUSE once the loop is
+ * closed (the argument is then still the caller's), AW_EFORKED.  With .copy the argument is copied
+ * before the call returns; without, it must stay until the coroutine has ended: wait for that with
+ * aw_cfuture_join(), or use .release.  If the loop closes before the coroutine could begin, the
+ * future ends cancelled and .release is called.  Never blocks. */
+#define aw_submit(loop, fn, ...) aw_submit_((loop), (fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
+AW_API aw_cfuture *aw_submit_(aw_loop *loop, aw_fn *fn, const aw_task_opts *opts);
+
+/* aw_cfuture *aw_submit_ready(loop, fn, arg, ...options): submit, and return only once the
+ * coroutine has called aw_announce(), has ended, or could not be begun.  What it announced is
+ * aw_cfuture_announced().  Blocks the thread; NULL as above, and with -EDEADLK on the loop's own.
+ */
+#define aw_submit_ready(loop, fn, ...)                                                             \
+    aw_submit_ready_((loop), (fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
+AW_API aw_cfuture *aw_submit_ready_(aw_loop *loop, aw_fn *fn, const aw_task_opts *opts);
+
+/* Inside a submitted coroutine: "I am ready", with a value for whoever submitted it.  0; AW_EMISUSE
+ * outside one, and the second time. */
+AW_API int aw_announce(void *value);
+
+/* What was announced; NULL if nothing was. */
+AW_API void *aw_cfuture_announced(aw_cfuture *f);
+
+/* ---- concurrent futures ---- */
+
+/* The result, or error, of `f`: waits at most `timeout` seconds (INFINITY: for ever, <= 0: not at
+ * all).  -ETIMEDOUT if the time is over, and the coroutine goes on; -ECANCELED; -EDEADLK on the
+ * thread of the loop that would have to do the work; -EINVAL for NaN.  Blocks the thread. */
+AW_API int aw_cfuture_result(aw_cfuture *f, double timeout) AW_MUST_USE;
+
+/* Wait until the coroutine behind `f` has ended, so that nothing of the caller's is used any more,
+ * then give `f` up: returns its result or error.  When the time is over the coroutine is cancelled,
+ * and still waited for: the call never returns while it runs.  -EDEADLK as above (`f` is not given
+ * up then).  For a future that has no coroutine: the same as the result. */
+AW_API int aw_cfuture_join(aw_cfuture *f, double timeout) AW_MUST_USE;
+
+/* The value that came with the result; NULL without one. */
+AW_API void *aw_cfuture_value(aw_cfuture *f);
+
+/* Finished, failed or cancelled?  Being worked on by a pool's thread?  Cancelled? */
+AW_API bool aw_cfuture_done(aw_cfuture *f);
+AW_API bool aw_cfuture_running(aw_cfuture *f);
+AW_API bool aw_cfuture_cancelled(aw_cfuture *f);
+
+/* Cancel it: it is cancelled at once, and its coroutine is asked to end.  False when it is done, or
+ * a job that is running; true also when it was cancelled before. */
+AW_API bool aw_cfuture_cancel(aw_cfuture *f);
+
+typedef int aw_cfuture_callback(aw_cfuture *f, void *arg);
+
+/* Call cb(f, arg) when `f` is done: inside the call that completes it, in that thread (a submitted
+ * coroutine: on its loop), in order of registration; at once if it is done already.  0, -ENOMEM,
+ * -EINVAL.  A negative return is reported. */
+AW_API int aw_cfuture_add_done_callback(aw_cfuture *f, aw_cfuture_callback *cb, void *arg);
+
+/* When aw_cfuture_wait() returns: enum aw_wait_when of await/compose.h.  Returns how many of the n
+ * are done; running out of time is no error.  -EINVAL for n == 0 or a NULL; -ENOMEM.  Blocks. */
+AW_API int aw_cfuture_wait(aw_cfuture *const *fs, size_t n, int when, double timeout) AW_MUST_USE;
+
+/* The next of `fs` that is done, each once: its index; n when all were handed out; -ETIMEDOUT.
+ * `seen` is n bytes of the caller's, zero at first.  Blocks. */
+AW_API int aw_cfuture_next_completed(aw_cfuture *const *fs, size_t n, unsigned char *seen,
+                                     double timeout) AW_MUST_USE;
+
+AW_API aw_cfuture *aw_cfuture_ref(aw_cfuture *f);
+AW_API void aw_cfuture_unref(aw_cfuture *f);
+
+/* For one's own producers.  A new one is pending; each setter returns 0, or AW_ESTATE when it is
+ * done (set_running: when it is not pending).  NULL with aw_errno() -ENOMEM. */
+AW_API aw_cfuture *aw_cfuture_new(void);
+AW_API int aw_cfuture_set_running(aw_cfuture *f);
+AW_API int aw_cfuture_set_result(aw_cfuture *f, int result, void *value);
+AW_API int aw_cfuture_set_error(aw_cfuture *f, int code, const char *msg);
+
+/* Await another thread's future: a future of the running loop that follows `f`.  Cancelling it
+ * cancels `f`, where that can be cancelled.  Holds a reference.  NULL with aw_errno(): -ENOMEM,
+ * -EINVAL, AW_EMISUSE outside a loop. */
+#define aw_wrap_future(f)                                                                          \
+    aw_wrap_future_((f), &(aw_future_opts){.file = __FILE__, .line = __LINE__})
+AW_API aw_future *aw_wrap_future_(aw_cfuture *f, const aw_future_opts *opts);
+
+/* ---- a loop in a thread ---- */
+
+typedef struct aw_loop_thread_opts {
+    const char *file; /* filled by the macro */
+    int line;
+    const char *name;    /* of the thread, as the system shows it; 15 characters count */
+    int cpu_plus_one;    /* > 0: run only on this processor (number + 1) */
+    size_t stack_size;   /* of the thread */
+    bool daemon;         /* the end of the process does not wait for it */
+    double exit_timeout; /* seconds that the end of the process gives its work; 5 by default */
+    bool debug, virtual_clock;
+    const char *backend;
+    int (*exception_handler)(const struct aw_report *report, void *arg);
+    void *exception_arg;
+} aw_loop_thread_opts;
+
+/* aw_loop_thread *aw_loop_thread_start(...options): start a thread with a loop.  The loop runs when
+ * this returns.  NULL with aw_errno(): -ENOMEM, -EAGAIN, -EINVAL (a processor that does not exist),
+ * the errors of opening a loop. */
+#define aw_loop_thread_start(...)                                                                  \
+    aw_loop_thread_start_(&(aw_loop_thread_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
+AW_API aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts);
+
+/* Its loop, to submit to; valid until the thread is stopped. */
+AW_API aw_loop *aw_loop_thread_loop(aw_loop_thread *lt);
+
+typedef struct aw_loop_thread_stop_opts {
+    aw_loop_thread *lt;
+    double timeout; /* seconds; 5 by default, INFINITY allowed */
+} aw_loop_thread_stop_opts;
+
+/* int aw_loop_thread_stop(aw_loop_thread *lt, .timeout = seconds): cancel what runs on the loop,
+ * wait for it, close the loop, end the thread, and free it all.  0; -ETIMEDOUT when tasks would not
+ * stop within the time: each is reported, and the thread is left to itself; -EDEADLK on its own
+ * thread; 0 for NULL.  Blocks the thread. */
+#define aw_loop_thread_stop(...)                                                                   \
+    aw_loop_thread_stop_(&(aw_loop_thread_stop_opts){.lt = __VA_ARGS__})
+AW_API int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts);
+
+/* The loop thread of the process, for libraries: started by the first call, a reference for each.
+ * The last release stops it.  NULL as from start. */
+AW_API aw_loop_thread *aw_loop_thread_shared(void);
+AW_API int aw_loop_thread_shared_release(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

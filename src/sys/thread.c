@@ -1,0 +1,99 @@
+/*
+ * thread.c - starting and ending threads.
+ *
+ * A thread is told what to do by a record on its starter's stack: the starter waits until it has
+ * been read, so that starting needs no memory that somebody would have to free.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "sys/thread.h"
+
+struct orders {
+    void (*fn)(void *arg);
+    void *arg;
+    char name[16];
+    _Atomic uint32_t read;
+};
+
+static void *run(void *p)
+{
+    struct orders *o = p;
+    void (*fn)(void *) = o->fn;
+    void *arg = o->arg;
+    if (*o->name)
+        pthread_setname_np(pthread_self(), o->name);
+    atomic_store(&o->read, 1);
+    aw_futex_wake_all(&o->read);
+    fn(arg);
+    return NULL;
+}
+
+static int set_up(pthread_attr_t *attr, size_t stack_size, int cpu)
+{
+    int err = stack_size ? pthread_attr_setstacksize(attr, stack_size) : 0;
+    if (!err && cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        if (cpu >= CPU_SETSIZE)
+            return EINVAL;
+        CPU_SET(cpu, &set);
+        err = pthread_attr_setaffinity_np(attr, sizeof set, &set);
+    }
+    return err;
+}
+
+int aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,
+                       void (*fn)(void *arg), void *arg)
+{
+    struct orders o = {.fn = fn, .arg = arg};
+    pthread_attr_t attr;
+    pthread_t handle;
+    sigset_t all, before;
+    strncpy(o.name, name ? name : "", sizeof o.name - 1);
+    pthread_attr_init(&attr);
+    int err = set_up(&attr, stack_size, cpu);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!err)
+        err = pthread_create(&handle, &attr, run, &o);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    if (err)
+        return -err;
+    t->handle = (uint64_t)handle;
+    while (!atomic_load(&o.read))
+        aw_futex_wait(&o.read, 0, INT64_MAX);
+    return 0;
+}
+
+void aw_os_thread_join(struct aw_os_thread *t)
+{
+    int err = pthread_join((pthread_t)t->handle, NULL);
+    aw_assert(err == 0);
+}
+
+void aw_os_thread_detach(struct aw_os_thread *t)
+{
+    int err = pthread_detach((pthread_t)t->handle);
+    aw_assert(err == 0);
+}
+
+void aw_os_thread_name(char *out, size_t size)
+{
+    if (pthread_getname_np(pthread_self(), out, size) != 0 && size)
+        *out = '\0';
+}
+
+unsigned aw_usable_cpus(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) < 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set) ? (unsigned)CPU_COUNT(&set) : 1;
+}

@@ -1,0 +1,336 @@
+/*
+ * submit.c - handing work to a loop from any thread: callbacks, coroutines.
+ *
+ * A submission is one allocation: the concurrent future, the item that goes through the inbox, the
+ * description of the coroutine with the copied argument behind it, and the watch on the task that
+ * runs it.  The loop holds a reference from the push until the work is over, the submitter another.
+ *
+ *     submitter                       loop's thread
+ *     push(begin)   ----------------> begin: makes the task, watches it
+ *     cancel: settles the future,
+ *             push(cancel)  --------> cancels the task, if there is one
+ *                                     task ends: settles the future (unless cancelled), then
+ * `ended`
+ *
+ * The future may be done, by a cancel, while the coroutine still runs; `ended` tells when it has
+ * ended, or never will begin.
+ */
+#include <string.h>
+
+#include "thread/cfuture.h"
+
+/* ---- callbacks ---- */
+
+/* The public node, seen from inside. */
+struct node_call {
+    struct aw_ready ready;
+    aw_callback *cb;
+    void *arg;
+};
+_Static_assert(sizeof(struct node_call) <= sizeof(aw_inbox_node), "the public node has room");
+
+static void call_back(aw_callback *cb, void *arg)
+{
+    aw_loop *l = aw_self.loop;
+    if (!l || l->closed)
+        return;
+    int err = cb(arg);
+    if (err < 0)
+        aw_report_outside(*(void **)&cb, "a callback failed", err);
+}
+
+static void run_node(struct aw_ready *item)
+{
+    struct node_call *n = aw_container_of(item, struct node_call, ready);
+    call_back(n->cb, n->arg); /* from here on the node is its owner's again */
+}
+
+static void run_allocated(struct aw_ready *item)
+{
+    struct node_call *n = aw_container_of(item, struct node_call, ready), call = *n;
+    aw_mem_free(n);
+    call_back(call.cb, call.arg);
+}
+
+static int check(aw_loop *l, bool has_function)
+{
+    if (!l)
+        return aw_null_handle();
+    return has_function ? 0 : aw_fail(-EINVAL, "the function is NULL");
+}
+
+int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *cb, void *arg)
+{
+    AW_TRY(check(l, cb != NULL));
+    if (!node)
+        return aw_fail(-EINVAL, "the node is NULL");
+    struct node_call *n = (struct node_call *)(void *)node;
+    *n = (struct node_call){.ready = {.run = run_node}, .cb = cb, .arg = arg};
+    return aw_inbox_push(l, &n->ready);
+}
+
+int aw_call_soon_threadsafe(aw_loop *l, aw_callback *cb, void *arg)
+{
+    AW_TRY(check(l, cb != NULL));
+    struct node_call *n = aw_mem_alloc(sizeof *n);
+    if (!n)
+        return aw_fail(-ENOMEM, NULL);
+    *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg};
+    int err = aw_inbox_push(l, &n->ready);
+    if (err < 0)
+        aw_mem_free(n);
+    return err;
+}
+
+/* ---- submissions ---- */
+
+struct submission {
+    aw_cfuture future;
+    struct aw_ready begin;     /* the way to the loop */
+    struct aw_ready cancel;    /* the same for a cancellation; pushed once */
+    struct aw_ready callbacks; /* runs the callbacks on the loop's own stack */
+    struct aw_watch watch;     /* on the task */
+    aw_task *task;             /* a reference, from begin() until it has ended; the loop's */
+    aw_fn *fn;
+    aw_task_opts opts;
+    struct aw_text *name;
+    aw_context *context;
+    _Atomic uint32_t announced; /* 1: aw_announce() was called, or will not be; slept on */
+    void *announcement;
+    _Alignas(max_align_t) char copy[];
+};
+
+static struct submission *submission_of(aw_cfuture *f)
+{
+    return aw_container_of(f, struct submission, future);
+}
+
+static void free_submission(aw_cfuture *f)
+{
+    struct submission *s = submission_of(f);
+    aw_loop *l = f->loop;
+    aw_text_unref(s->name);
+    aw_context_unref(s->context);
+    aw_mem_free(s);
+    aw_loop_release(l);
+}
+
+/* A user has cancelled it: the request goes the way of the work, behind it. */
+static void tell_loop(aw_cfuture *f)
+{
+    struct submission *s = submission_of(f);
+    aw_cfuture_ref(f);
+    if (aw_inbox_push(f->loop, &s->cancel) < 0)
+        aw_cfuture_unref(f); /* the loop is closed: nothing runs there any more */
+}
+
+static const struct aw_cfuture_kind submission_kind = {
+    .cancelled = tell_loop, .free = free_submission, .has_work = true};
+
+static void announce(struct submission *s, void *value)
+{
+    s->announcement = value;
+    atomic_store(&s->announced, 1);
+    aw_futex_wake_all(&s->announced);
+}
+
+/* The work is over, or never will be: the loop's reference goes. */
+static void over(struct submission *s)
+{
+    if (!atomic_load(&s->announced))
+        announce(s, NULL);
+    aw_cfuture_end(&s->future);
+    aw_cfuture_unref(&s->future);
+}
+
+static void run_callbacks(struct aw_ready *item)
+{
+    struct submission *s = aw_container_of(item, struct submission, callbacks);
+    aw_cfuture_run_callbacks(&s->future);
+    over(s);
+}
+
+/* Settle the future here, where user code must not run, and leave its callbacks to a later pass. */
+static void settle(struct submission *s, enum aw_cfuture_state state, int result, void *value,
+                   struct aw_text *detail)
+{
+    aw_cfuture *f = &s->future;
+    if (!aw_cfuture_settle(f, state, result, value, detail) || aw_cfuture_seal(f))
+        over(s); /* it was cancelled, and whoever did that runs the callbacks; or there are none */
+    else
+        aw_ready_push(f->loop, &s->callbacks);
+}
+
+static void task_ended(struct aw_watch *w, aw_future *t)
+{
+    struct submission *s = aw_container_of(w, struct submission, watch);
+    static const enum aw_cfuture_state states[] = {[AW_FINISHED] = AW_CF_FINISHED,
+                                                   [AW_FAILED] = AW_CF_FAILED,
+                                                   [AW_CANCELLED] = AW_CF_CANCELLED};
+    t->looked = true;
+    s->task = NULL;
+    void *value = t->value;
+    if (s->opts.copy && value == aw_tcb_of(t)->arg)
+        value = NULL; /* the copy goes with the task's stack */
+    settle(s, states[t->state], t->result, value, aw_text_ref(t->detail));
+    aw_unref(t);
+}
+
+/* Its loop closes over the task. */
+static void task_dropped(struct aw_watch *w)
+{
+    struct submission *s = aw_container_of(w, struct submission, watch);
+    aw_task *t = s->task;
+    s->task = NULL;
+    settle(s, AW_CF_CANCELLED, -ECANCELED, NULL, NULL);
+    aw_unref(t);
+}
+
+static const struct aw_watch_kind task_watch = {.fire = task_ended, .drop = task_dropped};
+
+static void release_arg(struct submission *s)
+{
+    if (s->opts.release)
+        s->opts.release(s->opts.arg);
+}
+
+static void could_not_begin(struct submission *s, int err)
+{
+    struct aw_text *detail = aw_errslot_share(aw_errslot_current(), err);
+    aw_report_not_begun(s->future.loop, &s->opts, err, detail);
+    release_arg(s);
+    settle(s, AW_CF_FAILED, err, NULL, detail);
+}
+
+static void begin(struct aw_ready *item)
+{
+    struct submission *s = aw_container_of(item, struct submission, begin);
+    aw_loop *l = s->future.loop;
+    if (l->closed || aw_cfuture_done(&s->future)) {
+        release_arg(s);
+        settle(s, AW_CF_CANCELLED, -ECANCELED, NULL, NULL);
+        return;
+    }
+    aw_task_opts opts = s->opts;
+    opts.loop = l;
+    opts.name = s->name ? s->name->s : NULL;
+    opts.context = s->context;
+    opts.release = NULL;
+    opts.submission = s;
+    if (opts.copy)
+        opts.arg = s->copy;
+    aw_task *t = aw_create_task_(s->fn, &opts);
+    if (!t) {
+        could_not_begin(s, aw_null_handle());
+        return;
+    }
+    s->task = t;
+    aw_list_init(&s->watch.link);
+    if (t->state == AW_PENDING) {
+        aw_tcb_of(t)->release = s->opts.release;
+        aw_tcb_of(t)->release_arg = s->opts.arg;
+        aw_list_push_back(&t->watchers, &s->watch.link);
+        return;
+    }
+    release_arg(s);
+    task_ended(&s->watch, t); /* it was eager */
+}
+
+static void cancel(struct aw_ready *item)
+{
+    struct submission *s = aw_container_of(item, struct submission, cancel);
+    if (s->task && !s->future.loop->closed)
+        aw_cancel_request(s->task, NULL);
+    aw_cfuture_unref(&s->future);
+}
+
+static struct submission *describe(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    struct submission *s = aw_mem_alloc(sizeof *s + opts->copy);
+    struct aw_text *name = aw_text_new(opts->name);
+    if (!s || (opts->name && *opts->name && !name)) {
+        aw_mem_free(s);
+        aw_text_unref(name);
+        return aw_fail_null(-ENOMEM, NULL);
+    }
+    aw_cfuture_init(&s->future, &submission_kind, l);
+    atomic_store(&s->future.refs, 2); /* the submitter's and the loop's */
+    aw_loop_hold(l);
+    s->begin.run = begin;
+    s->cancel.run = cancel;
+    s->callbacks.run = run_callbacks;
+    s->watch.kind = &task_watch;
+    s->task = NULL;
+    s->fn = fn;
+    s->opts = *opts;
+    s->name = name;
+    s->context = aw_context_ref(opts->context ? opts->context : aw_context_here());
+    atomic_init(&s->announced, 0);
+    s->announcement = NULL;
+    if (opts->copy)
+        memcpy(s->copy, opts->arg, opts->copy);
+    return s;
+}
+
+static int check_submission(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    AW_TRY(check(l, fn != NULL));
+    if (opts->copy && !opts->arg)
+        return aw_fail(-EINVAL, ".copy of an argument that is NULL");
+    if (opts->ret_task || opts->group)
+        return aw_fail(-EINVAL, ".ret_task is for calls on the loop's own thread");
+    return 0;
+}
+
+aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    int err = check_submission(l, fn, opts);
+    if (err < 0)
+        return aw_null(err);
+    struct submission *s = describe(l, fn, opts);
+    if (!s)
+        return NULL;
+    err = aw_inbox_push(l, &s->begin);
+    if (err < 0) {
+        aw_cfuture_unref(&s->future);
+        aw_cfuture_unref(&s->future);
+        return aw_null(err);
+    }
+    return &s->future;
+}
+
+/* ---- announcing ---- */
+
+aw_cfuture *aw_submit_ready_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    if (l && l == aw_self.loop)
+        return aw_fail_null(-EDEADLK, "the loop's own thread cannot wait for its work");
+    aw_cfuture *f = aw_submit_(l, fn, opts);
+    if (!f)
+        return NULL;
+    struct submission *s = submission_of(f);
+    while (!atomic_load(&s->announced))
+        aw_ignore(aw_futex_wait(&s->announced, 0, INT64_MAX));
+    return f;
+}
+
+int aw_announce(void *value)
+{
+    aw_loop *l = aw_self.loop;
+    if (!l || !l->current)
+        return aw_no_loop();
+    struct submission *s = l->current->submission;
+    if (!s)
+        return aw_fail(AW_EMISUSE, "this task was not submitted from a thread");
+    if (atomic_load(&s->announced))
+        return aw_fail(AW_EMISUSE, "the task has announced before");
+    announce(s, value);
+    return 0;
+}
+
+void *aw_cfuture_announced(aw_cfuture *f)
+{
+    if (!f || f->kind != &submission_kind || !atomic_load(&submission_of(f)->announced))
+        return NULL;
+    return submission_of(f)->announcement;
+}
