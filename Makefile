@@ -51,14 +51,17 @@ demo: setup-build
 
 CONFIGS = gcc asan tsan
 CONFIGS_ALL = $(CONFIGS) clang valgrind
+# Those that shuffle run tests of the gcc build, each by a seed of its own.
+SHUFFLES = $(foreach n,1 2 3 4 5 6 7 8 9 10,--config shuffle-$(n)=build/gcc)
 
 test: setup-test
 	@$(MAKE) --no-print-directory $(CONFIGS:%=build/%/built)
-	@tests/run.py $(foreach name,$(CONFIGS),--config $(name)=build/$(name))
+	@tests/run.py $(foreach name,$(CONFIGS),--config $(name)=build/$(name)) \
+	    $(wordlist 1,2,$(SHUFFLES))
 
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
-	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name))
+	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(SHUFFLES)
 
 bench: setup-build setup-lint
 	@$(MAKE) --no-print-directory build/release/built

@@ -3,9 +3,11 @@
 
 The binaries (test_* in a build folder's tests/) list their own tests, so there
 is no list to keep; the script tests are named in tests/scripts.txt.  What runs
-is the product of tests and configurations, shuffled by a printed seed.  A test
-that fails is shown with its output and the command that repeats it; the last
-line is always `N passed, N failed`.
+is the product of tests and configurations, shuffled by a printed seed.  A
+configuration whose name begins with "shuffle" runs the tests marked order-free
+with runnable tasks in an order drawn from a seed, printed too.  A test that
+fails is shown with its output and the command that repeats it; the last line is
+always `N passed, N failed`.
 """
 
 import argparse
@@ -58,7 +60,9 @@ class Test:
         self.limit, self.environment = limit, environment
 
     def repeat_command(self):
-        shown = [f"{k}={shlex.quote(v)}" for k, v in self.environment.items()]
+        """With what it was given, and what it found in the environment."""
+        found = {k: v for k, v in sorted(os.environ.items()) if k.startswith("AWAIT_")}
+        shown = [f"{k}={shlex.quote(v)}" for k, v in (found | self.environment).items()]
         return " ".join(shown + [shlex.join(self.command)])
 
 
@@ -91,18 +95,25 @@ def list_binary(binary):
     return [line.split() for line in done.stdout.splitlines()]
 
 
-def unit_tests(config, folder, limits):
-    """Every test of every binary of one configuration; `limits` are the usual and the slow one."""
+def unit_tests(config, folder, limits, shuffle):
+    """Every test of every binary of one configuration; `limits` are the usual and the slow one.
+
+    With a seed in `shuffle` only those that are order-free, in the order that it draws.
+    """
+    environment = dict(ENVIRONMENT.get(config, {}))
+    if shuffle is not None:
+        environment |= {"AWAIT_SHUFFLE": "1", "AWAIT_SEED": str(shuffle)}
     binaries = sorted(p for p in (folder / "tests").glob("test_*")
                       if p.is_file() and os.access(p, os.X_OK))
     if not binaries:
         sys.exit(f"run.py: no test binaries in {folder}/tests: build the configuration first")
     for binary in binaries:
         for name, flags, _place in list_binary(binary):
+            if shuffle is not None and "order-free" not in flags.split(","):
+                continue
             limit = limits["slow" in flags.split(",")]
             command = WRAPPER.get(config, []) + [relative(binary), "--run", name]
-            yield Test(config, name, command, limit * SLOWNESS.get(config, 1),
-                       ENVIRONMENT.get(config, {}))
+            yield Test(config, name, command, limit * SLOWNESS.get(config, 1), environment)
 
 
 def script_tests(configs):
@@ -258,6 +269,8 @@ def arguments():
     parser.add_argument("--config", action="append", metavar="NAME=DIR", default=[],
                         help="a built configuration (default: those of build/ that are built)")
     parser.add_argument("--seed", type=int, help="repeat an order")
+    parser.add_argument("--shuffle", type=int, metavar="SEED",
+                        help="only the tests marked order-free, their tasks in the order of SEED")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS",
                         help=f"the usual time limit (default: {LIMIT})")
@@ -277,24 +290,35 @@ def configurations(options):
     return [(name, (ROOT / folder).resolve()) for name, folder in pairs]
 
 
+def shuffle_seed(config, options):
+    """What draws the order of tasks in this configuration; None: nothing does."""
+    if options.shuffle is None and config.startswith("shuffle"):
+        return random.Random(f"{options.seed} {config}").randrange(1, 1 << 31)
+    return options.shuffle
+
+
 def main():
     options = arguments()
+    if options.seed is None:
+        options.seed = random.randrange(1 << 31)
     configs = configurations(options)
     tests = []
     if not options.scripts:
         for name, folder in configs:
-            tests += unit_tests(name, folder, (options.limit, LIMIT_SLOW))
-    if not options.no_scripts:
-        tests += script_tests(configs)
+            shuffle = shuffle_seed(name, options)
+            if shuffle is not None:
+                print(f"{name}: order-free tests under AWAIT_SHUFFLE=1 AWAIT_SEED={shuffle}")
+            tests += unit_tests(name, folder, (options.limit, LIMIT_SLOW), shuffle)
+    if not options.no_scripts and options.shuffle is None:
+        tests += script_tests([c for c in configs if not c[0].startswith("shuffle")])
     tests = [t for t in tests if wanted(t.name, options.names)] * options.repeat
     if options.list:
         for test in tests:
             print(f"{test.config}: {test.name}: {test.repeat_command()}")
         return 0
-    seed = random.randrange(1 << 31) if options.seed is None else options.seed
-    random.Random(seed).shuffle(tests)
+    random.Random(options.seed).shuffle(tests)
     tests.sort(key=lambda t: t.limit < LONG)  # stable: the rest stays shuffled
-    print(f"{len(tests)} tests, {options.jobs} at a time, in the order of --seed {seed}",
+    print(f"{len(tests)} tests, {options.jobs} at a time, in the order of --seed {options.seed}",
           flush=True)
     begin = time.monotonic()
     results = run_all(tests, options.jobs, options.verbose)

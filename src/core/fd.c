@@ -262,6 +262,14 @@ void aw_fds_start(aw_loop *l)
             submit_watch(l->fds[i]);
 }
 
+size_t aw_fds_in_flight(const aw_loop *l)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n_fds; i++)
+        n += l->fds[i] && l->fds[i]->op.state == AW_OP_IN_FLIGHT;
+    return n;
+}
+
 void aw_fds_close(aw_loop *l)
 {
     for (size_t i = 0; i < l->n_fds; i++)

@@ -26,6 +26,7 @@ struct row {
 };
 
 struct aw_group_failures {
+    struct aw_group_failures *next; /* while they are freed */
     size_t n, room;
     aw_group_error *list; /* what users see: one array */
     struct row *rows;
@@ -36,15 +37,32 @@ struct aw_group_failures {
 
 /* ---- failures ---- */
 
+/* A reference to a row's detail goes.  If it was the last, what hangs on it (the failures of that
+ * child's own group) is put on the list and not freed here: groups nest deeper than stacks. */
+static void drop_msg(struct aw_text *msg, struct aw_group_failures **todo)
+{
+    if (msg && msg->failures && atomic_load_explicit(&msg->refs, memory_order_acquire) == 1) {
+        msg->failures->next = *todo;
+        *todo = msg->failures;
+        msg->failures = NULL;
+    }
+    aw_text_unref(msg);
+}
+
 void aw_group_failures_free(struct aw_group_failures *f)
 {
-    for (size_t i = 0; i < f->n; i++) {
-        aw_text_unref(f->rows[i].name);
-        aw_text_unref(f->rows[i].msg);
+    f->next = NULL;
+    while (f) {
+        struct aw_group_failures *todo = f->next;
+        for (size_t i = 0; i < f->n; i++) {
+            aw_text_unref(f->rows[i].name);
+            drop_msg(f->rows[i].msg, &todo);
+        }
+        aw_mem_free(f->list);
+        aw_mem_free(f->rows);
+        aw_mem_free(f);
+        f = todo;
     }
-    aw_mem_free(f->list);
-    aw_mem_free(f->rows);
-    aw_mem_free(f);
 }
 
 static struct aw_group_failures *new_failures(void)
@@ -179,13 +197,15 @@ void aw_group_forget(struct aw_tcb *t)
     aw_list_remove(&t->sibling);
 }
 
-static int may_start(const aw_group *g)
+static int may_start(const aw_group *g, const aw_loop *where)
 {
     if (!g)
         return aw_fail(-EINVAL, "the group is NULL");
     if (g->scope.state != AW_SCOPE_OPEN)
         return aw_fail(AW_EMISUSE, "the group has not been entered, or has ended");
-    if (g->scope.task->loop != aw_self.loop)
+    const aw_loop *l = g->scope.task->loop;
+    AW_TRY(aw_loop_check(l));
+    if (l != aw_self.loop || (where && where != l))
         return aw_fail(AW_ETHREAD, "the group belongs to another loop");
     if (g->aborting)
         return aw_fail(AW_EMISUSE, "the group is shutting down");
@@ -196,7 +216,7 @@ static int may_start(const aw_group *g)
 
 int aw_group_start_(aw_group *g, aw_fn *fn, const aw_task_opts *opts)
 {
-    AW_TRY(may_start(g));
+    AW_TRY(may_start(g, opts->loop));
     AW_TRY(make_room(g));
     /* An eager child may end before this returns, so it joins the group before it runs. */
     aw_task_opts plain = *opts;
@@ -204,7 +224,7 @@ int aw_group_start_(aw_group *g, aw_fn *fn, const aw_task_opts *opts)
     plain.group = g;
     aw_task *t = aw_create_task_(fn, &plain);
     if (!t)
-        return aw_errno();
+        return aw_null_handle();
     if (opts->ret_task)
         *opts->ret_task = t;
     else
@@ -221,7 +241,7 @@ void aw_group_adopt(aw_group *g, struct aw_tcb *t)
 
 void aw_group_cancel(aw_group *g)
 {
-    if (!g || g->scope.state != AW_SCOPE_OPEN || g->scope.task->loop != aw_self.loop)
+    if (!g || g->scope.state != AW_SCOPE_OPEN || aw_loop_check(g->scope.task->loop) < 0)
         return;
     aw_list_each(link, children(g))
         aw_cancel_request(&aw_container_of(link, struct aw_tcb, sibling)->fut, NULL);
@@ -325,6 +345,8 @@ int aw_group_exit(aw_group *g, int err)
     struct aw_tcb *t = l ? l->current : NULL;
     if (!g || !t || g->scope.state != AW_SCOPE_OPEN || g->scope.task != &t->fut)
         return err < 0 ? err : aw_fail(AW_EMISUSE, "the group is not entered by this task");
+    if (t->scopes != &g->scope)
+        aw_scope_close(&g->scope, t); /* says what is wrong, and ends the process */
     struct aw_text *detail = err < 0 ? aw_errslot_share(&t->err, err) : NULL;
     g->exiting = true;
     if (err < 0 && !g->aborting)

@@ -243,6 +243,8 @@ void aw_coro_report_unused(aw_loop *l);
 
 /* The loop begins to run: submit the watches that wait for it. */
 void aw_fds_start(aw_loop *l);
+/* Operations with the kernel that belong to callbacks, and so to no task's stack. */
+size_t aw_fds_in_flight(const aw_loop *l);
 void aw_fds_close(aw_loop *l);
 
 /* ---- stop.c ---- */

@@ -113,24 +113,43 @@ static void add_wait(aw_buf *b, const char *heading, const struct aw_tcb *t)
     aw_buf_printf(b, ", called at %s\n", where);
 }
 
-/* The frames of a task's stack, innermost first: the chain of frame pointers, as far as the code on
- * it was built with them.  Addresses outside the stack end it. */
+/* A stack as the chain of its frame pointers, as far as the code on it was built with them. */
+struct frames {
+    uintptr_t fp, lo, hi; /* the next frame, and the stack: an address outside it ends the chain */
+};
+
+/* The next return address, innermost first; NULL at the end. */
+static const void *next_frame(struct frames *s)
+{
+    const uintptr_t *frame = (const uintptr_t *)s->fp;
+    if (s->fp < s->lo || s->fp + 2 * sizeof *frame > s->hi || s->fp % sizeof *frame != 0)
+        return NULL;
+    s->fp = frame[0] > s->fp ? frame[0] : 0;
+    return (const void *)frame[1];
+}
+
+/* The frames from the caller of the public function that waits outwards; all of them if that one is
+ * not found. */
 static void add_stack(aw_buf *b, const struct aw_tcb *t)
 {
     char where[256];
     bool running = t->fut.loop->current == t;
-    uintptr_t fp = (uintptr_t)(running ? __builtin_frame_address(0) : t->fiber.regs.fp);
-    uintptr_t lo = (uintptr_t)t->fiber.stack_lo, hi = (uintptr_t)t;
+    struct frames all = {
+        .fp = (uintptr_t)(running ? __builtin_frame_address(0) : t->fiber.regs.fp),
+        .lo = (uintptr_t)t->fiber.stack_lo,
+        .hi = (uintptr_t)t};
+    struct frames s = all;
+    const void *at = next_frame(&s), *caller = t->wait ? t->wait->caller : NULL;
+    while (at && at != caller)
+        at = next_frame(&s);
+    if (!at) {
+        s = all;
+        at = next_frame(&s);
+    }
     aw_buf_add(b, "  stack:   ");
-    for (int i = 0; i < FRAMES_MAX && fp >= lo && fp + 16 <= hi && fp % sizeof fp == 0; i++) {
-        const uintptr_t *frame = (const uintptr_t *)fp;
-        if (!frame[1])
-            break;
-        aw_code_address((const void *)frame[1], where, sizeof where);
+    for (int i = 0; i < FRAMES_MAX && at; i++, at = next_frame(&s)) {
+        aw_code_address(at, where, sizeof where);
         aw_buf_printf(b, "%s%s\n", i ? "           " : "", where);
-        if (frame[0] <= fp)
-            break;
-        fp = frame[0];
     }
 }
 
@@ -256,7 +275,7 @@ void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
         add_wait(&b, waiting, t);
         add_waiters(&b, f);
     }
-    if (kind == AW_REPORT_WOULD_NOT_STOP)
+    if (kind == AW_REPORT_WOULD_NOT_STOP && t && t->started)
         add_stack(&b, t);
     aw_report r = {.kind = kind,
                    .message = message,

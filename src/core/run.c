@@ -153,13 +153,10 @@ static int outcome(aw_loop *l, aw_task *main, int err)
 
 static int run_main(aw_loop *l, aw_fn *fn, const aw_run_opts *opts)
 {
+    AW_TRY(aw_stop_on(l, opts->stop_on, opts->grace));
     aw_task *main = main_task(l, fn, opts);
-    if (!main)
-        return aw_errno();
-    int err = aw_stop_on(l, opts->stop_on, opts->grace);
-    if (err >= 0)
-        err = outcome(l, main, run_until(l, main));
-    bool deadlock = err == -EDEADLK && !aw_done(main);
+    int err = main ? outcome(l, main, run_until(l, main)) : aw_errno();
+    bool deadlock = err == -EDEADLK && main && !aw_done(main);
     if (deadlock)
         aw_report_deadlock(l, main);
     aw_loop_drain(l, deadlock);
@@ -209,6 +206,8 @@ struct aw_runner {
 
 aw_runner *aw_runner_new_(const aw_runner_opts *opts)
 {
+    if (isnan(opts->hard) || opts->hard < 0)
+        return aw_fail_null(-EINVAL, ".hard is negative or NaN");
     aw_runner *r = aw_mem_zalloc(sizeof *r);
     if (!r)
         return aw_fail_null(-ENOMEM, NULL);
@@ -274,6 +273,28 @@ static void keep_context(aw_runner *r)
     r->context = aw_context_ref(aw_tcb_of(r->main)->context);
 }
 
+/* A run on the entered loop. */
+static int runner_main(aw_runner *r, aw_fn *fn, const aw_task_opts *opts)
+{
+    aw_task_opts mine = *opts;
+    mine.loop = r->loop;
+    mine.eager = false;
+    mine.name = opts->name ? opts->name : "main";
+    mine.stack_size = opts->stack_size ? opts->stack_size : MAIN_STACK;
+    mine.context = opts->context ? opts->context : r->context;
+    r->main = aw_create_task_default(fn, &mine);
+    if (!r->main)
+        return aw_errno();
+    take_sigint(r);
+    int err = runner_outcome(r, run_until(r->loop, r->main));
+    aw_loop_give_signals_back(r->loop);
+    if (!opts->context)
+        keep_context(r);
+    aw_unref(r->main);
+    r->main = NULL;
+    return err;
+}
+
 int aw_runner_run_(aw_runner *r, aw_fn *fn, const aw_task_opts *opts)
 {
     if (aw_self.loop)
@@ -281,23 +302,11 @@ int aw_runner_run_(aw_runner *r, aw_fn *fn, const aw_task_opts *opts)
     aw_loop *l = aw_runner_loop(r);
     if (!l)
         return aw_null_handle();
-    aw_task_opts mine = *opts;
-    mine.loop = l;
-    mine.name = opts->name ? opts->name : "main";
-    mine.stack_size = opts->stack_size ? opts->stack_size : MAIN_STACK;
-    mine.context = opts->context ? opts->context : r->context;
-    r->main = aw_create_task_default(fn, &mine);
-    if (!r->main)
-        return aw_errno();
+    AW_TRY(aw_loop_enter(l));
     r->running = true;
-    take_sigint(r);
-    int err = aw_loop_run_until_complete(l, r->main);
-    aw_loop_give_signals_back(l);
-    err = runner_outcome(r, err);
-    keep_context(r);
-    aw_unref(r->main);
-    r->main = NULL;
+    int err = runner_main(r, fn, opts);
     r->running = false;
+    aw_loop_leave(l);
     return err;
 }
 

@@ -57,7 +57,8 @@ int aw_loop_take_signals(aw_loop *l, unsigned set, aw_loop_signal *fn, void *arg
         int err = aw_signal_take(signals[i], note_signal, l);
         if (err < 0) {
             aw_loop_give_signals_back(l);
-            return aw_fail(err, "a signal of .stop_on cannot be handled here");
+            return aw_fail(err, err == -EBUSY ? "another loop has taken this signal"
+                                              : "the signal cannot be handled here");
         }
         l->signals_taken |= 1u << i;
     }
@@ -85,17 +86,39 @@ void aw_task_give_up(struct aw_tcb *t)
         l->stop = AW_STOP_THIS_PASS;
 }
 
+/* All tasks are given up: those that were about to run do not. */
+static void drop_ready_tasks(aw_loop *l)
+{
+    aw_fifo callbacks = {0};
+    aw_fifo_node *node;
+    while ((node = aw_fifo_pop(&l->ready)) != NULL)
+        if (aw_container_of(node, struct aw_ready, link)->run)
+            aw_fifo_push(&callbacks, node);
+    l->ready = callbacks;
+}
+
+static void give_up_rest(struct aw_timer *timer);
+
+static void give_up_later(aw_loop *l)
+{
+    l->hard_timer.fire = give_up_rest;
+    aw_timer_set(&l->timers, &l->hard_timer, aw_deadline_in(l, l->hard_after));
+}
+
 static void give_up_rest(struct aw_timer *timer)
 {
     aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
-    if (l->io->in_flight)
-        return; /* the kernel may still write to their stacks: they are waited for */
+    if (l->io->in_flight > aw_fds_in_flight(l)) {
+        give_up_later(l); /* the kernel may still write to their stacks: they are waited for */
+        return;
+    }
     aw_list_each(link, &l->tasks)
     {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (!t->given_up)
             aw_task_give_up(t);
     }
+    drop_ready_tasks(l);
 }
 
 /* ---- hard cancellation ---- */
@@ -123,8 +146,7 @@ static void become_hard(struct aw_timer *timer)
             aw_hard_cancel(t, t->wait);
     }
     aw_cancel_queued(l);
-    l->hard_timer.fire = give_up_rest;
-    aw_timer_set(&l->timers, &l->hard_timer, aw_deadline_in(l, l->hard_after));
+    give_up_later(l);
 }
 
 void aw_hard_begin(aw_loop *l)
@@ -133,6 +155,7 @@ void aw_hard_begin(aw_loop *l)
         return;
     if (l->hard_after == 0)
         l->hard_after = HARD_DEFAULT;
+    aw_timer_cancel(&l->timers, &l->grace_timer); /* tasks are cancelled once */
     l->hard_timer.fire = become_hard;
     aw_timer_set(&l->timers, &l->hard_timer, aw_deadline_in(l, l->hard_after));
 }
@@ -179,8 +202,12 @@ int aw_stop_wait(void)
 static void grace_over(struct aw_timer *timer)
 {
     aw_loop *l = aw_container_of(timer, aw_loop, grace_timer);
-    aw_list_each(link, &l->tasks)
-        aw_cancel_request(&aw_container_of(link, struct aw_tcb, all)->fut, NULL);
+    uint64_t epoch = l->cancel_epoch;
+    aw_list_each(link, &l->tasks) {
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        if (t->cancel_epoch <= epoch) /* not by way of somebody who awaits it */
+            aw_cancel_request(&t->fut, NULL);
+    }
     aw_hard_begin(l);
 }
 
@@ -195,6 +222,8 @@ static void ask_to_stop(aw_loop *l, int signo, void *arg)
     aw_list *link;
     while ((link = aw_list_pop_front(&l->stop_waiters)) != NULL)
         aw_wake(&aw_container_of(link, struct stop_wait, link)->wait, 0);
+    if (aw_timer_is_set(&l->hard_timer))
+        return; /* the run is ending: its tasks have been cancelled */
     l->grace_timer.fire = grace_over;
     aw_timer_set(&l->timers, &l->grace_timer,
                  aw_deadline_in(l, l->grace > 0 ? l->grace : GRACE_DEFAULT));

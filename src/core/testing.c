@@ -11,7 +11,7 @@
 void aw_loop_advance(aw_loop *l, double seconds)
 {
     aw_assert(l->clock.is_virtual);
-    l->clock.virtual_now += aw_ns_from_seconds(seconds);
+    l->clock.virtual_now = aw_deadline_in(l, seconds);
 }
 
 int aw_testing_advance(double seconds)

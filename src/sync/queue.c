@@ -91,7 +91,7 @@ int aw_queue_get_nowait(aw_queue *q, void **ret)
 static void describe(const struct aw_wait *w, aw_buf *out)
 {
     const aw_queue *q = w->object;
-    aw_buf_printf(out, "queue, %u items", q->count);
+    aw_buf_printf(out, "queue, size %u", q->count);
     if (q->maxsize > 0)
         aw_buf_printf(out, " of %d", q->maxsize);
     aw_buf_printf(out, ", %llu unfinished", (unsigned long long)q->unfinished);

@@ -4,6 +4,9 @@
  * A taker's function is called in signal context, in whatever thread the kernel chose; it may only
  * set flags and wake somebody.  Giving a signal back restores the action that was in force, and
  * returns only when no handler is at work any more, so that the taker's memory may go.
+ *
+ * The child of a fork inherits the handlers, and not the loops they serve: what was taken before the
+ * fork counts as given back there.
  */
 #include <errno.h>
 #include <sched.h>
@@ -17,17 +20,34 @@
 static struct taken {
     _Atomic(aw_signal_fn *) fn; /* NULL: not taken */
     void *_Atomic arg;
+    _Atomic unsigned generation; /* of the process that took it */
     struct sigaction former;
 } taken[SIGNALS];
 static atomic_int handlers_at_work;
 
+static bool is_taken(struct taken *t)
+{
+    return atomic_load(&t->fn) && atomic_load(&t->generation) == aw_fork_generation();
+}
+
+/* In the child of a fork: as it was before, beginning with this one, which is blocked until the
+ * handler returns. */
+static void pass_on(int signo)
+{
+    sigaction(signo, &taken[signo].former, NULL);
+    raise(signo);
+}
+
 static void on_signal(int signo)
 {
     int saved = errno;
+    struct taken *t = &taken[signo];
     atomic_fetch_add(&handlers_at_work, 1);
-    aw_signal_fn *fn = atomic_load(&taken[signo].fn);
-    if (fn)
-        fn(signo, atomic_load(&taken[signo].arg));
+    aw_signal_fn *fn = atomic_load(&t->fn);
+    if (fn && atomic_load(&t->generation) != aw_fork_generation())
+        pass_on(signo);
+    else if (fn)
+        fn(signo, atomic_load(&t->arg));
     atomic_fetch_sub(&handlers_at_work, 1);
     errno = saved;
 }
@@ -38,17 +58,20 @@ int aw_signal_take(int signo, aw_signal_fn *fn, void *arg)
         return -EINVAL;
     struct taken *t = &taken[signo];
     aw_process_lock();
-    if (atomic_load(&t->fn)) {
+    if (is_taken(t)) {
         aw_process_unlock();
         return -EBUSY;
     }
     atomic_store(&t->arg, arg);
+    atomic_store(&t->generation, aw_fork_generation());
     atomic_store(&t->fn, fn);
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
     sigfillset(&action.sa_mask);
-    int err = sigaction(signo, &action, &t->former) < 0 ? -errno : 0;
+    int err = sigaction(signo, &action, &before) < 0 ? -errno : 0;
     if (err < 0)
         atomic_store(&t->fn, NULL);
+    else if (before.sa_handler != on_signal) /* or it is the parent's, and what was before it */
+        t->former = before;
     aw_process_unlock();
     return err;
 }
@@ -67,8 +90,11 @@ void aw_signal_give_back(int signo)
 bool aw_signal_is_default_sigint(void)
 {
     struct sigaction action;
-    return sigaction(SIGINT, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
-           action.sa_handler == SIG_DFL;
+    if (sigaction(SIGINT, NULL, &action) < 0)
+        return false;
+    if (action.sa_handler == on_signal && !is_taken(&taken[SIGINT]))
+        action = taken[SIGINT].former;
+    return !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
 }
 
 void aw_signal_die(int signo)

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "fault/inject.h"
 
@@ -25,7 +26,7 @@ static int say_later(void *arg)
     return (int)aw_write(t->pipe.w, "hello", 5);
 }
 
-static int listen(void *arg)
+static int hear(void *arg)
 {
     struct talk *t = arg;
     while (t->heard < 5) {
@@ -39,7 +40,7 @@ static int listen(void *arg)
 static int read_and_write(void *arg)
 {
     struct talk *t = arg;
-    EXPECT(aw_gather(AW_CORO(listen, t), AW_CORO(say_later, t)), 0);
+    EXPECT(aw_gather(AW_CORO(hear, t), AW_CORO(say_later, t)), 0);
     CHECK(t->heard == 5 && memcmp(t->said, "hello", 5) == 0);
     return 0;
 }
@@ -67,44 +68,62 @@ SCENARIO(pipe_nonblocking)
 enum { BULK = 200000 };
 static char bulk[BULK];
 
+/* More than a pipe holds, into one descriptor and out of another. */
+struct flow {
+    int from, to;
+    size_t received;
+    char block[16384];
+};
+
 static int write_bulk(void *arg)
 {
-    struct pipe_ends *p = arg;
+    const struct flow *f = arg;
     for (size_t done = 0; done < BULK;) {
-        ssize_t n = aw_write(p->w, bulk + done, BULK - done);
+        ssize_t n = aw_write(f->to, bulk + done, BULK - done);
         AW_TRY((int)n);
         done += (size_t)n;
     }
-    return close(p->w) < 0 ? WRONG : (p->w = -1, 0);
+    return 0;
 }
 
 static int read_bulk(void *arg)
 {
-    static char block[16384];
-    struct pipe_ends *p = arg;
-    int sum = 0;
-    for (ssize_t n = 1; n > 0; sum += (int)n) {
-        n = aw_read(p->r, block, sizeof block);
+    struct flow *f = arg;
+    while (f->received < BULK) {
+        ssize_t n = aw_read(f->from, f->block, sizeof f->block);
         AW_TRY((int)n);
-        CHECK(memcmp(block, bulk + sum, (size_t)n) == 0);
+        CHECK(n > 0 && f->received + (size_t)n <= BULK);
+        CHECK(memcmp(f->block, bulk + f->received, (size_t)n) == 0);
+        f->received += (size_t)n;
     }
-    CHECK(sum == BULK);
     return 0;
 }
 
 static int pour(void *arg)
 {
-    EXPECT(aw_gather(AW_CORO(write_bulk, arg), AW_CORO(read_bulk, arg)), 0);
+    struct flow *f = arg;
+    EXPECT(aw_gather(AW_CORO(write_bulk, f), AW_CORO(read_bulk, f)), 0);
+    close(f->to);
+    f->to = -1;
+    EXPECT(aw_read(f->from, f->block, sizeof f->block), 0);
     return 0;
+}
+
+static void fill_bulk(void)
+{
+    for (size_t i = 0; i < BULK; i++)
+        bulk[i] = (char)(i * 31 >> 3);
 }
 
 static int pour_through(int flags)
 {
+    static struct flow f;
     struct pipe_ends p;
-    for (size_t i = 0; i < BULK; i++)
-        bulk[i] = (char)(i * 31 >> 3);
+    fill_bulk();
     AW_TRY(pipe_open(&p, flags));
-    int err = run_main(pour, &p);
+    f = (struct flow){.from = p.r, .to = p.w};
+    int err = run_main(pour, &f);
+    p.w = f.to;
     pipe_close(&p);
     return err;
 }
@@ -122,12 +141,36 @@ SCENARIO(bulk_blocking)
     return pour_through(0);
 }
 
+/* Each end of a socket is read and written at the same time. */
+static int pour_both_ways(void *arg)
+{
+    struct flow *forth = arg, *back = forth + 1;
+    EXPECT(aw_gather(AW_CORO(write_bulk, forth), AW_CORO(read_bulk, forth),
+                     AW_CORO(write_bulk, back), AW_CORO(read_bulk, back)),
+           0);
+    return 0;
+}
+
+SCENARIO(socket_both_ways)
+{
+    static struct flow flows[2];
+    int ends[2];
+    fill_bulk();
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    flows[0] = (struct flow){.from = ends[1], .to = ends[0]};
+    flows[1] = (struct flow){.from = ends[0], .to = ends[1]};
+    int err = run_main(pour_both_ways, flows);
+    close(ends[0]);
+    close(ends[1]);
+    return err;
+}
+
 /* The limit ends a read; what comes after it is still there for the next. */
 static int limited_read(void *arg)
 {
     struct talk *t = arg;
-    EXPECT(aw_timeout_call(MOMENT, listen, t), -ETIMEDOUT);
-    EXPECT(aw_gather(AW_CORO(say_later, t), AW_CORO(listen, t)), 0);
+    EXPECT(aw_timeout_call(MOMENT, hear, t), -ETIMEDOUT);
+    EXPECT(aw_gather(AW_CORO(say_later, t), AW_CORO(hear, t)), 0);
     return 0;
 }
 
@@ -149,7 +192,7 @@ static int polling(void *arg)
     EXPECT(aw_poll(t->pipe.w, POLLOUT), POLLOUT);
     EXPECT(aw_gather(AW_CORO(poll_readable, t), AW_CORO(poll_readable, t), AW_CORO(say_later, t)),
            0);
-    EXPECT(listen(t), 5);
+    EXPECT(hear(t), 5);
     return 0;
 }
 
@@ -317,7 +360,7 @@ static int haunted(void *arg)
     close(other.r);
     ssize_t written = write(other.w, "x", 1);
     if (err == -ETIMEDOUT)
-        err = aw_gather(AW_CORO(listen, t), AW_CORO(say_later, t));
+        err = aw_gather(AW_CORO(hear, t), AW_CORO(say_later, t));
     close(elsewhere);
     close(other.w);
     CHECK(written == 1);

@@ -170,8 +170,8 @@ static int done_callbacks_of_tasks(void *arg)
     aw_task *t[3];
     (void)arg;
     for (int i = 0; i < 3; i++) {
-        MAKE(t[i], aw_create_task(give_later, (&(struct later){1 + i, i}),
-                                  .copy = sizeof(struct later)));
+        MAKE(t[i],
+             aw_create_task(give_later, (&(struct later){1 + i, i}), .copy = sizeof(struct later)));
         EXPECT(aw_add_done_callback(t[i], refuse_callback, NULL), 0);
     }
     AW_TRY(aw_sleep(1));
@@ -225,7 +225,8 @@ static int released_objects(void *arg)
 {
     struct objects *o = arg;
     for (int i = 0; i < 5; i++) {
-        aw_coro *c = aw_coro_new(sleep_long, &o->args[i], .release = release_owned, .name = "object");
+        aw_coro *c =
+            aw_coro_new(sleep_long, &o->args[i], .release = release_owned, .name = "object");
         if (!c)
             return aw_errno();
         o->args[i].given = 1;

@@ -55,7 +55,6 @@ static const struct point *plan; /* NULL: only count */
 static unsigned seen[SITES], fired, loud;
 static bool counting, forgiven[SITES];
 static unsigned benign; /* how deep in functions that may lose what they ask memory for */
-static struct aw_tcb *victim;
 
 /* ---- the plan ---- */
 
@@ -64,7 +63,6 @@ void inject_begin(const struct point *p)
     memset(seen, 0, sizeof seen);
     memset(forgiven, 0, sizeof forgiven);
     fired = loud = 0;
-    victim = NULL;
     plan = p;
     counting = true;
     expected_error = p ? p->fault->error : 0;
@@ -117,6 +115,11 @@ static int hit(enum site site, bool benign_here)
     if (!benign_here && !forgiven[site] && (telling == TOLD || plan->ever))
         loud++;
     return plan->fault->error;
+}
+
+const struct fault *inject_suspension(void)
+{
+    return hit(SITE_SUSPEND, true) ? plan->fault : NULL;
 }
 
 /* ---- memory ---- */
@@ -208,7 +211,8 @@ static int map(void **ret, size_t size)
     return err;
 }
 
-/* What cannot be given back is as good as leaked; so it is, and then the call says that it failed. */
+/* What cannot be given back is as good as leaked; so it is, and then the call says that it failed.
+ */
 static int unmap(void *addr, size_t size)
 {
     int err = hit(SITE_UNMAP, true);
@@ -317,61 +321,4 @@ struct account account_now(void)
         ;
     closedir(dir);
     return now;
-}
-
-/* ---- suspensions ---- */
-
-static int cancel_victim(void *arg)
-{
-    aw_cancel(arg);
-    return 0;
-}
-
-/* In the next pass, and in the one in which the next timer is due: what the task waits for may
- * happen before, after, or at the same time. */
-static void cancel_later(struct aw_tcb *t, bool with_timer)
-{
-    int64_t due = aw_timers_next(&t->fut.loop->timers);
-    aw_future *f = keep(aw_ref(&t->fut));
-    if (with_timer && due != INT64_MAX)
-        assert_int_equal(aw_call_at((double)due / 1e9, cancel_victim, f), 0);
-    else
-        assert_int_equal(aw_call_soon(cancel_victim, f), 0);
-}
-
-static void disturb(struct aw_tcb *t, const char *how)
-{
-    fired++;
-    if (strcmp(how, "next_pass") == 0 || strcmp(how, "with_timer") == 0) {
-        cancel_later(t, strcmp(how, "with_timer") == 0);
-        return;
-    }
-    aw_cancel(&t->fut, .msg = "swept");
-    if (strcmp(how, "twice") == 0)
-        aw_cancel(&t->fut);
-    if (strcmp(how, "again") == 0) {
-        keep(aw_ref(&t->fut)); /* nobody else gets its block meanwhile */
-        victim = t;
-    }
-}
-
-static void on_suspend(struct aw_tcb *t, void *arg)
-{
-    (void)arg;
-    if (!counting)
-        return;
-    seen[SITE_SUSPEND]++;
-    if (!plan || plan->fault->site != SITE_SUSPEND)
-        return;
-    if (seen[SITE_SUSPEND] == plan->k) {
-        disturb(t, plan->fault->name);
-    } else if (t == victim) {
-        victim = NULL;
-        aw_cancel(&t->fut);
-    }
-}
-
-void inject_watch(aw_loop *l)
-{
-    aw_loop_set_suspend_hook(l, on_suspend, NULL);
 }

@@ -85,9 +85,17 @@ unsigned inject_seen(enum site site);
 unsigned inject_fired(void);
 unsigned inject_loud(void);
 
+/* A task falls asleep: how it is to be disturbed, or NULL. */
+const struct fault *inject_suspension(void);
+
 struct account account_now(void);
+
+/* ---- cancel.c ---- */
 
 /* Suspensions of this loop's tasks count from now on. */
 void inject_watch(struct aw_loop *l);
+
+/* A run begins. */
+void cancel_begin(void);
 
 #endif

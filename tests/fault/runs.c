@@ -157,8 +157,8 @@ static int draw_an_order(void *arg)
 {
     aw_task *t[5];
     for (int i = 0; i < 5; i++)
-        MAKE(t[i], aw_create_task(give_later, (&(struct later){1, i}),
-                                  .copy = sizeof(struct later)));
+        MAKE(t[i],
+             aw_create_task(give_later, (&(struct later){1, i}), .copy = sizeof(struct later)));
     for (int i = 0; i < 5; i++)
         EXPECT(aw_await(t[i]), i);
     *(uint64_t *)arg = aw_loop_trace(aw_running_loop());
@@ -169,8 +169,7 @@ SCENARIO(seeded_order)
 {
     uint64_t trace[2] = {0, 0};
     for (int i = 0; i < 2; i++)
-        AW_TRY(run_main_with(draw_an_order, &trace[i],
-                             (aw_run_opts){.seed = 7, .shuffle = true}));
+        AW_TRY(run_main_with(draw_an_order, &trace[i], (aw_run_opts){.seed = 7, .shuffle = true}));
     CHECK_CALM(trace[0] == trace[1] && trace[0] != 0);
     return 0;
 }

@@ -233,7 +233,7 @@ static int limits_by_hand(void *arg)
     EXPECT(aw_timeout_enter(&tm, 1), 0);
     CHECK(aw_timeout_when(&tm) == now + 1);
     EXPECT(aw_timeout_exit(&tm, aw_sleep(5)), -ETIMEDOUT);
-    CHECK(aw_timeout_expired(&tm));
+    CHECK(aw_timeout_expired(&tm) && aw_cancelling(aw_current_task()) == 0);
     EXPECT(aw_timeout_enter_at(&at, now + 2), 0);
     int err = aw_timeout_reschedule(&at, now + 10);
     if (err == 0)

@@ -17,11 +17,11 @@
 #include "fault/inject.h"
 
 enum {
-    FAILURES_MAX = 8,           /* of one sweep; then it ends */
-    POINT_SECONDS = 5,          /* a run that takes longer hangs */
-    POINTS_INSTRUMENTED = 400,  /* of a sweep, under a sanitizer or valgrind */
-    SCENARIOS_MIN = 80,         /* of which there are never to be fewer */
-    POINTS_MIN = 8000,          /* of all sweeps together, likewise */
+    FAILURES_MAX = 8,          /* of one sweep; then it ends */
+    POINT_SECONDS = 5,         /* a run that takes longer hangs */
+    POINTS_INSTRUMENTED = 400, /* of a sweep, under a sanitizer or valgrind */
+    SCENARIOS_MIN = 80,        /* of which there are never to be fewer */
+    POINTS_MIN = 8000,         /* of all sweeps together, likewise */
 };
 
 static const char *const kind_names[] = {"alloc", "stack", "system", "cancel"};
@@ -77,8 +77,8 @@ static const char *left_behind(const struct account *before, struct account *aft
 {
     static char text[128];
     if (abandoned)
-        *after = (struct account){before->blocks, before->bytes, before->mapped,
-                                  after->descriptors};
+        *after =
+            (struct account){before->blocks, before->bytes, before->mapped, after->descriptors};
     if (after->blocks == before->blocks && after->bytes == before->bytes &&
         after->mapped == before->mapped && after->descriptors == before->descriptors)
         return NULL;
@@ -133,6 +133,7 @@ static const char *run_once(const struct scenario *s, const struct point *p)
     scenario_reset();
     struct account before = account_now();
     inject_begin(p);
+    cancel_begin();
     int rc = s->run();
     inject_end();
     const char *why = !p                               ? judge_calm(rc)
@@ -165,7 +166,7 @@ static const char *run_point(const struct scenario *s, const struct point *p)
 
 /* What parent and child share. */
 struct board {
-    size_t at;       /* the point that is being run; n: all have been */
+    size_t at; /* the point that is being run; n: all have been */
     size_t failures;
 };
 
@@ -278,8 +279,8 @@ void sweep(const struct scenario *s, enum sweep_kind kind)
     }
     size_t total = ps.n;
     thin_out(&ps, test_scale((unsigned)ps.n, POINTS_INSTRUMENTED));
-    struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct board *board =
+        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(board != MAP_FAILED);
     while (ps.n > 0 && run_some(s, &ps, board))
         ;

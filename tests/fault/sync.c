@@ -130,8 +130,8 @@ static int deliver_goods(void *arg)
         AW_TRY(aw_sleep(1));
         AW_TRY(aw_condition_acquire(&store.cond));
         store.stock++;
-        int woken = i < 3 ? aw_condition_notify(&store.cond, 1)
-                          : aw_condition_notify_all(&store.cond);
+        int woken =
+            i < 3 ? aw_condition_notify(&store.cond, 1) : aw_condition_notify_all(&store.cond);
         CHECK(woken >= 0 && aw_condition_release(&store.cond) == 0);
     }
     return 0;

@@ -157,8 +157,8 @@ static int many_tasks(void *arg)
     int sum = 0;
     (void)arg;
     for (int i = 0; i < 40; i++)
-        MAKE(t[i], aw_create_task(give_later, (&(struct later){i % 7, i}),
-                                  .copy = sizeof(struct later)));
+        MAKE(t[i],
+             aw_create_task(give_later, (&(struct later){i % 7, i}), .copy = sizeof(struct later)));
     for (int i = 0; i < 40; i++) {
         int got = aw_await(t[i]);
         EXPECT(got, i);

@@ -216,9 +216,15 @@ static int run_one(const struct test_case *test)
 
 static void list_tests(void)
 {
-    static const char *const flags[] = {"-", "real-clock", "slow", "slow,real-clock"};
-    for (const struct test_case *t = first_test; t != NULL; t = t->next)
-        printf("%s %s %s:%d\n", t->name, flags[t->flags], t->file, t->line);
+    static const char *const words[] = {"real-clock", "slow", "order-free"}; /* bit by bit */
+    for (const struct test_case *t = first_test; t != NULL; t = t->next) {
+        char flags[64] = "";
+        for (unsigned i = 0; i < 3; i++)
+            if (t->flags & (1u << i))
+                snprintf(flags + strlen(flags), sizeof flags - strlen(flags), "%s%s",
+                         *flags ? "," : "", words[i]);
+        printf("%s %s %s:%d\n", t->name, *flags ? flags : "-", t->file, t->line);
+    }
 }
 
 int main(int argc, char **argv)

@@ -34,6 +34,7 @@
 
 #define TEST_FLAG_REAL_CLOCK 1u
 #define TEST_FLAG_SLOW 2u
+#define TEST_FLAG_ORDER_FREE 4u
 
 struct test_case {
     const char *name;
@@ -67,6 +68,9 @@ void test_register(struct test_case *test);
 
 /* A test that may take 60 seconds of the machine's own clock. */
 #define TEST_SLOW_REAL_CLOCK(name) TEST_DEFINE_(name, TEST_FLAG_SLOW | TEST_FLAG_REAL_CLOCK)
+
+/* A test that holds whatever the order of runnable tasks: it is also run under AWAIT_SHUFFLE=1. */
+#define TEST_ORDER_FREE(name) TEST_DEFINE_(name, TEST_FLAG_ORDER_FREE)
 
 /* Ends the test as skipped; from any stack.  The summary names the reason. */
 #define SKIP(reason) test_skip(reason)

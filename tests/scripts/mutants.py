@@ -2,10 +2,10 @@
 """Breaks the core in known ways, and fails unless a named test notices each.
 
 tests/mutants/*.patch are small patches of the library, each a mistake that could
-be made; the line `Caught-by: TEST` in its head names the test of test_core that
-fails then.  The sources are copied to a folder of their own and built there
-once; each mutant is applied, compiled, tried and taken back.  Unmutated, every
-named test passes.
+be made; the line `Caught-by: BINARY TEST` in its head names the test that fails
+then.  The sources are copied to a folder of their own and built there once; each
+mutant is applied, compiled, tried and taken back.  Unmutated, every named test
+passes.
 """
 
 import os
@@ -20,9 +20,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("include", "src", "tests", "meson.build", "meson_options.txt")
 SETUP = ["--buildtype=debug", "-Dexamples=false", "-Dtests=enabled", "-Dwarning_level=0"]
-TARGET = "tests/test_core"
 LEAST = 10  # mutants
-BUILD_SECONDS, TEST_SECONDS = 60, 10
+BUILD_SECONDS, TEST_SECONDS, MUTANT_SECONDS = 120, 10, 5
 
 
 class Mutant:
@@ -30,10 +29,10 @@ class Mutant:
 
     def __init__(self, path):
         self.path, self.name = path, path.stem
-        match = re.search(r"^Caught-by: (\w+)$", path.read_text(), re.M)
+        match = re.search(r"^Caught-by: (\w+) (\w+)$", path.read_text(), re.M)
         if not match:
-            sys.exit(f"{path.name}: no line `Caught-by: TEST` in its head")
-        self.test = match.group(1)
+            sys.exit(f"{path.name}: no line `Caught-by: BINARY TEST` in its head")
+        self.binary, self.test = match.groups()
 
 
 def run(command, folder, limit):
@@ -64,16 +63,15 @@ class Tree:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
             copy(ROOT / name, self.sources / name)
         must(["meson", "setup", self.out, self.sources, *SETUP], folder, BUILD_SECONDS, "setup")
-        self.build("the unmutated library")
 
-    def build(self, what):
-        must(["ninja", "-C", self.out, TARGET], self.sources, 2 * BUILD_SECONDS, f"building {what}")
-
-    def passes(self, test):
-        """Whether a test passes; False when there is none of this name."""
-        status, output = run([self.out / TARGET, "--run", test], self.sources, TEST_SECONDS)
+    def passes(self, mutant, limit):
+        """Whether the test that is to catch this mutant passes now, in so many seconds."""
+        target = f"tests/{mutant.binary}"
+        must(["ninja", "-C", self.out, target], self.sources, BUILD_SECONDS,
+             f"{mutant.path.name}: building {target}")
+        status, output = run([self.out / target, "--run", mutant.test], self.sources, limit)
         if "no test named" in output:
-            sys.exit(f"there is no test {test}")
+            sys.exit(f"{mutant.path.name}: {mutant.binary} has no test {mutant.test}")
         return status == 0
 
     def patch(self, mutant, *options):
@@ -85,8 +83,7 @@ def try_one(tree, mutant):
     """Whether the mutant is caught; the tree is whole again afterwards."""
     begin = time.monotonic()
     tree.patch(mutant)
-    tree.build(mutant.name)
-    caught = not tree.passes(mutant.test)
+    caught = not tree.passes(mutant, MUTANT_SECONDS)
     tree.patch(mutant, "-R")
     print(f"{'caught' if caught else 'SURVIVES'}  {mutant.name:32} {mutant.test} "
           f"{time.monotonic() - begin:.1f} s", flush=True)
@@ -102,9 +99,9 @@ def main():
     mutants = [Mutant(p) for p in paths if not sys.argv[1:] or p.stem in sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="await-mutants-") as name:
         tree = Tree(pathlib.Path(name))
-        for test in sorted({m.test for m in mutants}):
-            if not tree.passes(test):
-                sys.exit(f"{test} fails without any mutant")
+        for mutant in mutants:
+            if not tree.passes(mutant, TEST_SECONDS):
+                sys.exit(f"{mutant.test} fails without any mutant")
         survivors = [m.name for m in mutants if not try_one(tree, m)]
     few = len(paths) < LEAST
     print(f"mutants: {len(mutants)}, {len(survivors)} survive" + (", too few" if few else ""))

@@ -25,9 +25,9 @@ def block(text, language):
     return match.group(1)
 
 
-def run(command):
-    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          check=False)
+def run(command, folder=None):
+    done = subprocess.run(command, cwd=folder, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}")
     return done.stdout
@@ -50,24 +50,25 @@ def check_program(text, build):
             print(f"ok: {compiler} compiles the program, which prints what the text says")
 
 
-def check_paths(text):
-    """Links and `paths` of the text that do not exist."""
-    named = re.findall(r"\]\(([^):#]+)\)", text)
-    named += re.findall(r"`((?:src|include|examples|docs|tests|scripts)/[\w./-]+)`", text)
-    missing = [path for path in named if not (ROOT / path).exists()]
+def check_paths(file):
+    """A text's links and `paths` that do not exist."""
+    text = file.read_text("utf-8")
+    links = re.findall(r"\]\(([^):#]+)\)", text)
+    named = re.findall(r"`((?:src|include|examples|docs|tests|scripts)/[\w./-]+)`", text)
+    missing = [path for path in links if not (file.parent / path).exists()]
+    missing += [path for path in named if not (ROOT / path).exists()]
     if missing:
-        sys.exit(f"README.md names what is not there: {', '.join(missing)}")
-    print(f"ok: {len(named)} paths")
+        sys.exit(f"{file.name} names what is not there: {', '.join(missing)}")
+    print(f"ok: {file.name}: {len(links) + len(named)} paths")
 
 
 def main():
-    text = (ROOT / "README.md").read_text()
-    check_paths(text)
+    check_paths(ROOT / "README.md")
     build = os.environ.get("AWAIT_BUILD_GCC")
     if not build:
         print("skip: no plain gcc build at hand")
         return 77
-    check_program(text, build)
+    check_program((ROOT / "README.md").read_text("utf-8"), build)
     return 0
 
 

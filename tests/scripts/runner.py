@@ -5,6 +5,7 @@ The binary is a shell script with one test of every kind of ending; what the
 runner prints about each, its last line and its exit status are compared.
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -21,7 +22,9 @@ ENDINGS = {
     "stuck": "echo last words; exec sleep 30",
     "stubborn": "trap '' ABRT; echo deaf; while :; do sleep 1; done",
     "leaves_a_child_behind": "sleep 30 & exit 0",
+    "any_order": "echo order $AWAIT_SHUFFLE of $AWAIT_SEED; exit $((AWAIT_SEED % 7 == 0))",
 }
+FLAGS = {"any_order": "slow,order-free"}
 
 
 def make_build(folder):
@@ -29,16 +32,17 @@ def make_build(folder):
     binary = folder / "tests/test_fake"
     binary.parent.mkdir()
     cases = "".join(f"    {name}) {body} ;;\n" for name, body in ENDINGS.items())
-    names = "".join(f"echo {name} - fake.c:1\n" for name in ENDINGS)
+    names = "".join(f"echo {name} {FLAGS.get(name, '-')} fake.c:1\n" for name in ENDINGS)
     binary.write_text(f"#!/bin/bash\nif [ $1 = --list ]; then\n{names}exit 0\nfi\n"
                       f"case $2 in\n{cases}esac\n")
     binary.chmod(0o755)
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, config="fake", **variables):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AWAIT_")}
     done = subprocess.run([ROOT / "tests/run.py", "--no-scripts", "--limit", "0.5",
-                           "--config", f"fake={folder}", *arguments],
-                          text=True, capture_output=True, check=False)
+                           "--config", f"{config}={folder}", *arguments],
+                          text=True, capture_output=True, check=False, env=kept | variables)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -56,7 +60,7 @@ def check_everything(folder):
     status, output = run(folder, "-v")
     last = output.splitlines()[-1]
     expect(status == 1, "a failure gives exit status 1", output)
-    expect(last == "3 passed, 4 failed, 1 skipped", "the last line counts", output)
+    expect(last == "3 passed, 5 failed, 1 skipped", "the last line counts", output)
     for text in ("FUT_001_bad: exit status 3\n    the reason\n", "crashed: killed by SIGSEGV",
                  "stuck: timed out after 0.5 s\n    last words\n", "stubborn: timed out",
                  "skipped fake: skipped: no such device",
@@ -77,11 +81,29 @@ def check_choices(folder):
            orders)
 
 
+def check_seeds(folder):
+    """Order-free tests are run by a seed; what the environment has is repeated."""
+    status, output = run(folder, "--shuffle", "14")
+    expect(status == 1 and output.endswith("\n0 passed, 1 failed\n"), "only the marked", output)
+    command = f"AWAIT_SHUFFLE=1 AWAIT_SEED=14 {folder}/tests/test_fake --run any_order"
+    expect(f"repeat: {command}" in output, "a shuffled failure says its seed", output)
+    status, output = run(folder, "--shuffle", "15")
+    expect(status == 0 and "AWAIT_SEED=15" in output, "the seed is printed, and passed on", output)
+    seeds = [re.findall(r"AWAIT_SEED=(\d+)", run(folder, "--seed", order, config=config)[1])[0]
+             for config, order in (("shuffle-1", "3"), ("shuffle-1", "3"), ("shuffle-2", "3"),
+                                   ("shuffle-1", "4"))]
+    expect(seeds[0] == seeds[1] and len(set(seeds)) == 3, "a configuration draws a seed", seeds)
+    status, output = run(folder, "any_order", AWAIT_SEED="21", AWAIT_SHUFFLE="1")
+    command = command.replace("AWAIT_SHUFFLE=1 AWAIT_SEED=14", "AWAIT_SEED=21 AWAIT_SHUFFLE=1")
+    expect(f"repeat: {command}" in output, "so does one that found it in the environment", output)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="await-runner-") as folder:
         make_build(pathlib.Path(folder))
         check_everything(folder)
         check_choices(folder)
+        check_seeds(folder)
     return 0
 
 

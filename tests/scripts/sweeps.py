@@ -92,7 +92,8 @@ def print_lines(counts, verbose):
         if verbose and missed:
             print(f"{name}: not reached: {' '.join(map(str, missed))}")
     for folder, (reached, lines) in sorted(total.items()):
-        print(f"{folder}: the sweeps reach {reached} of {lines} lines ({100 * reached / lines:.1f}%)")
+        share = 100 * reached / lines
+        print(f"{folder}: the sweeps reach {reached} of {lines} lines ({share:.1f}%)")
 
 
 def main():

@@ -27,9 +27,9 @@ TEST_IN_LOOP(GRP_002_late_child_is_waited_for)
     aw_group g = AW_GROUP_INIT;
     double began = aw_time();
     assert_int_equal(aw_group_enter(&g), 0);
-    assert_int_equal(aw_group_start(&g, child, CHILD('a', 1, 0)), 0);
+    assert_int_equal(start_child(&g, CHILD('a', 1, 0)), 0);
     assert_int_equal(aw_sleep(1.5), 0);
-    assert_int_equal(aw_group_start(&g, child, CHILD('b', 2, 0)), 0);
+    assert_int_equal(start_child(&g, CHILD('b', 2, 0)), 0);
     assert_int_equal(aw_group_exit(&g, 0), 0);
     assert_time(aw_time() - began, 3.5);
     assert_trace("aAbB");
@@ -41,12 +41,12 @@ TEST_IN_LOOP(group_cancelled_child_is_no_failure)
     aw_task *t;
     aw_group g = AW_GROUP_INIT;
     assert_int_equal(aw_group_enter(&g), 0);
-    assert_int_equal(aw_group_start(&g, child, CHILD('a', 9, 0), .ret_task = &t), 0);
-    assert_int_equal(aw_group_start(&g, child, CHILD('b', 2, 0)), 0);
+    assert_int_equal(aw_group_start(&g, child, CHILD('a', 9, 0), COPIED, .ret_task = &t), 0);
+    assert_int_equal(start_child(&g, CHILD('b', 2, 0)), 0);
     assert_int_equal(aw_group_start(&g, give, INT(-ECANCELED)), 0); /* without a request, too */
     assert_int_equal(aw_sleep(1), 0);
     assert_true(aw_cancel(t));
-    assert_int_equal(aw_group_start(&g, child, CHILD('c', 2, 0)), 0);
+    assert_int_equal(start_child(&g, CHILD('c', 2, 0)), 0);
     assert_int_equal(aw_group_exit(&g, 7), 7);
     assert_true(aw_cancelled(t));
     assert_trace("ab-cBC");
@@ -59,8 +59,8 @@ static int fails_among_siblings(void *arg)
     aw_task **sibling = arg;
     aw_group g = AW_GROUP_INIT;
     AW_TRY(aw_group_enter(&g));
-    assert_int_equal(aw_group_start(&g, child, CHILD('a', 1, -EIO)), 0);
-    assert_int_equal(aw_group_start(&g, child, CHILD('b', 9, 0), .ret_task = sibling), 0);
+    assert_int_equal(start_child(&g, CHILD('a', 1, -EIO)), 0);
+    assert_int_equal(aw_group_start(&g, child, CHILD('b', 9, 0), COPIED, .ret_task = sibling), 0);
     AW_TRY(aw_group_exit(&g, 0));
     note('!');
     return 0;
@@ -83,8 +83,8 @@ TEST_IN_LOOP(GRP_003_error_of_a_child)
 static int blocked_body(aw_group *g, void *arg)
 {
     (void)arg;
-    assert_int_equal(aw_group_start(g, child, CHILD('a', 1, -EIO)), 0);
-    assert_int_equal(aw_group_start(g, child, CHILD('b', 9, 0)), 0);
+    assert_int_equal(start_child(g, CHILD('a', 1, -EIO)), 0);
+    assert_int_equal(start_child(g, CHILD('b', 9, 0)), 0);
     int err = aw_sleep(10);
     assert_int_equal(err, -ECANCELED);
     assert_int_equal(aw_cancelling(aw_current_task()), 1);
@@ -92,8 +92,8 @@ static int blocked_body(aw_group *g, void *arg)
     return err;
 }
 
-/* GRP-004: A child's error cancels a body that is blocked: that sees -ECANCELED, and still the group
- * ends with AW_EGROUP. */
+/* GRP-004: A child's error cancels a body that is blocked: that sees -ECANCELED, and still the
+ * group ends with AW_EGROUP. */
 TEST_IN_LOOP(GRP_004_error_of_a_child_cancels_the_body)
 {
     aw_group g = AW_GROUP_INIT;
@@ -108,8 +108,8 @@ TEST_IN_LOOP(GRP_004_error_of_a_child_cancels_the_body)
 static int fails_by_itself(aw_group *g, void *arg)
 {
     aw_task **t = arg;
-    assert_int_equal(aw_group_start(g, child, CHILD('a', 5, 0), .ret_task = &t[0]), 0);
-    assert_int_equal(aw_group_start(g, child, CHILD('b', 6, 0), .ret_task = &t[1]), 0);
+    assert_int_equal(aw_group_start(g, child, CHILD('a', 5, 0), COPIED, .ret_task = &t[0]), 0);
+    assert_int_equal(aw_group_start(g, child, CHILD('b', 6, 0), COPIED, .ret_task = &t[1]), 0);
     AW_TRY(aw_sleep(1));
     return -ENOENT;
 }
@@ -164,7 +164,8 @@ TEST_IN_LOOP(GRP_014_number_of_live_children)
     assert_int_equal(aw_group_alive(&g), 0);
     assert_int_equal(aw_group_enter(&g), 0);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(aw_group_start(&g, give_later, LATER(1 + i, 0)), 0);
+        assert_int_equal(
+            aw_group_start(&g, give_later, LATER(1 + i, 0), .copy = sizeof(struct later)), 0);
     assert_int_equal(aw_sleep(0.5), 0);
     for (int i = 5; i >= 0; i--) {
         assert_int_equal(aw_group_alive(&g), i);
@@ -176,7 +177,7 @@ TEST_IN_LOOP(GRP_014_number_of_live_children)
     assert_int_equal(aw_group_alive(NULL), 0);
 }
 
-static aw_local name_of_the_day = AW_LOCAL_INIT;
+static const aw_local name_of_the_day = AW_LOCAL_INIT("name of the day", NULL);
 
 static int tell_name_and_value(void *arg)
 {
@@ -190,7 +191,7 @@ TEST_IN_LOOP(GRP_016_name_and_values)
 {
     aw_group g = AW_GROUP_INIT;
     assert_int_equal(aw_local_set(&name_of_the_day, "x"), 0);
-    aw_context *c = aw_context_copy();
+    aw_context *c = aw_copy_context();
     assert_int_equal(aw_local_set(&name_of_the_day, "y"), 0);
     assert_int_equal(aw_group_enter(&g), 0);
     assert_int_equal(aw_group_start(&g, tell_name_and_value, NULL, .name = "anna"), 0);
@@ -206,7 +207,7 @@ TEST_IN_LOOP(GRP_018_entered_twice)
 {
     aw_group g = AW_GROUP_INIT;
     assert_int_equal(aw_group_enter(&g), 0);
-    assert_int_equal(aw_group_start(&g, child, CHILD('a', 1, 0)), 0);
+    assert_int_equal(start_child(&g, CHILD('a', 1, 0)), 0);
     assert_int_equal(aw_group_enter(&g), AW_EMISUSE);
     assert_int_equal(aw_group_call(&g, blocked_body, NULL), AW_EMISUSE);
     assert_int_equal(aw_group_exit(&g, 0), 0); /* that did no harm */
@@ -248,7 +249,7 @@ static int group_afterwards(void *arg)
     assert_int_equal(aw_call_soon(enter_outside_a_task, g), 0);
     passes(2);
     assert_int_equal(aw_group_enter(g), 0); /* it is still fresh */
-    assert_int_equal(aw_group_start(g, child, CHILD('a', 1, 0)), 0);
+    assert_int_equal(start_child(g, CHILD('a', 1, 0)), 0);
     return aw_group_exit(g, 3);
 }
 
@@ -266,8 +267,8 @@ TEST(GRP_020_entered_outside_a_task)
 
 static int start_two(aw_group *g, void *arg)
 {
-    assert_int_equal(aw_group_start(g, child, CHILD('a', 1, 5)), 0);
-    assert_int_equal(aw_group_start(g, child, CHILD('b', 2, 6)), 0);
+    assert_int_equal(start_child(g, CHILD('a', 1, 5)), 0);
+    assert_int_equal(start_child(g, CHILD('b', 2, 6)), 0);
     assert_int_equal(aw_group_alive(g), 2);
     note('*');
     return give(arg);

@@ -63,6 +63,14 @@ static inline int child(void *arg)
     return c->answer ? c->answer : err;
 }
 
+/* Starts one in a group, with a copy of what it is told. */
+#define COPIED .copy = sizeof(struct child)
+
+static inline int start_child(aw_group *g, struct child *c)
+{
+    return aw_group_start(g, child, c, COPIED);
+}
+
 #define CHILD(name_, seconds_, result_) (&(struct child){name_, seconds_, result_, 0, 0})
 
 /* A child that answers its cancellation with something else, after a while. */
