@@ -9,6 +9,7 @@
  *
  * Where the chain ends decides how the cancellation arrives:
  *   - at a plain future: it becomes cancelled, and its waiters read that from it;
+ *   - at a job that a thread works on: it goes on, and must_cancel is delivered when it has ended;
  *   - at another wait (a sleep, a lock, an operation): that is broken off, and the task's
  *     must_cancel makes aw_suspend() return -ECANCELED;
  *   - at a task that runs, is ready, or has not begun: must_cancel, delivered when it next
@@ -58,10 +59,22 @@ static void cut(struct aw_tcb *t)
     aw_await_break(t->wait);
 }
 
+/* A job that has begun goes on, and the one who waits for it is told afterwards. */
+static bool cancel_job(struct aw_job *job, struct aw_tcb *last, struct aw_text *msg)
+{
+    if (job->kind->cancel(job, msg))
+        return true;
+    if (last)
+        last->must_cancel = true;
+    return last != NULL;
+}
+
 /* The end of a chain that is no task; `last` awaits it, or is NULL.  False: nothing was there to
  * be cancelled, and nobody to be told. */
 static bool cancel_end(aw_future *f, struct aw_tcb *last, struct aw_text *msg)
 {
+    if (f->kind == AW_KIND_JOB)
+        return cancel_job(aw_job_of(f), last, msg);
     if (f->kind != AW_KIND_GATHER) {
         aw_future_complete(f, AW_CANCELLED, -ECANCELED, NULL, aw_text_ref(msg));
         return true;

@@ -105,7 +105,7 @@ struct aw_timers {
 /* ---- futures ---- */
 
 enum aw_future_state { AW_PENDING, AW_FINISHED, AW_FAILED, AW_CANCELLED };
-enum aw_future_kind { AW_KIND_PLAIN, AW_KIND_TASK, AW_KIND_GATHER, AW_KIND_SHIELD };
+enum aw_future_kind { AW_KIND_PLAIN, AW_KIND_TASK, AW_KIND_GATHER, AW_KIND_SHIELD, AW_KIND_JOB };
 
 #define AW_FUTURE_ALIVE 0xf07e5a11u
 #define AW_FUTURE_FREED 0xdeadf07eu
@@ -137,6 +137,20 @@ struct aw_watch_kind {
     void (*fire)(struct aw_watch *w, aw_future *f);
     aw_future *(*waiter)(const struct aw_watch *w); /* who waits: the await graph's edge; or NULL */
     void (*drop)(struct aw_watch *w); /* the future goes and will never fire it; may be NULL */
+};
+
+/* A future whose work is done by another thread.  Work that has begun cannot be taken back, and its
+ * argument may lie on the stack of the task that waits: so such a wait is never broken off. */
+struct aw_job {
+    aw_future fut; /* of AW_KIND_JOB */
+    const struct aw_job_kind *kind;
+};
+struct aw_job_kind {
+    /* Cancel it, as it is pending.  True: it is done now.  False: the work has begun and will come
+     * to its own end; the request of who waits for it stays pending (effects win). */
+    bool (*cancel)(struct aw_job *job, struct aw_text *msg);
+    void (*describe)(const struct aw_job *job, aw_buf *out); /* behind the word "job" */
+    void (*free)(struct aw_job *job);
 };
 
 /* ---- tasks ---- */
@@ -262,6 +276,8 @@ struct aw_loop {
     _Atomic bool asleep;              /* it polls, and wants to be woken by who pushes */
     _Atomic unsigned wakers;          /* pushers that may be about to wake the poll */
     size_t outside;                   /* what other threads owe it: jobs, wrapped futures */
+    size_t jobs;                      /* of these, the jobs */
+    void *pool;                       /* offload.c: its pool for blocking work, or NULL */
     _Atomic size_t outside_refs;      /* of other threads on its memory; one for all inside */
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */

@@ -331,6 +331,8 @@ static void free_future(aw_future *f)
         aw_gather_free(f);
     else if (f->kind == AW_KIND_SHIELD)
         aw_shield_free(f);
+    else if (f->kind == AW_KIND_JOB)
+        aw_job_of(f)->kind->free(aw_job_of(f));
     else
         aw_mem_free(f);
     aw_loop_unref(l);

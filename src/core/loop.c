@@ -7,8 +7,8 @@
  *            run the batch     (what was ready when it began)
  *
  * A virtual clock stands still while there is work.  When nothing is ready it jumps to the next
- * timer; while an operation is with the kernel it waits for that first, no longer than the timer
- * would have taken for real.
+ * timer; while an operation is with the kernel, or a job with a thread, it waits for that first, no
+ * longer than the timer would have taken for real.
  *
  * A loop's memory outlives its closing until the last of its futures and handles is gone, so that
  * using one late is an error and never a wild pointer.
@@ -273,7 +273,7 @@ static int wait_for_work(aw_loop *l)
     if (aw_wake_one_idle(l))
         return 0;
     int64_t timeout = time_to_wait(l, &forever);
-    bool in_flight = l->io->in_flight > 0;
+    bool in_flight = l->io->in_flight > 0 || l->jobs > 0;
     if (forever && !in_flight && nobody_outside(l))
         return -EDEADLK;
     if (!l->clock.is_virtual || forever)

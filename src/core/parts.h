@@ -114,6 +114,18 @@ static inline struct aw_tcb *aw_tcb_of(aw_future *f)
     return aw_container_of(f, struct aw_tcb, fut);
 }
 
+static inline struct aw_job *aw_job_of(aw_future *f)
+{
+    return aw_container_of(f, struct aw_job, fut);
+}
+
+/* The job that a wait is for, if it is one. */
+static inline struct aw_job *aw_job_waited_for(const struct aw_wait *w)
+{
+    aw_future *f = w->kind->cancel ? NULL : w->object;
+    return f && f->kind == AW_KIND_JOB ? aw_job_of(f) : NULL;
+}
+
 /* Wait for `f` as public call `kind` does. */
 int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *caller);
 

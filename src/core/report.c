@@ -36,7 +36,7 @@ static const char waiting[] = "  waiting: ";
 
 static const char *kind_word(const aw_future *f)
 {
-    static const char *const words[] = {"future", "task", "gather", "shield"};
+    static const char *const words[] = {"future", "task", "gather", "shield", "job"};
     return words[f->kind];
 }
 
@@ -56,6 +56,8 @@ static void add_who(aw_buf *b, aw_future *f)
     char label[64];
     if (f->kind != AW_KIND_TASK) {
         aw_buf_add(b, kind_word(f));
+        if (f->kind == AW_KIND_JOB)
+            aw_job_of(f)->kind->describe(aw_job_of(f), b);
         return;
     }
     struct aw_tcb *t = aw_tcb_of(f);

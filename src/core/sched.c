@@ -166,10 +166,19 @@ static AW_NOINLINE void cancel_before_sleep(struct aw_tcb *t, struct aw_wait *w)
     aw_cancel_queued(t->fut.loop);
 }
 
-/* The cancellation reaches the task here. */
+/* Did what the task waited for take effect, so that its result is not to be lost? */
+static bool took_effect(const struct aw_wait *w)
+{
+    struct aw_job *job = aw_job_waited_for(w);
+    if (job)
+        return job->fut.state == AW_FINISHED || job->fut.state == AW_FAILED;
+    return w->kind->effect_wins && w->result != -ECANCELED;
+}
+
+/* The cancellation reaches the task here, unless it has to wait for the next time. */
 static AW_NOINLINE int deliver_cancel(struct aw_tcb *t, const struct aw_wait *w)
 {
-    if (w->kind->effect_wins && w->result != -ECANCELED)
+    if (took_effect(w))
         return w->result;
     t->must_cancel = false;
     return aw_fail_text(-ECANCELED, t->cancel_msg);

@@ -7,7 +7,8 @@
  *     cancel      `.grace` seconds later: every task is cancelled, once
  *     hard        `.hard` seconds after tasks were cancelled: every suspending call fails
  *     given up    `.hard` seconds later, or for a task that 1,000 failing calls did not move: it is
- *                 reported with its stack and never resumed
+ *                 reported with its stack and never resumed; not while the kernel or a thread may
+ *                 still write to a stack
  *
  * The end of any run begins at the second stage.
  *
@@ -97,19 +98,41 @@ static void drop_ready_tasks(aw_loop *l)
     l->ready = callbacks;
 }
 
-static void give_up_rest(struct aw_timer *timer);
-
-static void give_up_later(aw_loop *l)
+static bool waits_for_job(const struct aw_tcb *t)
 {
-    l->hard_timer.fire = give_up_rest;
+    return t->wait && !t->wait->woken && aw_job_waited_for(t->wait);
+}
+
+/* May somebody still write to a task's stack: the kernel, or a thread that does a job for it?  Each
+ * such task is named if `tell`. */
+static bool stacks_in_use(aw_loop *l, bool tell)
+{
+    bool in_use = l->io->in_flight > aw_fds_in_flight(l);
+    aw_list_each(link, &l->tasks)
+    {
+        struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
+        if (!waits_for_job(t))
+            continue;
+        in_use = true;
+        if (tell)
+            aw_report_task(&t->fut, AW_REPORT_WOULD_NOT_STOP,
+                           "a task cannot stop before the job that a thread does for it");
+    }
+    return in_use;
+}
+
+static void give_up_when_free(struct aw_timer *timer);
+
+static void give_up_later(aw_loop *l, void (*fire)(struct aw_timer *timer))
+{
+    l->hard_timer.fire = fire;
     aw_timer_set(&l->timers, &l->hard_timer, aw_deadline_in(l, l->hard_after));
 }
 
-static void give_up_rest(struct aw_timer *timer)
+static void give_up_unless_in_use(aw_loop *l, bool tell)
 {
-    aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
-    if (l->io->in_flight > aw_fds_in_flight(l)) {
-        give_up_later(l); /* the kernel may still write to their stacks: they are waited for */
+    if (stacks_in_use(l, tell)) {
+        give_up_later(l, give_up_when_free);
         return;
     }
     aw_list_each(link, &l->tasks)
@@ -121,6 +144,16 @@ static void give_up_rest(struct aw_timer *timer)
     drop_ready_tasks(l);
 }
 
+static void give_up_rest(struct aw_timer *timer)
+{
+    give_up_unless_in_use(aw_container_of(timer, aw_loop, hard_timer), true);
+}
+
+static void give_up_when_free(struct aw_timer *timer)
+{
+    give_up_unless_in_use(aw_container_of(timer, aw_loop, hard_timer), false);
+}
+
 /* ---- hard cancellation ---- */
 
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
@@ -128,7 +161,10 @@ void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
     if (++t->hard_calls > HARD_CALLS_MAX && !t->given_up)
         aw_task_give_up(t);
     t->must_cancel = true;
-    if (!w->kind->cancel)
+    struct aw_job *job = aw_job_waited_for(w);
+    if (job && job->fut.state == AW_PENDING)
+        aw_ignore(job->kind->cancel(job, t->cancel_msg));
+    else if (!w->kind->cancel)
         aw_ignore(aw_await_break(w));
     else
         aw_ignore(w->kind->cancel(w));
@@ -146,7 +182,7 @@ static void become_hard(struct aw_timer *timer)
             aw_hard_cancel(t, t->wait);
     }
     aw_cancel_queued(l);
-    give_up_later(l);
+    give_up_later(l, give_up_rest);
 }
 
 void aw_hard_begin(aw_loop *l)
