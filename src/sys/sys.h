@@ -89,9 +89,10 @@ int aw_thread_watch(void (*on_end)(void));
 uint64_t aw_process_number(void);
 
 /* Sleep while *word == expected, until the deadline (ns of the real clock; INT64_MAX: for ever): 0,
- * also without reason, or -ETIMEDOUT.  And wake all who do. */
+ * also without reason, or -ETIMEDOUT.  And wake all who do, or one. */
 int aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 void aw_futex_wake_all(_Atomic uint32_t *word);
+void aw_futex_wake_one(_Atomic uint32_t *word);
 
 /* Let another thread run. */
 void aw_thread_yield(void);
