@@ -270,10 +270,10 @@ struct aw_loop {
     size_t refs; /* 1 while open, and 1 per future, coroutine and handle */
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
+    _Atomic long owner_number;               /* that thread's, for messages; as the owner */
     unsigned fork_generation;                /* of the process that made it */
     aw_list closers;                  /* aw_closer.link: what others have to do when it closes */
     _Atomic(struct aw_ready *) inbox; /* inbox.c: handed over by other threads, newest first */
-    _Atomic bool asleep;              /* it polls, and wants to be woken by who pushes */
     _Atomic unsigned wakers;          /* pushers that may be about to wake the poll */
     size_t outside;                   /* what other threads owe it: jobs, wrapped futures */
     size_t jobs;                      /* of these, the jobs */
@@ -297,6 +297,7 @@ struct aw_loop {
     uint64_t trace; /* seeded: a hash of all steps */
     uint8_t stop;   /* AW_STOP_*: when the run is to end */
     bool one_pass;  /* return to the caller after every pass: the end of a run */
+    bool draining;  /* its tasks have been cancelled; what is submitted does not begin */
     bool closed;
     bool overflow_watched; /* during a run: overflow.c is at work in its thread */
     bool debug;
@@ -327,7 +328,6 @@ struct aw_thread {
     struct aw_errslot err;
     aw_context *context;           /* the values of code outside any task or callback */
     aw_context **context_override; /* in force during an exception handler's call, or NULL */
-    long id;                       /* for messages; 0 until asked */
 };
 extern _Thread_local struct aw_thread aw_self __attribute__((tls_model("initial-exec")));
 

@@ -1,41 +1,52 @@
 /*
  * inbox.c - what other threads hand to a loop: one push on a list, and a wake-up if it sleeps.
  *
- * The inbox is a list of ready items, newest first, to which any thread pushes with a compare and
- * swap.  The loop takes the whole list at the beginning of a pass, turns it round, and puts it at
- * the end of its ready queue.  Nothing is allocated and nothing blocks.
+ * The inbox is one word: a list of ready items, newest first, or a mark in its place.
  *
- * Waking.  A system call per push would cost more than the push, so the loop says when it sleeps:
+ *     NULL <-----> item -> item -> ...      pushing is a compare and swap; the loop takes all at
+ *      |  \                                 the beginning of a pass and turns them round
+ *      |   +-----> asleep ----> item        the loop sleeps; whoever replaces this mark wakes it
+ *      +---------> closed                   for good: pushing is refused
  *
- *     pusher                          loop
- *     P1  head = item                 L1  asleep = true
- *     P2  if asleep: asleep = false,  L2  if head: asleep = false, do not sleep
- *         wake the poll               L3  poll
+ * Nothing is allocated and nothing blocks.
  *
- * All four accesses are sequentially consistent, so they have one order in which each thread's own
- * are in place.  If P1 comes before L2, the loop sees the item.  If not, L2 comes before P1, so L1
- * comes before P2, and the pusher sees the flag.  No item is left in the inbox of a loop that
- * sleeps.  Of many pushers, one takes the flag down and makes the call; a wake-up that comes when
- * the loop is up already makes one later poll return early.
+ * Waking.  A system call per push would cost more than the push.  The loop goes to sleep by a
+ * compare and swap of NULL for the mark, which fails if an item has come; so an item is either seen
+ * by the loop before it sleeps, or its pusher has seen the mark.  Exactly one pusher replaces the
+ * mark, and makes the call; the others find its item there, and a wake-up on its way.  When the
+ * poll has returned the loop takes the mark back itself, unless somebody was faster: that wake-up,
+ * which may still be on its way, makes one later poll return early.
  *
- * What the pusher wrote before P1 is seen by whoever runs the item: the push releases, taking the
- * list acquires.
+ * Memory order.  All accesses are to this one word, so its modification order decides, and no
+ * fence between two variables is needed.  A push releases and the taking exchange acquires, so
+ * whoever runs an item sees what its pusher wrote before; pushes in between are themselves
+ * read-modify-writes and continue the release sequence.  Putting up the mark releases and replacing
+ * it acquires, so the pusher that makes the call sees the poll's record in `l->io`.
  *
- * Closing.  The loop's end puts a mark in place of the list; pushing on the mark is refused.  A
- * pusher that has seen `asleep` may still be about to wake the poll: it counts itself in `wakers`
- * before it takes the flag down, and the closing thread, which has taken the flag down itself,
- * waits for the count to be zero before it lets the poll's descriptors go.
+ * Closing.  An item may be the last thing that the loop waited for: as soon as it is in the list,
+ * the loop may run it, end, and be freed.  So a pusher does not touch the loop after its compare
+ * and swap, with one exception: the one that wakes counts itself in `wakers` before, and takes
+ * itself out as its last act.  The closing thread, having taken the list (or the loop before it,
+ * by the same acquire), sees that count and waits for it to be zero before anything goes.  A thread
+ * whose compare and swap fails has handed nothing over; that the loop stays until its call has
+ * returned is its own affair.
  */
 #include "core/core.h"
 
-static struct aw_ready closed_mark;
+static struct aw_ready asleep_mark, closed_mark;
 
-static void wake_up(aw_loop *l)
+/* The loop sleeps: hand over the item and wake it.  False, with the new head, if the mark is gone.
+ */
+static AW_NOINLINE bool push_and_wake(aw_loop *l, struct aw_ready *item, struct aw_ready **head)
 {
-    atomic_fetch_add(&l->wakers, 1);
-    if (atomic_exchange(&l->asleep, false))
+    item->link.next = NULL;
+    atomic_fetch_add_explicit(&l->wakers, 1, memory_order_relaxed);
+    bool pushed = atomic_compare_exchange_strong_explicit(
+        &l->inbox, head, item, memory_order_acq_rel, memory_order_relaxed);
+    if (pushed)
         l->io->backend->wake(l->io);
-    atomic_fetch_sub(&l->wakers, 1);
+    atomic_fetch_sub_explicit(&l->wakers, 1, memory_order_release);
+    return pushed;
 }
 
 int aw_inbox_push(aw_loop *l, struct aw_ready *item)
@@ -43,14 +54,19 @@ int aw_inbox_push(aw_loop *l, struct aw_ready *item)
     if (AW_UNLIKELY(l->fork_generation != aw_fork_generation()))
         return aw_fail(AW_EFORKED, "the loop belongs to the parent of this process");
     struct aw_ready *head = atomic_load_explicit(&l->inbox, memory_order_relaxed);
-    do {
+    for (;;) {
         if (AW_UNLIKELY(head == &closed_mark))
             return aw_fail(AW_EMISUSE, "the loop is closed");
+        if (head == &asleep_mark) {
+            if (push_and_wake(l, item, &head))
+                return 0;
+            continue;
+        }
         item->link.next = head ? &head->link : NULL;
-    } while (!atomic_compare_exchange_weak(&l->inbox, &head, item));
-    if (atomic_load(&l->asleep))
-        wake_up(l);
-    return 0;
+        if (atomic_compare_exchange_weak_explicit(&l->inbox, &head, item, memory_order_release,
+                                                  memory_order_relaxed))
+            return 0;
+    }
 }
 
 /* The items of a list that is newest first go to the end of the ready queue, oldest first. */
@@ -71,26 +87,42 @@ static void append_reversed(aw_loop *l, struct aw_ready *newest)
 
 void aw_inbox_take(aw_loop *l)
 {
-    struct aw_ready *newest = atomic_exchange(&l->inbox, NULL);
+    struct aw_ready *newest = atomic_exchange_explicit(&l->inbox, NULL, memory_order_acquire);
     if (newest)
         append_reversed(l, newest);
 }
 
 void aw_inbox_close(aw_loop *l)
 {
-    struct aw_ready *newest = atomic_exchange(&l->inbox, &closed_mark);
-    if (newest && newest != &closed_mark)
+    struct aw_ready *newest =
+        atomic_exchange_explicit(&l->inbox, &closed_mark, memory_order_acq_rel);
+    aw_assert(newest != &asleep_mark && newest != &closed_mark);
+    if (newest)
         append_reversed(l, newest);
-    atomic_store(&l->asleep, false);
-    while (atomic_load(&l->wakers))
+    while (atomic_load_explicit(&l->wakers, memory_order_acquire))
         aw_thread_yield();
+}
+
+bool aw_inbox_closed(const aw_loop *l)
+{
+    return atomic_load_explicit(&l->inbox, memory_order_relaxed) == &closed_mark;
 }
 
 bool aw_inbox_may_sleep(aw_loop *l)
 {
-    atomic_store(&l->asleep, true);
-    if (!atomic_load(&l->inbox) && !atomic_load(&l->attention))
+    struct aw_ready *none = NULL;
+    if (!atomic_compare_exchange_strong_explicit(&l->inbox, &none, &asleep_mark,
+                                                 memory_order_release, memory_order_relaxed))
+        return false;
+    if (!atomic_load(&l->attention))
         return true;
-    atomic_store(&l->asleep, false);
+    aw_inbox_awake(l);
     return false;
+}
+
+void aw_inbox_awake(aw_loop *l)
+{
+    struct aw_ready *mark = &asleep_mark;
+    atomic_compare_exchange_strong_explicit(&l->inbox, &mark, NULL, memory_order_relaxed,
+                                            memory_order_relaxed);
 }

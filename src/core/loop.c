@@ -180,11 +180,11 @@ static int open_backend(aw_loop *l)
 static int take_ownership(aw_loop *l)
 {
     const struct aw_thread *nobody = NULL;
-    aw_self.id = aw_thread_id();
-    if (atomic_compare_exchange_strong_explicit(&l->owner, &nobody, &aw_self, memory_order_acquire,
-                                                memory_order_relaxed))
-        return 0;
-    return aw_fail(AW_ETHREAD, "the loop runs in another thread");
+    if (!atomic_compare_exchange_strong_explicit(&l->owner, &nobody, &aw_self, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return aw_fail(AW_ETHREAD, "the loop runs in another thread");
+    atomic_store_explicit(&l->owner_number, aw_thread_id(), memory_order_relaxed);
+    return 0;
 }
 
 static void give_up_ownership(aw_loop *l)
@@ -246,7 +246,7 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
         timeout = 0;
     int err = l->io->backend->poll(l->io, timeout, &completed);
     if (timeout)
-        atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
+        aw_inbox_awake(l);
     if (err < 0 && err != -EINTR)
         return aw_fail(err, "the loop could not poll the kernel");
     if (l->seeded)
@@ -263,7 +263,8 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
 static bool nobody_outside(aw_loop *l)
 {
     bool by_signal = l->signals_taken && !aw_list_empty(&l->stop_waiters);
-    return l->detect_deadlock && !l->exposed && !l->outside && !by_signal && !atomic_load(&l->attention);
+    return l->detect_deadlock && !l->exposed && !l->outside && !by_signal &&
+           !atomic_load(&l->attention);
 }
 
 /* Wait until there is something to do. */
@@ -342,7 +343,7 @@ bool aw_loop_is_running(aw_loop *l)
 
 bool aw_loop_is_closed(aw_loop *l)
 {
-    return l && l->closed;
+    return l && aw_inbox_closed(l);
 }
 
 aw_loop *aw_running_loop(void)

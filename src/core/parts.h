@@ -137,6 +137,7 @@ void aw_future_drop_watches(aw_future *f);
 
 /* ---- task.c ---- */
 
+#define AW_TASK_STACK ((size_t)64 << 10) /* by default */
 /* What aw_create_task() does after its checks; `l` may be used by this thread. */
 struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts);
 /* As aw_create_task(), through the loop's task factory. */
@@ -293,8 +294,11 @@ int aw_inbox_push(aw_loop *l, struct aw_ready *item);
 void aw_inbox_take(aw_loop *l);
 /* The same, and nothing more can be handed over. */
 void aw_inbox_close(aw_loop *l);
-/* The loop is about to wait in its poll: false if something has come meanwhile. */
+/* Has that been done?  From any thread. */
+bool aw_inbox_closed(const aw_loop *l);
+/* The loop is about to wait in its poll: false if something has come meanwhile.  And it is back. */
 bool aw_inbox_may_sleep(aw_loop *l);
+void aw_inbox_awake(aw_loop *l);
 
 static inline bool aw_inbox_filled(const aw_loop *l)
 {
@@ -339,10 +343,18 @@ void aw_report_done_callback(aw_future *f, const void *cb, int error);
 void aw_report_slow_step(struct aw_tcb *t, int64_t ns);
 void aw_report_slow_callback(aw_handle *h, int64_t ns);
 void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns);
-/* A failure that has no loop: a callback in a foreign thread. */
-void aw_report_outside(const void *cb, const char *message, int error);
-/* A coroutine that a thread handed over could not be made a task. */
-void aw_report_not_begun(aw_loop *l, const aw_task_opts *opts, int error, struct aw_text *detail);
+/* A callback of which only the address is known has failed; or blocked its loop.  NULL: it ran in a
+ * foreign thread. */
+void aw_report_bare_callback(aw_loop *l, const void *cb, const char *message, int error);
+void aw_report_slow_bare_callback(aw_loop *l, const void *cb, int64_t ns);
+static inline void aw_report_outside(const void *cb, const char *message, int error)
+{
+    aw_report_bare_callback(NULL, cb, message, error);
+}
+/* What a thread handed over: it could not be made a task, or has failed without anybody looking
+ * (in whatever thread: NULL). */
+void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *message,
+                         const aw_task_opts *opts, int error, struct aw_text *detail);
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);

@@ -416,29 +416,56 @@ void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns)
     deliver(&r, &b, aw_context_here());
 }
 
-void aw_report_outside(const void *cb, const char *message, int error)
+static void begin_bare(aw_buf *b, char *text, size_t size, const char *message, const void *cb)
 {
-    char text[TEXT_SIZE], where[256];
-    aw_buf b;
+    char where[256];
     aw_code_address(cb, where, sizeof where);
-    begin(&b, text, sizeof text, message);
-    aw_buf_printf(&b, "  callback: %s\n", where);
-    add_error(&b, error, NULL);
-    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED, .message = message, .error = error};
-    deliver(&r, &b, NULL);
+    begin(b, text, size, message);
+    aw_buf_printf(b, "  callback: %s\n", where);
 }
 
-void aw_report_not_begun(aw_loop *l, const aw_task_opts *opts, int error, struct aw_text *detail)
+void aw_report_bare_callback(aw_loop *l, const void *cb, const char *message, int error)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    const char *message = "a submitted coroutine could not be begun";
-    begin(&b, text, sizeof text, message);
-    aw_buf_printf(&b, "  coroutine: %s\n  submitted: ", opts->fn_name ? opts->fn_name : "?");
-    add_place(&b, opts->file, opts->line);
-    aw_buf_add(&b, "\n");
+    struct aw_text *detail = aw_errslot_share(aw_errslot_current(), error);
+    begin_bare(&b, text, sizeof text, message, cb);
     add_error(&b, error, detail ? detail->s : NULL);
-    aw_report r = {.kind = AW_REPORT_NEVER_RAN,
+    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
+                   .message = message,
+                   .error = error,
+                   .detail = detail ? detail->s : NULL,
+                   .loop = l};
+    deliver(&r, &b, aw_context_here());
+    aw_text_unref(detail);
+}
+
+void aw_report_slow_bare_callback(aw_loop *l, const void *cb, int64_t ns)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    aw_report r = {.kind = AW_REPORT_SLOW,
+                   .message = "a callback blocked the loop",
+                   .duration = (double)ns / 1e9,
+                   .loop = l};
+    begin_bare(&b, text, sizeof text, r.message, cb);
+    add_duration(&b, ns);
+    deliver(&r, &b, aw_context_here());
+}
+
+void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *message,
+                         const aw_task_opts *opts, int error, struct aw_text *detail)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    begin(&b, text, sizeof text, message);
+    if (opts->fn_name) {
+        aw_buf_printf(&b, "  coroutine: %s\n  submitted: ", opts->fn_name);
+        add_place(&b, opts->file, opts->line);
+        aw_buf_add(&b, "\n");
+    }
+    add_error(&b, error, detail ? detail->s : NULL);
+    aw_report r = {.kind = kind,
                    .message = message,
                    .error = error,
                    .detail = detail ? detail->s : NULL,

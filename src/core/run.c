@@ -97,7 +97,7 @@ void aw_loop_drain(aw_loop *l, bool told)
     int err = 0;
     if (l->n_tasks == l->n_given_up)
         return;
-    l->one_pass = true;
+    l->one_pass = l->draining = true;
     aw_hard_begin(l);
     while (l->n_tasks > l->n_given_up && err >= 0) {
         if (l->next_id != last)
@@ -105,7 +105,7 @@ void aw_loop_drain(aw_loop *l, bool told)
         err = aw_loop_passes(l);
     }
     aw_hard_end(l);
-    l->one_pass = false;
+    l->one_pass = l->draining = false;
 }
 
 /* ---- aw_run ---- */

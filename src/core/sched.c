@@ -27,11 +27,6 @@ int aw_no_loop(void)
     return aw_fail(AW_EMISUSE, "no loop is running in this thread");
 }
 
-static long thread_number(const struct aw_thread *t)
-{
-    return t ? t->id : 0;
-}
-
 int aw_loop_check_slow(const aw_loop *l)
 {
     if (l->fork_generation != aw_fork_generation())
@@ -41,7 +36,7 @@ int aw_loop_check_slow(const aw_loop *l)
         return 0;
     char text[96];
     snprintf(text, sizeof text, "the loop runs in thread %ld, the call came from thread %ld",
-             thread_number(owner), aw_thread_id());
+             atomic_load_explicit(&l->owner_number, memory_order_relaxed), aw_thread_id());
     struct aw_text *msg = aw_text_new(text);
     aw_fail_text(AW_ETHREAD, msg);
     aw_text_unref(msg);

@@ -16,8 +16,6 @@
 
 #include "core/core.h"
 
-#define STACK_DEFAULT ((size_t)64 << 10)
-
 /* ---- ending ---- */
 
 static void release_arg(struct aw_tcb *t)
@@ -164,7 +162,7 @@ static void init_tcb(struct aw_tcb *t, aw_loop *l, aw_fn *fn, const aw_task_opts
 
 struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
-    size_t size = opts->stack_size ? opts->stack_size : STACK_DEFAULT;
+    size_t size = opts->stack_size ? opts->stack_size : AW_TASK_STACK;
     struct aw_tcb *t = NULL;
     int err = check_opts(l, fn, opts, size);
     if (err < 0 || (err = take_stack(l, size, &t)) < 0)
@@ -200,10 +198,13 @@ aw_task *aw_create_task_default(aw_fn *fn, const aw_task_opts *opts)
     if (!t)
         return NULL;
     t->fut.refs = 2; /* the creator's handle, and the loop's until the coroutine has ended */
-    if (opts->eager && l == aw_self.loop)
+    if (opts->eager && l == aw_self.loop) {
         aw_sched_eager(l, t);
-    else
-        aw_ready_push(l, &t->ready);
+        return &t->fut;
+    }
+    if (AW_UNLIKELY(aw_inbox_filled(l)))
+        aw_inbox_take(l); /* what was handed over before comes first */
+    aw_ready_push(l, &t->ready);
     return &t->fut;
 }
 
