@@ -31,19 +31,18 @@ typedef struct aw_loop_thread aw_loop_thread; /* a thread that runs a loop */
 
 /* A callback's own node, for the call that must not allocate.  Private; zero at first. */
 typedef struct aw_inbox_node {
-    struct aw_inbox_node *next;
-    void (*run)(struct aw_inbox_node *node, aw_loop *loop);
-    aw_callback *cb;
-    void *arg;
+    void *private_[5];
 } aw_inbox_node;
 
 /* Call cb(arg) on the loop, soon, from any thread; wakes the loop if it sleeps.  Calls of one
- * thread run in the order they were made, and before what is scheduled on the loop afterwards.  0;
- * -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFORKED.  Never blocks. */
+ * thread run in the order they were made, and before what is scheduled on the loop afterwards.  It
+ * is not called if the loop is closed before.  A negative return goes to the loop's exception
+ * handler.  0; -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFORKED.  Never
+ * blocks. */
 AW_API int aw_call_soon_threadsafe(aw_loop *loop, aw_callback *cb, void *arg);
 
-/* The same with a node of the caller's, which must stay until cb has been called and must not be in
- * use; never fails for want of memory. */
+/* The same with a node of the caller's, which must not be in use, and must stay until cb is called
+ * (which may use it again) or the loop has been closed; never fails for want of memory. */
 AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_callback *cb,
                                         void *arg);
 
@@ -53,10 +52,16 @@ AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_c
  * coroutine on the loop.
  *
  * Returns a handle at once; NULL with aw_errno(): -EINVAL, -ENOMEM, AW_EMISUSE once the loop is
- * closed (the argument is then still the caller's), AW_EFORKED.  With .copy the argument is copied
- * before the call returns; without, it must stay until the coroutine has ended: wait for that with
- * aw_cfuture_join(), or use .release.  If the loop closes before the coroutine could begin, the
- * future ends cancelled and .release is called.  Never blocks. */
+ * closed, AW_EFORKED: the argument is then still the caller's, and .release is not called.  With
+ * .copy the argument is copied before the call returns; without, it must stay until the coroutine
+ * has ended: wait for that with aw_cfuture_join(), or use .release.  If the loop closes, or its run
+ * comes to its end, before the coroutine could begin, the future ends cancelled; if it could not be
+ * begun the future has that error, and the loop's exception handler too.  .release is called in the
+ * loop's thread, or the one that closes it, on every one of these ways.  Never blocks.
+ *
+ * The coroutine's failure is reported if nobody looks at it: the future's last handle was given up
+ * without its result having been asked for.  A coroutine that fails after its future was cancelled
+ * is reported like any task. */
 #define aw_submit(loop, fn, ...) aw_submit_((loop), (fn), AW_TASK_OPTS_(fn, .arg = __VA_ARGS__))
 AW_API aw_cfuture *aw_submit_(aw_loop *loop, aw_fn *fn, const aw_task_opts *opts);
 
@@ -69,10 +74,10 @@ AW_API aw_cfuture *aw_submit_(aw_loop *loop, aw_fn *fn, const aw_task_opts *opts
 AW_API aw_cfuture *aw_submit_ready_(aw_loop *loop, aw_fn *fn, const aw_task_opts *opts);
 
 /* Inside a submitted coroutine: "I am ready", with a value for whoever submitted it.  0; AW_EMISUSE
- * outside one, and the second time. */
+ * outside one, and the second time.  Does not suspend. */
 AW_API int aw_announce(void *value);
 
-/* What was announced; NULL if nothing was. */
+/* What was announced; NULL if nothing was, or not yet. */
 AW_API void *aw_cfuture_announced(aw_cfuture *f);
 
 /* ---- concurrent futures ---- */
@@ -84,8 +89,9 @@ AW_API int aw_cfuture_result(aw_cfuture *f, double timeout) AW_MUST_USE;
 
 /* Wait until the coroutine behind `f` has ended, so that nothing of the caller's is used any more,
  * then give `f` up: returns its result or error.  When the time is over the coroutine is cancelled,
- * and still waited for: the call never returns while it runs.  -EDEADLK as above (`f` is not given
- * up then).  For a future that has no coroutine: the same as the result. */
+ * and still waited for: the call never returns while it runs; -ETIMEDOUT then, unless it came to a
+ * result first.  -EDEADLK, AW_EFORKED, -EINVAL as above, and `f` is not given up.  For a future
+ * that has no coroutine: the same as the result. */
 AW_API int aw_cfuture_join(aw_cfuture *f, double timeout) AW_MUST_USE;
 
 /* The value that came with the result; NULL without one. */
@@ -100,35 +106,44 @@ AW_API bool aw_cfuture_cancelled(aw_cfuture *f);
  * a job that is running; true also when it was cancelled before. */
 AW_API bool aw_cfuture_cancel(aw_cfuture *f);
 
+/* What is called when one is done.  A negative return is reported. */
 typedef int aw_cfuture_callback(aw_cfuture *f, void *arg);
 
 /* Call cb(f, arg) when `f` is done: inside the call that completes it, in that thread (a submitted
- * coroutine: on its loop), in order of registration; at once if it is done already.  0, -ENOMEM,
- * -EINVAL.  A negative return is reported. */
+ * coroutine: on its loop, in a later pass), in order of registration; inside this call if it is
+ * done already and those before have begun to be called.  Not called if the last handle is given
+ * up before it is done.  0, -ENOMEM, -EINVAL. */
 AW_API int aw_cfuture_add_done_callback(aw_cfuture *f, aw_cfuture_callback *cb, void *arg);
 
-/* When aw_cfuture_wait() returns: enum aw_wait_when of await/compose.h.  Returns how many of the n
- * are done; running out of time is no error.  -EINVAL for n == 0 or a NULL; -ENOMEM.  Blocks. */
+/* Wait until enough of n futures are done: `when` is one of enum aw_wait_when of await/compose.h.
+ * Returns how many are; running out of time is no error.  A timeout <= 0 only looks.  -EINVAL for
+ * n == 0, a NULL or NaN; -ENOMEM; -EDEADLK and AW_EFORKED as above.  Blocks the thread. */
 AW_API int aw_cfuture_wait(aw_cfuture *const *fs, size_t n, int when, double timeout) AW_MUST_USE;
 
-/* The next of `fs` that is done, each once: its index; n when all were handed out; -ETIMEDOUT.
- * `seen` is n bytes of the caller's, zero at first.  Blocks. */
+/* The next of `fs` that is done, each once: its index; n when all were handed out; -ETIMEDOUT, with
+ * aw_errmsg() saying how many of how many are unfinished; other errors as above.  `seen` is n bytes
+ * of the caller's, zero at first.  Blocks the thread. */
 AW_API int aw_cfuture_next_completed(aw_cfuture *const *fs, size_t n, unsigned char *seen,
                                      double timeout) AW_MUST_USE;
 
+/* Another reference; returns `f`.  And one less: the last one frees it, and reports a failure that
+ * nobody has looked at.  NULL is allowed in both. */
 AW_API aw_cfuture *aw_cfuture_ref(aw_cfuture *f);
 AW_API void aw_cfuture_unref(aw_cfuture *f);
 
 /* For one's own producers.  A new one is pending; each setter returns 0, or AW_ESTATE when it is
- * done (set_running: when it is not pending).  NULL with aw_errno() -ENOMEM. */
+ * done (set_running: when it is not pending); AW_EMISUSE for one that has work of its own behind
+ * it; -EINVAL for NULL, a negative result or a code >= 0.  The waiter may give up its handle as
+ * soon as it is done, even the only one.  NULL with aw_errno() -ENOMEM. */
 AW_API aw_cfuture *aw_cfuture_new(void);
 AW_API int aw_cfuture_set_running(aw_cfuture *f);
 AW_API int aw_cfuture_set_result(aw_cfuture *f, int result, void *value);
 AW_API int aw_cfuture_set_error(aw_cfuture *f, int code, const char *msg);
 
-/* Await another thread's future: a future of the running loop that follows `f`.  Cancelling it
- * cancels `f`, where that can be cancelled.  Holds a reference.  NULL with aw_errno(): -ENOMEM,
- * -EINVAL, AW_EMISUSE outside a loop. */
+/* Await another thread's future: a future of the running loop that follows `f`, with its value and
+ * its error's detail.  Cancelling it cancels `f` in the loop's next pass, where that can be
+ * cancelled.  Holds a reference.  NULL with aw_errno(): -ENOMEM, -EINVAL, AW_EMISUSE outside a
+ * loop. */
 #define aw_wrap_future(f)                                                                          \
     aw_wrap_future_((f), &(aw_future_opts){.file = __FILE__, .line = __LINE__})
 AW_API aw_future *aw_wrap_future_(aw_cfuture *f, const aw_future_opts *opts);
@@ -150,8 +165,15 @@ typedef struct aw_loop_thread_opts {
 } aw_loop_thread_opts;
 
 /* aw_loop_thread *aw_loop_thread_start(...options): start a thread with a loop.  The loop runs when
- * this returns.  NULL with aw_errno(): -ENOMEM, -EAGAIN, -EINVAL (a processor that does not exist),
- * the errors of opening a loop. */
+ * this returns.  NULL with aw_errno(): -ENOMEM, -EAGAIN, -EINVAL (a processor or a stack that the
+ * system refuses, a NaN), the errors of opening a loop.
+ *
+ * Signals are blocked in the thread, but for those of faults: they go to the program's own threads.
+ * A child process made there inherits that.
+ *
+ * At exit() a thread that was not stopped has `.exit_timeout` seconds to finish its tasks; what is
+ * left is cancelled and reported, and what does not end even then is named, with its stack.  The
+ * tasks of a daemon are abandoned, with a line that says so. */
 #define aw_loop_thread_start(...)                                                                  \
     aw_loop_thread_start_(&(aw_loop_thread_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
 AW_API aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts);
@@ -165,15 +187,21 @@ typedef struct aw_loop_thread_stop_opts {
 } aw_loop_thread_stop_opts;
 
 /* int aw_loop_thread_stop(aw_loop_thread *lt, .timeout = seconds): cancel what runs on the loop,
- * wait for it, close the loop, end the thread, and free it all.  0; -ETIMEDOUT when tasks would not
- * stop within the time: each is reported, and the thread is left to itself; -EDEADLK on its own
- * thread; 0 for NULL.  Blocks the thread. */
+ * wait for it, close the loop, end the thread, and free it all.  A task that goes on after a third
+ * of the time has every suspending call fail, and is given up after the second: it is reported with
+ * its stack.
+ *
+ * 0; -ETIMEDOUT when tasks would not stop (the thread has ended), or a task or callback blocks the
+ * loop (that is reported, and the thread left to itself).  -EDEADLK on its own thread, AW_EFORKED,
+ * -EINVAL for NaN, AW_EMISUSE while the end of the process is stopping it: then `lt` is as it was.
+ * 0 for NULL.  Blocks the thread. */
 #define aw_loop_thread_stop(...)                                                                   \
     aw_loop_thread_stop_(&(aw_loop_thread_stop_opts){.lt = __VA_ARGS__})
 AW_API int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts);
 
 /* The loop thread of the process, for libraries: started by the first call, a reference for each.
- * The last release stops it.  NULL as from start. */
+ * NULL as from start.  The last release stops it and returns what that does; AW_EMISUSE for one too
+ * many.  The child of a fork has one of its own. */
 AW_API aw_loop_thread *aw_loop_thread_shared(void);
 AW_API int aw_loop_thread_shared_release(void);
 

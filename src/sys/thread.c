@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "sys/thread.h"
 
@@ -47,18 +47,31 @@ static int set_up(pthread_attr_t *attr, size_t stack_size, int cpu)
     return err;
 }
 
+/* All but those of faults: a fault in a thread that blocks its signal ends the process without the
+ * handler that would explain it. */
+static void block_signals(sigset_t *before)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&set, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
 int aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,
                        void (*fn)(void *arg), void *arg)
 {
     struct orders o = {.fn = fn, .arg = arg};
     pthread_attr_t attr;
     pthread_t handle;
-    sigset_t all, before;
-    strncpy(o.name, name ? name : "", sizeof o.name - 1);
-    pthread_attr_init(&attr);
-    int err = set_up(&attr, stack_size, cpu);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    snprintf(o.name, sizeof o.name, "%s", name ? name : "");
+    int err = pthread_attr_init(&attr);
+    if (err)
+        return -err;
+    err = set_up(&attr, stack_size, cpu);
+    block_signals(&before);
     if (!err)
         err = pthread_create(&handle, &attr, run, &o);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

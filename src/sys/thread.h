@@ -11,7 +11,8 @@ struct aw_os_thread {
     uint64_t handle; /* private */
 };
 
-/* Start fn(arg) in a thread with all signals blocked, so that they go to the program's own threads.
+/* Start fn(arg) in a thread with all signals blocked but those of faults, so that they go to the
+ * program's own threads.
  * stack_size 0 is the system's default; cpu < 0 is any processor; the name is cut to 15 characters,
  * NULL leaves it.  0, -EAGAIN, -EINVAL. */
 int aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,

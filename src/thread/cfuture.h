@@ -3,13 +3,23 @@
  *
  * One word holds the state and says whether threads sleep on it.  Completing is claimed by a
  * compare and swap from pending or running to COMPLETING, so of several that try, one writes the
- * outcome; the store of the final state releases it to everybody who reads that state (acquire).
+ * outcome; the exchange that brings the final state releases it to everybody who reads that state
+ * (acquire).  COMPLETING lasts for three stores and runs nobody's code; who cannot decide before it
+ * is over yields until then, so that a refused attempt always finds the future done.
  *
  *     PENDING --> RUNNING --> COMPLETING --> FINISHED | FAILED | CANCELLED
  *         \_____________________/
  *
- * Callbacks are a list, newest first, that is replaced by a mark when they are taken to be run; who
- * finds the mark runs its callback itself.  So each runs once, whoever is faster.
+ * Callbacks are a list, newest first, in one word with two marks:
+ *
+ *     NULL <--> list <--> busy          somebody takes one callback back: the others wait for that
+ *       \         |
+ *        +--------+-----> taken         by who completes, to be run; for good
+ *
+ * Adding one is a compare and swap; who finds `taken` runs its callback itself.  So each callback
+ * is run once, or taken back, whoever is faster.  The record is let go by whoever got it: run()
+ * takes it over, a successful aw_cfuture_unwatch() gives it back to the caller, and where the
+ * future goes without ever having been done, drop() is told.
  */
 #ifndef AW_CFUTURE_H
 #define AW_CFUTURE_H
@@ -33,6 +43,7 @@ enum aw_cfuture_state {
 struct aw_cf_callback {
     struct aw_cf_callback *next;
     void (*run)(struct aw_cf_callback *callback, aw_cfuture *f);
+    void (*drop)(struct aw_cf_callback *callback); /* the future goes undone; may be NULL */
 };
 
 /* What is special about the producer; entries may be NULL. */
@@ -40,13 +51,30 @@ struct aw_cfuture_kind {
     void (*cancelled)(aw_cfuture *f); /* it was cancelled by a user: tell the producer */
     void (*free)(aw_cfuture *f);      /* the last reference has gone: free the memory */
     bool has_work;                    /* `ended` is set, and matters to aw_cfuture_join() */
+    void (*lost)(aw_cfuture *f);      /* the last reference has gone, it has failed, and nobody has
+                                         looked: report that */
 };
+
+/* Shut at first, then open for ever: what threads sleep on.  Opening releases what was written
+ * before, finding it open acquires; nobody is woken where nobody sleeps. */
+struct aw_latch {
+    _Atomic uint32_t word;
+};
+enum { AW_LATCH_SHUT, AW_LATCH_OPEN, AW_LATCH_WAITERS /* shut, and threads sleep */ };
+static inline bool aw_latch_is_open(struct aw_latch *latch)
+{
+    return atomic_load_explicit(&latch->word, memory_order_acquire) == AW_LATCH_OPEN;
+}
+void aw_latch_open(struct aw_latch *latch);
+/* False: the deadline came first. */
+bool aw_latch_wait(struct aw_latch *latch, int64_t deadline);
 
 struct aw_cfuture {
     const struct aw_cfuture_kind *kind;
     _Atomic uint32_t refs;
     _Atomic uint32_t state; /* AW_CF_*, and what threads sleep on */
-    _Atomic uint32_t ended; /* 1: the work behind it is over; what join() sleeps on */
+    struct aw_latch ended;  /* the work behind it is over, and it is done: what join() waits for */
+    _Atomic bool looked;    /* somebody has seen the outcome */
     int result;             /* these three: valid when done */
     void *value;
     struct aw_text *detail;
@@ -59,6 +87,12 @@ void aw_cfuture_init(aw_cfuture *f, const struct aw_cfuture_kind *kind, aw_loop 
 static inline uint32_t aw_cf_state(aw_cfuture *f)
 {
     return atomic_load_explicit(&f->state, memory_order_acquire) & AW_CF_STATE;
+}
+
+/* Whoever reads a done future's outcome says so. */
+static inline void aw_cf_look(aw_cfuture *f)
+{
+    atomic_store_explicit(&f->looked, true, memory_order_relaxed);
 }
 
 /* Complete it, wake the threads, and run its callbacks here.  Takes over `detail`.  False: it was
@@ -75,10 +109,27 @@ void aw_cfuture_run_callbacks(aw_cfuture *f);
 /* True: there are no callbacks, and who adds one from now on runs it itself; nothing is owed. */
 bool aw_cfuture_seal(aw_cfuture *f);
 
-/* The work behind it is over: who joins may go on. */
-void aw_cfuture_end(aw_cfuture *f);
+/* The work behind it is over, and it is done: who joins may go on. */
+static inline void aw_cfuture_end(aw_cfuture *f)
+{
+    aw_latch_open(&f->ended);
+}
+
+/* As aw_cfuture_set_running(), for a producer inside the library: true if it was pending. */
+bool aw_cfuture_begin(aw_cfuture *f);
 
 /* Add a callback; runs it at once when the future is done. */
 void aw_cfuture_watch(aw_cfuture *f, struct aw_cf_callback *callback);
+
+/* Take it back.  False: it has been run, is running, or will be run at once. */
+bool aw_cfuture_unwatch(aw_cfuture *f, struct aw_cf_callback *callback);
+
+/* ---- what waiting needs ---- */
+
+/* `seconds` from now on the real clock; none for a number <= 0, INT64_MAX for INFINITY. */
+int64_t aw_cf_deadline_in(double seconds);
+
+/* Would waiting for it here wait for this very thread? -EDEADLK; or for nobody: AW_EFORKED. */
+int aw_cf_refuse_own_loop(const aw_cfuture *f);
 
 #endif

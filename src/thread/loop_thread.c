@@ -6,28 +6,39 @@
  *
  * Stopping hands the loop an item that ends its passes; the thread then cancels what is left, waits
  * for it within the time, closes the loop and says that it is done.  `phase` only grows, is written
- * by the thread (but for the last step), and is what others sleep on:
+ * by the thread, and is what others sleep on; storing it releases what the thread has written, and
+ * who reads it acquires that:
  *
  *     STARTING --> RUNNING --> ENDED        (or STARTING --> FAILED)
  *
- * The end of the process stops every loop thread that nobody has stopped: first it lets the work
- * finish by itself, for `.exit_timeout` seconds; then it cancels; then it names what is left.
+ * How to stop is written before that item is handed over, and read by the thread when it came: a
+ * loop that ends by itself, because a coroutine stopped it, does not look at it.
+ *
+ * The end of the process stops every loop thread that nobody has stopped: it lets the work finish
+ * by itself, for `.exit_timeout` seconds; then it cancels; then it names what is left.  The record
+ * stays, for a stop that comes later from another exit handler.  Who stops a thread is decided by
+ * `fate`, under the process lock.  A child made by fork has none of its parent's threads, and
+ * leaves their records alone.
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "await/thread.h"
 #include "core/core.h"
 #include "sys/thread.h"
+#include "thread/cfuture.h"
+#include "thread/ending.h"
 
 #define STOP_TIMEOUT 5.0
+#define SLACK 0.25 /* seconds that the thread may take beyond its own limits */
 
 enum phase { STARTING, RUNNING, ENDED, FAILED };
+enum fate { NOT_STOPPED, BEING_STOPPED, STOPPED /* by the end of the process */ };
 
 struct aw_loop_thread {
-    aw_list link; /* on the list of all, under the process lock */
+    struct aw_ending ending;
+    enum fate fate; /* who stops it; under the process lock */
+    aw_list link;   /* the same: once the end of the process has come to it, on `seen_off` */
     struct aw_os_thread thread;
     aw_loop *loop; /* written before RUNNING */
     aw_loop_thread_opts opts;
@@ -38,20 +49,16 @@ struct aw_loop_thread {
     _Atomic bool stopping;
     bool let_finish; /* with `stop`: wait for the tasks before cancelling them */
     double timeout;  /* with `stop`: seconds until what is left is given up */
+    bool told;       /* the loop's: `stop` has come */
     int error;       /* why it FAILED */
     size_t left;     /* tasks that would not stop; valid when ENDED */
 };
 
-/* Guarded by the process lock. */
-static aw_list all_threads = {&all_threads, &all_threads};
-static struct {
-    aw_loop_thread *lt;
-    unsigned refs;
-} shared;
+static aw_list seen_off = {&seen_off, &seen_off}; /* under the process lock */
 
 static void drop(aw_loop_thread *lt)
 {
-    if (atomic_fetch_sub(&lt->refs, 1) > 1)
+    if (atomic_fetch_sub_explicit(&lt->refs, 1, memory_order_acq_rel) > 1)
         return;
     aw_loop_free(lt->loop);
     aw_mem_free(lt);
@@ -59,18 +66,21 @@ static void drop(aw_loop_thread *lt)
 
 static void enter_phase(aw_loop_thread *lt, enum phase phase)
 {
-    atomic_store(&lt->phase, phase);
+    atomic_store_explicit(&lt->phase, phase, memory_order_release);
     aw_futex_wake_all(&lt->phase);
 }
 
 /* Sleep until the phase has left `phase`: the new one, or -ETIMEDOUT. */
 static int leave_phase(aw_loop_thread *lt, enum phase phase, int64_t deadline)
 {
-    uint32_t now;
-    while ((now = atomic_load(&lt->phase)) == phase)
-        if (aw_futex_wait(&lt->phase, phase, deadline) == -ETIMEDOUT)
-            return atomic_load(&lt->phase) == phase ? -ETIMEDOUT : 0;
-    return (int)now;
+    for (bool late = false;;) {
+        uint32_t now = atomic_load_explicit(&lt->phase, memory_order_acquire);
+        if (now != phase)
+            return (int)now;
+        if (late)
+            return -ETIMEDOUT;
+        late = aw_futex_wait(&lt->phase, phase, deadline) == -ETIMEDOUT;
+    }
 }
 
 /* ---- the thread ---- */
@@ -88,12 +98,8 @@ static void say_running(struct aw_ready *item)
 static void stop_passes(struct aw_ready *item)
 {
     aw_loop_thread *lt = aw_container_of(item, struct aw_loop_thread, stop);
+    lt->told = true;
     lt->loop->stop = AW_STOP_THIS_PASS;
-}
-
-static bool time_over(const aw_loop *l, int64_t deadline)
-{
-    return l->n_tasks == 0 || aw_clock_real() >= deadline;
 }
 
 static void only_wake(struct aw_timer *timer)
@@ -108,7 +114,7 @@ static void let_finish(aw_loop *l, double seconds)
     struct aw_timer alarm = {.fire = only_wake};
     aw_timer_set(&l->timers, &alarm, deadline);
     l->one_pass = true;
-    while (!time_over(l, deadline))
+    while (aw_loop_task_count(l) > 0 && aw_clock_now(&l->clock) < deadline)
         if (aw_loop_passes(l) < 0)
             break;
     l->one_pass = false;
@@ -135,11 +141,13 @@ static void run_loop(aw_loop_thread *lt)
     struct hello hello = {.ready = {.run = say_running}, .lt = lt};
     aw_ready_push(l, &hello.ready);
     aw_ignore(aw_loop_passes(l));
-    if (lt->let_finish)
+    bool at_exit = lt->told && lt->let_finish;
+    double timeout = lt->told ? lt->timeout : STOP_TIMEOUT;
+    if (at_exit)
         let_finish(l, lt->opts.exit_timeout);
-    l->hard_after = lt->timeout / 3 > 0 ? lt->timeout / 3 : 1e-9;
-    aw_loop_drain(l, false);
-    lt->left = l->n_tasks;
+    l->hard_after = timeout / 3 > 0 ? timeout / 3 : 1e-9;
+    aw_loop_drain(l, lt->told && !at_exit); /* cancelling was asked for: nothing to report */
+    lt->left = aw_loop_task_count(l);
     aw_loop_leave(l);
     aw_ignore(aw_loop_close(l));
 }
@@ -159,28 +167,8 @@ static void thread_main(void *arg)
 
 /* ---- starting ---- */
 
-static void exit_handler(void);
-static void watch_exit(void)
-{
-    static bool watched; /* under the process lock */
-    if (!watched)
-        watched = atexit(exit_handler) == 0;
-}
-
-static void enlist(aw_loop_thread *lt)
-{
-    aw_process_lock();
-    watch_exit();
-    aw_list_push_back(&all_threads, &lt->link);
-    aw_process_unlock();
-}
-
-static void delist(aw_loop_thread *lt)
-{
-    aw_process_lock();
-    aw_list_remove(&lt->link);
-    aw_process_unlock();
-}
+static void begin_exit(struct aw_ending *e);
+static void see_off(struct aw_ending *e);
 
 static aw_loop_thread *new_thread(const aw_loop_thread_opts *opts)
 {
@@ -188,9 +176,11 @@ static aw_loop_thread *new_thread(const aw_loop_thread_opts *opts)
     if (!lt)
         return aw_fail_null(-ENOMEM, NULL);
     aw_list_init(&lt->link);
+    aw_list_init(&lt->ending.link);
+    lt->ending.hold = begin_exit;
+    lt->ending.end = see_off;
     lt->opts = *opts;
     lt->opts.exit_timeout = opts->exit_timeout ? opts->exit_timeout : STOP_TIMEOUT;
-    lt->timeout = STOP_TIMEOUT;
     lt->stop.run = stop_passes;
     snprintf(lt->name, sizeof lt->name, "%s", opts->name ? opts->name : "await-loop");
     atomic_init(&lt->refs, 2);
@@ -217,7 +207,7 @@ aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts)
         drop(lt);
         return aw_fail_null(err, "the thread's loop could not be opened");
     }
-    enlist(lt);
+    aw_ending_add(&lt->ending, AW_ENDING_LOOPS);
     return lt;
 }
 
@@ -248,21 +238,30 @@ static void report_late(const aw_loop_thread *lt, double timeout)
     aw_stderr_write(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-/* Wait for the thread's end and free it; -ETIMEDOUT leaves it to itself. */
-static int finish(aw_loop_thread *lt, double timeout, double slack)
+/* Wait for the thread's end: 0, or -ETIMEDOUT, which leaves it to itself. */
+static int await_end(aw_loop_thread *lt, double timeout)
 {
-    int64_t now = aw_clock_real(), wait = aw_ns_from_seconds(timeout + slack);
-    int64_t deadline = wait > INT64_MAX - now ? INT64_MAX : now + wait;
-    if (leave_phase(lt, RUNNING, deadline) == -ETIMEDOUT) {
+    if (leave_phase(lt, RUNNING, aw_cf_deadline_in(timeout + SLACK)) < 0) {
         report_late(lt, timeout);
         aw_os_thread_detach(&lt->thread);
-        drop(lt);
-        return aw_fail(-ETIMEDOUT, "a task or callback blocks the loop");
+        return -ETIMEDOUT;
     }
     aw_os_thread_join(&lt->thread);
-    size_t left = lt->left;
-    drop(lt);
-    return left ? aw_fail(-ETIMEDOUT, "a task would not stop") : 0;
+    return 0;
+}
+
+/* A stop begins, unless one is going on: what there was before. */
+static enum fate claim(aw_loop_thread *lt)
+{
+    aw_process_lock();
+    enum fate fate = lt->fate;
+    if (fate != BEING_STOPPED) {
+        lt->fate = BEING_STOPPED;
+        aw_list_remove(&lt->ending.link);
+        aw_list_remove(&lt->link);
+    }
+    aw_process_unlock();
+    return fate;
 }
 
 int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts)
@@ -273,18 +272,48 @@ int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts)
         return 0;
     if (isnan(timeout))
         return aw_fail(-EINVAL, "the time limit is NaN");
+    if (lt->loop->fork_generation != aw_fork_generation())
+        return aw_fail(AW_EFORKED, "the thread belongs to the parent of this process");
     if (lt->loop == aw_self.loop)
         return aw_fail(-EDEADLK, "a loop's own thread cannot wait for its end");
-    delist(lt);
-    ask_to_stop(lt, timeout > 0 ? timeout : 0, false);
-    return finish(lt, timeout > 0 ? timeout : 0, 0.25);
+    timeout = timeout > 0 ? timeout : 0;
+    enum fate fate = claim(lt);
+    if (fate == BEING_STOPPED)
+        return aw_fail(AW_EMISUSE, "the thread is being stopped, by the end of the process");
+    if (fate == NOT_STOPPED) {
+        ask_to_stop(lt, timeout, false);
+        if (await_end(lt, timeout) < 0) {
+            drop(lt);
+            return aw_fail(-ETIMEDOUT, "a task or callback blocks the loop");
+        }
+    }
+    bool ended = leave_phase(lt, RUNNING, 0) == ENDED;
+    size_t left = ended ? lt->left : 1;
+    drop(lt);
+    return left ? aw_fail(-ETIMEDOUT, "a task would not stop") : 0;
 }
 
 /* ---- the process's own ---- */
 
-aw_loop_thread *aw_loop_thread_shared(void)
+/* Under the process lock, and of one generation of the process. */
+static struct {
+    aw_loop_thread *lt;
+    unsigned refs, generation;
+} shared;
+
+static void lock_shared(void)
 {
     aw_process_lock();
+    if (shared.generation == aw_fork_generation())
+        return;
+    shared.lt = NULL; /* the parent's */
+    shared.refs = 0;
+    shared.generation = aw_fork_generation();
+}
+
+aw_loop_thread *aw_loop_thread_shared(void)
+{
+    lock_shared();
     aw_loop_thread *lt = shared.lt;
     shared.refs += lt != NULL;
     aw_process_unlock();
@@ -293,7 +322,7 @@ aw_loop_thread *aw_loop_thread_shared(void)
     aw_loop_thread *mine = aw_loop_thread_start(.name = "await-shared");
     if (!mine)
         return NULL;
-    aw_process_lock();
+    lock_shared();
     if (!shared.lt)
         shared.lt = mine;
     lt = shared.lt;
@@ -306,7 +335,7 @@ aw_loop_thread *aw_loop_thread_shared(void)
 
 int aw_loop_thread_shared_release(void)
 {
-    aw_process_lock();
+    lock_shared();
     bool none = !shared.refs, last = shared.refs == 1;
     aw_loop_thread *lt = shared.lt;
     shared.refs -= !none;
@@ -320,37 +349,51 @@ int aw_loop_thread_shared_release(void)
 
 /* ---- the end of the process ---- */
 
-static aw_loop_thread *take_first(void)
-{
-    aw_process_lock();
-    aw_list *link = aw_list_pop_front(&all_threads);
-    aw_process_unlock();
-    return link ? aw_container_of(link, aw_loop_thread, link) : NULL;
-}
-
-static void abandon(const aw_loop_thread *lt)
+/* The process ends over it: says so if tasks, besides `mine` of the caller's, were running. */
+static void abandon(const aw_loop_thread *lt, size_t mine)
 {
     char text[160];
     size_t tasks = aw_loop_task_count(lt->loop);
-    if (!tasks)
+    if (tasks <= mine)
         return;
     int n = snprintf(text, sizeof text,
-                     "await: the process ended over the daemon thread %s, which had %zu tasks\n",
-                     lt->name, tasks);
+                     "await: the process ended over the %s thread %s, which had %zu tasks\n",
+                     mine ? "calling" : "daemon", lt->name, tasks);
     aw_stderr_write(text, (size_t)n);
 }
 
-static void exit_handler(void)
+static enum fate stop_at_exit(aw_loop_thread *lt)
 {
-    aw_loop_thread *lt;
-    while ((lt = take_first()) != NULL) {
-        if (lt->opts.daemon) {
-            abandon(lt);
-            continue;
-        }
-        if (lt->loop == aw_self.loop)
-            continue; /* exit() was called on it */
-        ask_to_stop(lt, STOP_TIMEOUT, true);
-        aw_ignore(finish(lt, lt->opts.exit_timeout + STOP_TIMEOUT, 0.25));
+    if (lt->loop == aw_self.loop) {
+        abandon(lt, aw_self.loop->current != NULL); /* exit() was called on it */
+        return NOT_STOPPED;
     }
+    if (lt->opts.daemon) {
+        abandon(lt, 0);
+        return NOT_STOPPED;
+    }
+    ask_to_stop(lt, STOP_TIMEOUT, true);
+    aw_ignore(await_end(lt, lt->opts.exit_timeout + STOP_TIMEOUT));
+    return STOPPED;
+}
+
+static aw_loop_thread *thread_of(struct aw_ending *e)
+{
+    return aw_container_of(e, struct aw_loop_thread, ending);
+}
+
+/* Under the process lock: nobody else can stop it, and free it, now. */
+static void begin_exit(struct aw_ending *e)
+{
+    thread_of(e)->fate = BEING_STOPPED;
+}
+
+static void see_off(struct aw_ending *e)
+{
+    aw_loop_thread *lt = thread_of(e);
+    enum fate fate = stop_at_exit(lt);
+    aw_process_lock();
+    lt->fate = fate;
+    aw_list_push_back(&seen_off, &lt->link);
+    aw_process_unlock();
 }

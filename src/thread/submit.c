@@ -10,10 +10,14 @@
  *     cancel: settles the future,
  *             push(cancel)  --------> cancels the task, if there is one
  *                                     task ends: settles the future (unless cancelled), then
- * `ended`
+ *                                     opens `ended`
  *
  * The future may be done, by a cancel, while the coroutine still runs; `ended` tells when it has
  * ended, or never will begin.
+ *
+ * Everything but the future, the latches and the two items on their way belongs to the loop's
+ * thread once the push has released it.  The last reference may go in any thread, and the record's
+ * hold on the loop's memory with it.
  */
 #include <string.h>
 
@@ -26,30 +30,41 @@ struct node_call {
     struct aw_ready ready;
     aw_callback *cb;
     void *arg;
+    aw_loop *loop;
 };
-_Static_assert(sizeof(struct node_call) <= sizeof(aw_inbox_node), "the public node has room");
+_Static_assert(sizeof(struct node_call) == sizeof(aw_inbox_node) &&
+                   _Alignof(struct node_call) == _Alignof(aw_inbox_node),
+               "the public node has room");
 
-static void call_back(aw_callback *cb, void *arg)
+/* It begins without task-local values, and those that it sets end with it. */
+static void call_back(aw_loop *l, aw_callback *cb, void *arg)
 {
-    aw_loop *l = aw_self.loop;
-    if (!l || l->closed)
+    aw_context *mine = NULL;
+    if (l->closed)
         return;
+    l->context = &mine;
     int err = cb(arg);
     if (err < 0)
-        aw_report_outside(*(void **)&cb, "a callback failed", err);
+        aw_report_bare_callback(l, *(void **)&cb, "a callback failed", err);
+    int64_t took = aw_step_took(l);
+    if (took >= 0)
+        aw_report_slow_bare_callback(l, *(void **)&cb, took);
+    aw_step_begin(l);
+    l->context = NULL;
+    aw_context_unref(mine);
 }
 
 static void run_node(struct aw_ready *item)
 {
     struct node_call *n = aw_container_of(item, struct node_call, ready);
-    call_back(n->cb, n->arg); /* from here on the node is its owner's again */
+    call_back(n->loop, n->cb, n->arg); /* from here on the node is its owner's again */
 }
 
 static void run_allocated(struct aw_ready *item)
 {
     struct node_call *n = aw_container_of(item, struct node_call, ready), call = *n;
     aw_mem_free(n);
-    call_back(call.cb, call.arg);
+    call_back(call.loop, call.cb, call.arg);
 }
 
 static int check(aw_loop *l, bool has_function)
@@ -65,7 +80,7 @@ int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *c
     if (!node)
         return aw_fail(-EINVAL, "the node is NULL");
     struct node_call *n = (struct node_call *)(void *)node;
-    *n = (struct node_call){.ready = {.run = run_node}, .cb = cb, .arg = arg};
+    *n = (struct node_call){.ready = {.run = run_node}, .cb = cb, .arg = arg, .loop = l};
     return aw_inbox_push(l, &n->ready);
 }
 
@@ -75,7 +90,7 @@ int aw_call_soon_threadsafe(aw_loop *l, aw_callback *cb, void *arg)
     struct node_call *n = aw_mem_alloc(sizeof *n);
     if (!n)
         return aw_fail(-ENOMEM, NULL);
-    *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg};
+    *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg, .loop = l};
     int err = aw_inbox_push(l, &n->ready);
     if (err < 0)
         aw_mem_free(n);
@@ -95,8 +110,8 @@ struct submission {
     aw_task_opts opts;
     struct aw_text *name;
     aw_context *context;
-    _Atomic uint32_t announced; /* 1: aw_announce() was called, or will not be; slept on */
-    void *announcement;
+    struct aw_latch announced; /* aw_announce() was called, or will not be */
+    void *announcement;        /* valid once that is open */
     _Alignas(max_align_t) char copy[];
 };
 
@@ -124,21 +139,21 @@ static void tell_loop(aw_cfuture *f)
         aw_cfuture_unref(f); /* the loop is closed: nothing runs there any more */
 }
 
-static const struct aw_cfuture_kind submission_kind = {
-    .cancelled = tell_loop, .free = free_submission, .has_work = true};
-
-static void announce(struct submission *s, void *value)
+/* To the handler of its loop, if this is its thread. */
+static void report_lost(aw_cfuture *f)
 {
-    s->announcement = value;
-    atomic_store(&s->announced, 1);
-    aw_futex_wake_all(&s->announced);
+    aw_report_submitted(f->loop == aw_self.loop ? f->loop : NULL, AW_REPORT_NEVER_RETRIEVED,
+                        "a submitted coroutine failed and nobody looked at it",
+                        &submission_of(f)->opts, f->result, f->detail);
 }
+
+static const struct aw_cfuture_kind submission_kind = {
+    .cancelled = tell_loop, .free = free_submission, .has_work = true, .lost = report_lost};
 
 /* The work is over, or never will be: the loop's reference goes. */
 static void over(struct submission *s)
 {
-    if (!atomic_load(&s->announced))
-        announce(s, NULL);
+    aw_latch_open(&s->announced);
     aw_cfuture_end(&s->future);
     aw_cfuture_unref(&s->future);
 }
@@ -146,33 +161,55 @@ static void over(struct submission *s)
 static void run_callbacks(struct aw_ready *item)
 {
     struct submission *s = aw_container_of(item, struct submission, callbacks);
+    aw_loop *l = s->future.loop == aw_self.loop ? aw_self.loop : NULL;
+    aw_context *none = NULL;
+    if (l)
+        l->context = &none;
     aw_cfuture_run_callbacks(&s->future);
+    if (l)
+        l->context = NULL;
+    aw_context_unref(none);
     over(s);
 }
 
-/* Settle the future here, where user code must not run, and leave its callbacks to a later pass. */
-static void settle(struct submission *s, enum aw_cfuture_state state, int result, void *value,
+/* Settle the future here, where user code must not run, and leave its callbacks to a later pass.
+ * True: nobody has the future any more, nor will hear of its outcome. */
+static bool settle(struct submission *s, enum aw_cfuture_state state, int result, void *value,
                    struct aw_text *detail)
 {
     aw_cfuture *f = &s->future;
-    if (!aw_cfuture_settle(f, state, result, value, detail) || aw_cfuture_seal(f))
-        over(s); /* it was cancelled, and whoever did that runs the callbacks; or there are none */
-    else
+    bool lost = false;
+    if (!aw_cfuture_settle(f, state, result, value, detail)) {
+        lost = true; /* it was cancelled, and whoever did that runs the callbacks */
+    } else if (!aw_cfuture_seal(f)) {
         aw_ready_push(f->loop, &s->callbacks);
+        return false;
+    } else if (atomic_load_explicit(&f->refs, memory_order_relaxed) == 1) {
+        lost = true;
+        aw_cf_look(f); /* its task reports it */
+    }
+    over(s);
+    return lost;
 }
 
-static void task_ended(struct aw_watch *w, aw_future *t)
+/* The task's outcome is the future's.  True: nobody will hear of it. */
+static bool pass_on(struct submission *s, aw_task *t)
 {
-    struct submission *s = aw_container_of(w, struct submission, watch);
     static const enum aw_cfuture_state states[] = {[AW_FINISHED] = AW_CF_FINISHED,
                                                    [AW_FAILED] = AW_CF_FAILED,
                                                    [AW_CANCELLED] = AW_CF_CANCELLED};
-    t->looked = true;
     s->task = NULL;
     void *value = t->value;
     if (s->opts.copy && value == aw_tcb_of(t)->arg)
         value = NULL; /* the copy goes with the task's stack */
-    settle(s, states[t->state], t->result, value, aw_text_ref(t->detail));
+    return settle(s, states[t->state], t->result, value, aw_text_ref(t->detail));
+}
+
+/* Inside the task's completion, which reports a failure that has not been looked at. */
+static void task_ended(struct aw_watch *w, aw_future *t)
+{
+    if (!pass_on(aw_container_of(w, struct submission, watch), t))
+        t->looked = true;
     aw_unref(t);
 }
 
@@ -182,7 +219,7 @@ static void task_dropped(struct aw_watch *w)
     struct submission *s = aw_container_of(w, struct submission, watch);
     aw_task *t = s->task;
     s->task = NULL;
-    settle(s, AW_CF_CANCELLED, -ECANCELED, NULL, NULL);
+    aw_ignore(settle(s, AW_CF_CANCELLED, -ECANCELED, NULL, NULL));
     aw_unref(t);
 }
 
@@ -197,29 +234,40 @@ static void release_arg(struct submission *s)
 static void could_not_begin(struct submission *s, int err)
 {
     struct aw_text *detail = aw_errslot_share(aw_errslot_current(), err);
-    aw_report_not_begun(s->future.loop, &s->opts, err, detail);
+    aw_report_submitted(s->future.loop, AW_REPORT_NEVER_RAN,
+                        "a submitted coroutine could not be begun", &s->opts, err, detail);
+    aw_cf_look(&s->future);
     release_arg(s);
-    settle(s, AW_CF_FAILED, err, NULL, detail);
+    aw_ignore(settle(s, AW_CF_FAILED, err, NULL, detail));
+}
+
+/* With the task-local values of its submitter, also where those are none. */
+static aw_task *make_task(struct submission *s)
+{
+    aw_loop *l = s->future.loop;
+    aw_task_opts opts = s->opts;
+    opts.loop = l;
+    opts.context = NULL;
+    opts.release = NULL;
+    opts.submission = s;
+    if (opts.copy)
+        opts.arg = s->copy;
+    l->context = &s->context;
+    aw_task *t = aw_create_task_(s->fn, &opts);
+    l->context = NULL;
+    return t;
 }
 
 static void begin(struct aw_ready *item)
 {
     struct submission *s = aw_container_of(item, struct submission, begin);
     aw_loop *l = s->future.loop;
-    if (l->closed || aw_cfuture_done(&s->future)) {
+    if (l->closed || l->draining || aw_cfuture_done(&s->future)) {
         release_arg(s);
-        settle(s, AW_CF_CANCELLED, -ECANCELED, NULL, NULL);
+        aw_ignore(settle(s, AW_CF_CANCELLED, -ECANCELED, NULL, NULL));
         return;
     }
-    aw_task_opts opts = s->opts;
-    opts.loop = l;
-    opts.name = s->name ? s->name->s : NULL;
-    opts.context = s->context;
-    opts.release = NULL;
-    opts.submission = s;
-    if (opts.copy)
-        opts.arg = s->copy;
-    aw_task *t = aw_create_task_(s->fn, &opts);
+    aw_task *t = make_task(s);
     if (!t) {
         could_not_begin(s, aw_null_handle());
         return;
@@ -232,8 +280,10 @@ static void begin(struct aw_ready *item)
         aw_list_push_back(&t->watchers, &s->watch.link);
         return;
     }
-    release_arg(s);
-    task_ended(&s->watch, t); /* it was eager */
+    release_arg(s); /* it was eager, and has ended already */
+    if (!pass_on(s, t))
+        aw_future_look(t);
+    aw_unref(t);
 }
 
 static void cancel(struct aw_ready *item)
@@ -263,9 +313,10 @@ static struct submission *describe(aw_loop *l, aw_fn *fn, const aw_task_opts *op
     s->task = NULL;
     s->fn = fn;
     s->opts = *opts;
+    s->opts.name = name ? name->s : NULL;
     s->name = name;
     s->context = aw_context_ref(opts->context ? opts->context : aw_context_here());
-    atomic_init(&s->announced, 0);
+    atomic_init(&s->announced.word, AW_LATCH_SHUT);
     s->announcement = NULL;
     if (opts->copy)
         memcpy(s->copy, opts->arg, opts->copy);
@@ -274,9 +325,14 @@ static struct submission *describe(aw_loop *l, aw_fn *fn, const aw_task_opts *op
 
 static int check_submission(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
+    size_t stack_size = opts->stack_size ? opts->stack_size : AW_TASK_STACK;
     AW_TRY(check(l, fn != NULL));
+    if (stack_size < AW_STACK_MIN)
+        return aw_fail(-EINVAL, ".stack_size is less than 16 KiB");
     if (opts->copy && !opts->arg)
         return aw_fail(-EINVAL, ".copy of an argument that is NULL");
+    if (opts->copy > stack_size / 2)
+        return aw_fail(-EINVAL, ".copy is more than half of the stack");
     if (opts->ret_task || opts->group)
         return aw_fail(-EINVAL, ".ret_task is for calls on the loop's own thread");
     return 0;
@@ -309,8 +365,7 @@ aw_cfuture *aw_submit_ready_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     if (!f)
         return NULL;
     struct submission *s = submission_of(f);
-    while (!atomic_load(&s->announced))
-        aw_ignore(aw_futex_wait(&s->announced, 0, INT64_MAX));
+    aw_latch_wait(&s->announced, INT64_MAX);
     return f;
 }
 
@@ -322,15 +377,16 @@ int aw_announce(void *value)
     struct submission *s = l->current->submission;
     if (!s)
         return aw_fail(AW_EMISUSE, "this task was not submitted from a thread");
-    if (atomic_load(&s->announced))
+    if (aw_latch_is_open(&s->announced))
         return aw_fail(AW_EMISUSE, "the task has announced before");
-    announce(s, value);
+    s->announcement = value;
+    aw_latch_open(&s->announced);
     return 0;
 }
 
 void *aw_cfuture_announced(aw_cfuture *f)
 {
-    if (!f || f->kind != &submission_kind || !atomic_load(&submission_of(f)->announced))
+    if (!f || f->kind != &submission_kind || !aw_latch_is_open(&submission_of(f)->announced))
         return NULL;
     return submission_of(f)->announcement;
 }

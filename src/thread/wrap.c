@@ -3,9 +3,21 @@
  *
  * The wrapper is a future of the loop; a record between the two passes completion one way, through
  * the inbox, and cancellation the other.  Either side may go first: the loop may close while the
- * concurrent future is pending, and that may complete while the loop closes.  This is rare and not
- * hot, so one lock, the process's, decides: under it the completing thread hands the record over,
- * or finds it detached; and the closing thread detaches it, or finds it handed over.
+ * concurrent future is pending, and that may complete while the loop closes.
+ *
+ * The record has two sides.  The loop's side (the watch on the wrapper, the closer, the count) is
+ * let go of in the loop's thread, or in the one that closes it.  The rest is freed by whoever has
+ * the record last, in any thread:
+ *
+ *     the loop, when it runs the item that was handed over: it lets go of its side and frees it
+ *     the closing thread, when it gets the callback back from the concurrent future: the same
+ *     otherwise the completing thread has the callback, and the closing thread only lets go:
+ *         - it was handed over: it lies in the schedule that is dropped next, and is freed there
+ *         - it will be refused, as the inbox is closed: of the two, whoever comes second frees it
+ *
+ * The last is decided by one exchange on each side, which releases what the first has written and
+ * acquires it for the second.  After a successful push the completing thread does not touch the
+ * record: the loop may have freed it.
  */
 #include "thread/cfuture.h"
 
@@ -16,32 +28,43 @@ struct cancelling {
     aw_cfuture *inner;
 };
 
+enum { WRAP_WHOLE, WRAP_LEFT, WRAP_REFUSED };
+
 struct wrap {
     struct aw_cf_callback callback; /* on the concurrent future */
     struct aw_ready done;           /* from there to the loop */
     struct aw_watch watch;          /* on the wrapper, for its cancellation */
     struct aw_closer closer;        /* on the loop */
     struct cancelling *cancelling;  /* NULL once it is on its way */
-    aw_cfuture *inner;
-    aw_future *wrapper;
-    aw_loop *loop;
-    enum { ARMED, HANDED_OVER, REFUSED, DETACHED } state; /* under the process lock */
+    aw_cfuture *inner;              /* a reference */
+    aw_future *wrapper;             /* a reference; NULL once the loop's side is gone */
+    aw_loop *loop;                  /* its memory is held */
+    _Atomic unsigned state;         /* WRAP_*: what one of two that part has done */
 };
 
-/* The loop's part of the record goes: in its thread, or the one that closes it. */
+/* The loop's side, in its thread or the one that closes it. */
 static void let_go(struct wrap *w)
 {
-    aw_loop *l = w->loop;
+    aw_future *wrapper = w->wrapper;
+    if (!wrapper)
+        return;
     aw_list_remove(&w->watch.link);
     aw_list_remove(&w->closer.link);
-    l->outside--;
-    aw_mem_free(w->cancelling);
-    aw_unref(w->wrapper);
-    aw_cfuture_unref(w->inner);
-    aw_loop_release(l);
+    w->loop->outside--;
+    w->wrapper = NULL;
+    aw_unref(wrapper);
 }
 
-/* On the loop: the concurrent future is done. */
+/* The rest, in any thread. */
+static void free_rest(struct wrap *w)
+{
+    aw_cfuture_unref(w->inner);
+    aw_loop_release(w->loop);
+    aw_mem_free(w->cancelling);
+    aw_mem_free(w);
+}
+
+/* On the loop: the concurrent future is done.  Or the loop has been closed since. */
 static void wrapped_done(struct aw_ready *item)
 {
     struct wrap *w = aw_container_of(item, struct wrap, done);
@@ -49,12 +72,14 @@ static void wrapped_done(struct aw_ready *item)
                                                   [AW_CF_FAILED] = AW_FAILED,
                                                   [AW_CF_CANCELLED] = AW_CANCELLED};
     aw_cfuture *f = w->inner;
-    aw_list_remove(&w->watch.link);
-    if (w->wrapper->state == AW_PENDING && !w->loop->closed)
+    if (w->wrapper && w->wrapper->state == AW_PENDING && !w->loop->closed) {
+        aw_list_remove(&w->watch.link);
+        aw_cf_look(f);
         aw_future_complete(w->wrapper, states[aw_cf_state(f)], f->result, f->value,
                            aw_text_ref(f->detail));
+    }
     let_go(w);
-    aw_mem_free(w);
+    free_rest(w);
 }
 
 /* In the thread that completed it. */
@@ -62,28 +87,19 @@ static void hand_over(struct aw_cf_callback *callback, aw_cfuture *f)
 {
     (void)f;
     struct wrap *w = aw_container_of(callback, struct wrap, callback);
-    aw_process_lock();
-    bool detached = w->state == DETACHED;
-    if (!detached)
-        w->state = aw_inbox_push(w->loop, &w->done) < 0 ? REFUSED : HANDED_OVER;
-    aw_process_unlock();
-    if (detached)
-        aw_mem_free(w);
+    if (aw_inbox_push(w->loop, &w->done) == 0)
+        return;
+    if (atomic_exchange_explicit(&w->state, WRAP_REFUSED, memory_order_acq_rel) == WRAP_LEFT)
+        free_rest(w);
 }
 
 static void loop_closes(struct aw_closer *closer)
 {
     struct wrap *w = aw_container_of(closer, struct wrap, closer);
-    aw_process_lock();
-    bool handed_over = w->state == HANDED_OVER, refused = w->state == REFUSED;
-    if (!handed_over)
-        w->state = DETACHED;
-    aw_process_unlock();
-    if (handed_over)
-        return; /* it is in the schedule that is about to be dropped */
     let_go(w);
-    if (refused)
-        aw_mem_free(w);
+    if (aw_cfuture_unwatch(w->inner, &w->callback) ||
+        atomic_exchange_explicit(&w->state, WRAP_LEFT, memory_order_acq_rel) == WRAP_REFUSED)
+        free_rest(w);
 }
 
 static void cancel_inner(struct aw_ready *item)
