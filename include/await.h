@@ -3,13 +3,14 @@
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
  * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io,
- * report, memory.
+ * thread, executor, report, memory.
  */
 #ifndef AWAIT_H
 #define AWAIT_H
 
 #include "await/compose.h"
 #include "await/error.h"
+#include "await/executor.h"
 #include "await/io.h"
 #include "await/local.h"
 #include "await/loop.h"

@@ -1,0 +1,434 @@
+/*
+ * pool.c - threads and the queue they work off.
+ *
+ * One lock guards the queue, the idle workers and the counts; it is held for a few instructions,
+ * and never while anything of the user's runs, a thread is made or somebody waits.
+ *
+ * Invariants, whenever the lock is free
+ *   1. While a worker is idle the queue is empty: who submits hands the job to an idle worker, and
+ *      only who finds the queue empty becomes idle.  So no job waits while a thread does.
+ *   2. While the queue is not empty, there are as many threads as may be, all at work, or being
+ *      made.  If the last of these cannot be made, the queue is failed with the reason.
+ *   3. A job is in one place: the queue, or one worker's hands.  Who takes it from there, sees it
+ *      over, once: a worker that runs it; a worker, a canceller or a shutdown that drops it.
+ *   4. Once it is shut no worker becomes idle; so each leaves when the queue is empty, and with the
+ *      last one the pool is over, once.
+ *
+ * Calling.  A worker that becomes idle shuts its latch, under the lock, before it can be found.
+ * Who finds it takes it off the list, writes its job, both under the lock, and opens the latch
+ * afterwards; opening releases, and waking acquires, so the worker sees the job.  A latch is opened
+ * once for each time it was shut, because a worker is taken off the list once.  A new thread begins
+ * as a worker that is about to be called: its starter opens the latch when it has stored the
+ * thread's handle, so that handle may be read by the worker, and whoever learns of it from there.
+ *
+ * Cancelling.  Whether a job runs is decided by the state of its future (cfuture.h): cancelling and
+ * beginning are compare and swaps from "pending", and one of them succeeds.  The canceller then
+ * looks in the queue, under the lock; if the job is in a worker's hands instead, that worker will
+ * fail to begin it, and drops it.
+ *
+ * Leaving.  Joining a thread and detaching it exclude each other, so the leaving worker decides
+ * under the lock: if somebody waits for the workers it puts itself on the list of those to be
+ * joined, else it detaches itself.  Who waits reads `news` under the lock before it sleeps on it,
+ * and it changes under the lock: no worker leaves unnoticed.
+ *
+ * Memory.  The pool is kept by its handles, by its jobs, and until it is over by itself; the last
+ * worker gives that up as its last act.  Any other worker touches nothing of the pool after the
+ * lock, but for waking at an address, which reads nothing there.
+ */
+#include <stdio.h>
+
+#include "thread/pool.h"
+
+struct aw_worker {
+    aw_list link; /* idle, or gone; under the lock */
+    aw_list all;  /* on pool->workers, until it leaves; under the lock */
+    aw_executor *pool;
+    struct aw_pool_job *job; /* under the lock; its own thread reads it without */
+    struct aw_latch call;    /* open: there is a job, or without one it is to leave */
+    struct aw_os_thread thread;
+    char name[64];
+};
+
+static _Thread_local struct aw_worker *self; /* the worker whose thread this is, or NULL */
+
+bool aw_pool_is_here(const aw_executor *p)
+{
+    return self && self->pool == p;
+}
+
+const char *aw_worker_name(void)
+{
+    return self ? self->name : "";
+}
+
+/* ---- the queue; all under the lock ---- */
+
+static void give(struct aw_worker *w, struct aw_pool_job *job)
+{
+    w->job = job;
+    job->worker = w;
+}
+
+static struct aw_worker *pop_idle(aw_executor *p)
+{
+    aw_list *link = aw_list_pop_front(&p->idle);
+    return link ? aw_container_of(link, struct aw_worker, link) : NULL;
+}
+
+static void enqueue(aw_executor *p, struct aw_pool_job *job)
+{
+    aw_list_push_back(&p->queue, &job->link);
+    p->n_queued++;
+}
+
+static struct aw_pool_job *dequeue(aw_executor *p)
+{
+    aw_list *link = aw_list_pop_front(&p->queue);
+    if (!link)
+        return NULL;
+    p->n_queued--;
+    return aw_container_of(link, struct aw_pool_job, link);
+}
+
+/* ---- the end of a pool ---- */
+
+/* A worker has left, or will not come: is it over now?  Under the lock. */
+static bool becomes_over(aw_executor *p)
+{
+    if (!p->shut || p->n_threads || p->over)
+        return false;
+    p->over = true;
+    return true;
+}
+
+/* It is over; what kept it until then is given up. */
+static void finish(aw_executor *p)
+{
+    aw_ending_remove(&p->ending);
+    aw_cfuture_complete(&p->end, AW_CF_FINISHED, 0, NULL, NULL);
+    aw_pool_release(p);
+}
+
+static void free_worker(struct aw_worker *w)
+{
+    aw_mem_free(w);
+}
+
+/* The last act of a worker's thread. */
+static void leave(struct aw_worker *w)
+{
+    aw_executor *p = w->pool;
+    aw_mutex_lock(&p->lock);
+    p->n_threads--;
+    aw_list_remove(&w->all);
+    bool joined = p->joiners > 0;
+    if (joined)
+        aw_list_push_back(&p->gone, &w->link);
+    bool over = becomes_over(p);
+    atomic_fetch_add_explicit(&p->news, 1, memory_order_relaxed);
+    aw_mutex_unlock(&p->lock);
+    aw_futex_wake_all(&p->news);
+    if (!joined) {
+        aw_os_thread_detach(&w->thread);
+        free_worker(w);
+    }
+    if (over)
+        finish(p);
+}
+
+static void join_gone(aw_list *gone)
+{
+    aw_list *link;
+    while ((link = aw_list_pop_front(gone)) != NULL) {
+        struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
+        aw_os_thread_join(&w->thread);
+        free_worker(w);
+    }
+}
+
+int aw_pool_wait(aw_executor *p, int64_t deadline, bool but_abandoned)
+{
+    aw_list gone;
+    int err = 0, here = aw_pool_is_here(p);
+    aw_list_init(&gone);
+    aw_mutex_lock(&p->lock);
+    p->joiners++;
+    while (p->n_threads > (but_abandoned ? p->n_abandoned : here) && err == 0) {
+        uint32_t news = atomic_load_explicit(&p->news, memory_order_relaxed);
+        aw_mutex_unlock(&p->lock);
+        err = aw_futex_wait(&p->news, news, deadline);
+        aw_mutex_lock(&p->lock);
+    }
+    if (p->n_threads <= (but_abandoned ? p->n_abandoned : here))
+        err = 0;
+    p->joiners--;
+    aw_list_splice(&gone, &p->gone);
+    aw_mutex_unlock(&p->lock);
+    join_gone(&gone);
+    return err;
+}
+
+static struct aw_pool_job *take_queued(aw_executor *p)
+{
+    aw_mutex_lock(&p->lock);
+    struct aw_pool_job *job = dequeue(p);
+    aw_mutex_unlock(&p->lock);
+    return job;
+}
+
+static void cancel_queued(aw_executor *p)
+{
+    struct aw_pool_job *job;
+    while ((job = take_queued(p)) != NULL) {
+        aw_ignore(aw_cfuture_cancel(&job->future));
+        aw_pool_job_drop(job);
+    }
+}
+
+static void fail_queued(aw_executor *p, int code, const char *msg)
+{
+    struct aw_pool_job *job;
+    while ((job = take_queued(p)) != NULL)
+        aw_pool_job_fail(job, code, msg);
+}
+
+void aw_pool_shut(aw_executor *p, bool cancel)
+{
+    aw_list idle, *link;
+    aw_list_init(&idle);
+    aw_mutex_lock(&p->lock);
+    p->shut = true;
+    aw_list_splice(&idle, &p->idle);
+    bool over = becomes_over(p);
+    aw_mutex_unlock(&p->lock);
+    while ((link = aw_list_pop_front(&idle)) != NULL)
+        aw_latch_open(&aw_container_of(link, struct aw_worker, link)->call);
+    if (cancel)
+        cancel_queued(p);
+    if (over)
+        finish(p);
+}
+
+/* ---- workers ---- */
+
+/* Its job is over: take another, or wait for one.  False: it is to leave. */
+static bool next_job(struct aw_worker *w)
+{
+    aw_executor *p = w->pool;
+    struct aw_pool_job *done = w->job;
+    aw_mutex_lock(&p->lock);
+    p->n_abandoned -= done->abandoned;
+    done->worker = NULL;
+    struct aw_pool_job *next = dequeue(p);
+    bool idle = !next && !p->shut;
+    w->job = NULL;
+    if (next) {
+        give(w, next);
+    } else if (idle) {
+        atomic_store_explicit(&w->call.word, AW_LATCH_SHUT, memory_order_relaxed);
+        aw_list_push_front(&p->idle, &w->link);
+    }
+    aw_mutex_unlock(&p->lock);
+    aw_cfuture_unref(&done->future);
+    if (idle)
+        aw_latch_wait(&w->call, INT64_MAX);
+    return w->job != NULL;
+}
+
+/* The initialiser has failed: neither this job nor any other will be done. */
+static void break_pool(struct aw_worker *w, int err)
+{
+    static const char msg[] = "the initializer of a thread of the pool has failed";
+    aw_executor *p = w->pool;
+    struct aw_pool_job *job = w->job;
+    aw_report_outside(*(void **)&p->opts.initializer, msg, err);
+    aw_mutex_lock(&p->lock);
+    p->broken = true;
+    w->job = NULL;
+    job->worker = NULL;
+    aw_mutex_unlock(&p->lock);
+    aw_pool_job_fail(job, AW_EBROKEN, msg);
+    fail_queued(p, AW_EBROKEN, msg);
+}
+
+static void worker_main(void *arg)
+{
+    struct aw_worker *w = arg;
+    aw_executor *p = w->pool;
+    self = w;
+    aw_latch_wait(&w->call, INT64_MAX);
+    int err = p->opts.initializer ? p->opts.initializer(p->opts.initializer_arg) : 0;
+    if (err < 0) {
+        break_pool(w, err);
+    } else {
+        do
+            aw_pool_job_run(w->job);
+        while (next_job(w));
+    }
+    self = NULL;
+    leave(w);
+}
+
+/* ---- making them ---- */
+
+static struct aw_worker *new_worker(aw_executor *p, struct aw_pool_job *job)
+{
+    struct aw_worker *w = aw_mem_zalloc(sizeof *w);
+    if (!w)
+        return NULL;
+    aw_list_init(&w->link);
+    w->pool = p;
+    aw_mutex_lock(&p->lock);
+    aw_list_push_back(&p->workers, &w->all);
+    give(w, job);
+    unsigned number = p->next_number++;
+    aw_mutex_unlock(&p->lock);
+    snprintf(w->name, sizeof w->name, "%s_%u", p->name, number);
+    return w;
+}
+
+static int start_worker(aw_executor *p, struct aw_pool_job *job)
+{
+    struct aw_worker *w = new_worker(p, job);
+    if (!w)
+        return -ENOMEM;
+    int err = aw_os_thread_start(&w->thread, w->name, p->opts.stack_size, -1, worker_main, w);
+    if (err == 0) {
+        aw_latch_open(&w->call);
+        return 0;
+    }
+    aw_mutex_lock(&p->lock);
+    aw_list_remove(&w->all);
+    job->worker = NULL;
+    aw_mutex_unlock(&p->lock);
+    free_worker(w);
+    return err;
+}
+
+/* The thread that was counted in for this job will not come: it is for the others, if there are
+ * any; 0, or `err`. */
+static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
+{
+    aw_mutex_lock(&p->lock);
+    p->n_threads--;
+    struct aw_worker *w = pop_idle(p);
+    bool others = w || p->n_threads > 0;
+    if (w)
+        give(w, job);
+    else if (others)
+        enqueue(p, job);
+    bool over = becomes_over(p);
+    aw_mutex_unlock(&p->lock);
+    if (w)
+        aw_latch_open(&w->call);
+    if (!others)
+        fail_queued(p, err, "the system gives the pool no thread");
+    if (over)
+        finish(p);
+    return others ? 0 : aw_fail(err, "the system gives the pool no thread");
+}
+
+/* ---- submitting ---- */
+
+/* Why nothing can be submitted; under the lock. */
+static const char *refusal(const aw_executor *p, int *err)
+{
+    *err = p->broken ? AW_EBROKEN : p->shut ? AW_EMISUSE : 0;
+    return p->broken ? "an initializer has failed" : "the pool is shut down";
+}
+
+/* A place for the job: an idle worker, a new one (*ret_start), the queue; or none.  Under the lock.
+ */
+static int place(aw_executor *p, struct aw_pool_job *job, struct aw_worker **ret, bool *ret_start)
+{
+    *ret = pop_idle(p);
+    *ret_start = !*ret && p->n_threads < p->opts.max_workers;
+    if (*ret)
+        give(*ret, job);
+    else if (*ret_start)
+        p->n_threads++;
+    else if (p->opts.queue_limit && p->n_queued >= p->opts.queue_limit)
+        return AW_EFULL;
+    else
+        enqueue(p, job);
+    return 0;
+}
+
+int aw_pool_submit(aw_executor *p, struct aw_pool_job *job)
+{
+    struct aw_worker *w = NULL;
+    bool start = false;
+    int err;
+    if (p->fork_generation != aw_fork_generation())
+        return aw_fail(AW_EFORKED, "the pool belongs to the parent of this process");
+    aw_pool_hold(p);
+    job->pool = p;
+    aw_mutex_lock(&p->lock);
+    const char *why = refusal(p, &err);
+    if (err == 0) {
+        err = place(p, job, &w, &start);
+        why = "as many jobs wait for the pool as may";
+    }
+    aw_mutex_unlock(&p->lock);
+    if (w)
+        aw_latch_open(&w->call);
+    if (err < 0)
+        aw_ignore(aw_fail(err, why));
+    else if (start && (err = start_worker(p, job)) < 0)
+        err = do_without(p, job, err);
+    if (err < 0) {
+        job->pool = NULL;
+        aw_pool_release(p);
+    }
+    return err;
+}
+
+bool aw_pool_withdraw(struct aw_pool_job *job)
+{
+    aw_executor *p = job->pool;
+    if (p->fork_generation != aw_fork_generation())
+        return false;
+    aw_mutex_lock(&p->lock);
+    bool queued = aw_list_linked(&job->link);
+    if (queued) {
+        aw_list_remove(&job->link);
+        p->n_queued--;
+    }
+    aw_mutex_unlock(&p->lock);
+    return queued;
+}
+
+void aw_pool_abandon(struct aw_pool_job *job)
+{
+    aw_executor *p = job->pool;
+    aw_mutex_lock(&p->lock);
+    bool news = job->worker && !job->abandoned;
+    job->abandoned = true;
+    p->n_abandoned += news;
+    atomic_fetch_add_explicit(&p->news, news, memory_order_relaxed);
+    aw_mutex_unlock(&p->lock);
+    if (news)
+        aw_futex_wake_all(&p->news);
+}
+
+/* ---- telling ---- */
+
+void aw_pool_report(aw_executor *p, const char *message)
+{
+    char text[4096];
+    aw_buf b;
+    aw_buf_init(&b, text, sizeof text);
+    aw_buf_printf(&b, "await: %s\n  pool:    %s, created at %s:%d\n", message, p->name,
+                  p->opts.file ? p->opts.file : "?", p->opts.line);
+    aw_mutex_lock(&p->lock);
+    aw_list_each(link, &p->workers)
+    {
+        const struct aw_worker *w = aw_container_of(link, struct aw_worker, all);
+        if (w->job)
+            aw_pool_job_add_line(w->job, w->name, &b);
+    }
+    if (p->n_queued)
+        aw_buf_printf(&b, "  waiting: %zu jobs\n", p->n_queued);
+    aw_mutex_unlock(&p->lock);
+    aw_stderr_write(text, b.len);
+}

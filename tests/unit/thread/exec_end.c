@@ -1,0 +1,357 @@
+/*
+ * How jobs, runs and the process end: who waits for whom, and what is said of those that do not.
+ */
+#include <sys/wait.h>
+
+#include "jobs.h"
+
+static int nap_and_say(void *arg)
+{
+    nap((int)(intptr_t)arg);
+    printf("said\n");
+    fflush(stdout);
+    return 0;
+}
+
+/* ---- the end of the process ---- */
+
+static void end_with_jobs(void *arg)
+{
+    (void)arg;
+    aw_executor *ex = aw_thread_pool(.max_workers = 1);
+    aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(100)));
+    aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(100)));
+}
+
+// CONC-019: A program that ends with jobs still running lets them finish first.
+TEST_REAL_CLOCK(CONC_019_jobs_finish_before_the_process)
+{
+    struct child_result r;
+    run_child(&r, end_with_jobs, NULL);
+    assert_true(child_exited(&r, 0));
+    assert_string_equal(r.out, "said\nsaid\n");
+    assert_string_equal(r.err, "");
+}
+
+static int sleep_for_ever(void *arg)
+{
+    (void)arg;
+    for (;;)
+        pause();
+    return 0;
+}
+
+static void end_over_jobs(void *arg)
+{
+    (void)arg;
+    aw_executor *ex = aw_thread_pool(.max_workers = 1, .exit_timeout = 0.1, .prefix = "stuck");
+    aw_cfuture_unref(aw_executor_submit(ex, sleep_for_ever, NULL, .name = "insomnia"));
+    aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(0)));
+}
+
+TEST_REAL_CLOCK(exec_the_exit_names_what_does_not_end)
+{
+    struct child_result r;
+    run_child(&r, end_over_jobs, NULL);
+    assert_true(child_exited(&r, 0));
+    assert_string_equal(r.out, "");
+    assert_non_null(strstr(r.err, "the process ended over jobs that would not end\n"));
+    assert_non_null(strstr(r.err, "  pool:    stuck, created at "));
+    assert_non_null(strstr(r.err, "insomnia sleep_for_ever in thread stuck_0, submitted at "));
+}
+
+static void end_over_daemon(void *arg)
+{
+    (void)arg;
+    aw_executor *ex = aw_thread_pool(.max_workers = 1, .daemon = true, .prefix = "demon");
+    aw_executor *idle = aw_thread_pool(.daemon = true);
+    assert_int_equal(collect(aw_executor_submit(idle, nap_job, INT(0))), 0);
+    nap(20);
+    aw_cfuture_unref(aw_executor_submit(ex, sleep_for_ever, NULL));
+    aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(0)));
+}
+
+TEST_REAL_CLOCK(exec_a_daemon_is_abandoned_with_a_line)
+{
+    struct child_result r;
+    run_child(&r, end_over_daemon, NULL);
+    assert_true(child_exited(&r, 0));
+    assert_string_equal(r.out, "");
+    assert_string_equal(r.err,
+                        "await: the process ended over the daemon pool demon, which had 2 jobs\n");
+}
+
+static int exit_here(void *arg)
+{
+    (void)arg;
+    exit(3);
+}
+
+static void exit_in_a_job(void *arg)
+{
+    (void)arg;
+    aw_executor *ex = aw_thread_pool(.max_workers = 2);
+    aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(50)));
+    aw_ignore(collect(aw_executor_submit(ex, exit_here, NULL)));
+}
+
+TEST_REAL_CLOCK(exec_exit_inside_a_job)
+{
+    struct child_result r;
+    run_child(&r, exit_in_a_job, NULL);
+    assert_true(child_exited(&r, 3));
+    assert_string_equal(r.out, "said\n");
+    assert_string_equal(r.err, "");
+}
+
+/* ---- fork ---- */
+
+static void use_in_child(void *arg)
+{
+    aw_executor *ex = arg;
+    assert_null(aw_executor_submit(ex, nap_job, INT(0)));
+    assert_int_equal(aw_errno(), AW_EFORKED);
+    assert_int_equal(aw_executor_shutdown(ex, .wait = true), AW_EFORKED);
+    assert_int_equal(aw_executor_threads(ex), AW_EFORKED);
+    aw_executor_unref(ex);
+    if (test_is_instrumented())
+        return; /* some sanitizers make no thread in the child of a process that had some */
+    aw_executor *own = aw_thread_pool(.max_workers = 1);
+    assert_int_equal(collect(aw_executor_submit(own, nap_job, INT(1))), 1);
+}
+
+TEST_REAL_CLOCK(exec_fork_leaves_the_parents_pools_to_the_parent)
+{
+    struct child_result r;
+    aw_executor *ex = aw_thread_pool(.max_workers = 1);
+    assert_int_equal(collect(aw_executor_submit(ex, nap_job, INT(0))), 0);
+    run_child(&r, use_in_child, ex);
+    assert_true(child_exited(&r, 0));
+    assert_int_equal(aw_executor_free(ex), 0);
+}
+
+/* ---- the end of a run ---- */
+
+struct stack_job {
+    struct gate gate;
+    _Atomic int touched;
+};
+
+static int touch_late(void *arg)
+{
+    struct stack_job *s = arg;
+    gate_await(&s->gate);
+    nap(300);
+    atomic_fetch_add(&s->touched, 1); /* on the stack of the task that waits */
+    return 0;
+}
+
+static int wait_on_own_stack(void *arg)
+{
+    struct stack_job s = {.touched = 0};
+    gate_init(&s.gate, 0);
+    sem_post(&s.gate.entered);
+    int err = aw_to_thread(touch_late, &s);
+    *(int *)arg = s.touched;
+    return err;
+}
+
+static int leave_it_waiting(void *arg)
+{
+    aw_unref(aw_create_task(wait_on_own_stack, arg));
+    return aw_sleep(0.01);
+}
+
+/* Neither cancellation nor its hard kind takes the stack away under a thread that uses it; what is
+ * waited for is named. */
+TEST_REAL_CLOCK(exec_a_run_waits_for_the_jobs_its_tasks_wait_for)
+{
+    int touched = 0;
+    assert_int_equal(
+        aw_run(leave_it_waiting, &touched, .hard = 0.05, .exception_handler = collect_report), 0);
+    assert_int_equal(touched, 1);
+    assert_int_equal(reports.kind, AW_REPORT_WOULD_NOT_STOP);
+    assert_reports(2); /* cancelled at the end of the run; cannot stop before its job */
+}
+
+static int abandon_one(void *arg)
+{
+    aw_future *f = aw_run_in_executor(NULL, stand_at_gate, arg, .abandon_on_cancel = true);
+    gate_await(arg);
+    assert_true(aw_cancel(f));
+    aw_unref(f);
+    return aw_to_thread(nap_job, INT(1));
+}
+
+/* An abandoned job is not waited for: the loop closes while it runs. */
+TEST_REAL_CLOCK(exec_a_run_does_not_wait_for_abandoned_jobs)
+{
+    static struct gate gate;
+    gate_init(&gate, 0);
+    assert_int_equal(aw_run(abandon_one, &gate), 1);
+    gate_open(&gate);
+}
+
+static void never_returns(void *arg)
+{
+    (void)arg;
+    static struct gate gate;
+    gate_init(&gate, 0);
+    assert_int_equal(aw_run(abandon_one, &gate), 1);
+    printf("closed\n");
+}
+
+/* It never returns: the loop closes, and the exit names it after its time. */
+TEST_SLOW_REAL_CLOCK(exec_a_job_that_never_returns_is_named_at_the_exit)
+{
+    struct child_result r;
+    run_child(&r, never_returns, NULL);
+    assert_true(child_exited(&r, 0));
+    assert_string_equal(r.out, "closed\n");
+    assert_non_null(strstr(r.err, "the process ended over jobs that would not end"));
+    assert_non_null(strstr(r.err, "stand_at_gate in thread await-pool-0_0"));
+}
+
+static int shut_in_time(void *arg)
+{
+    aw_unref(aw_run_in_executor(NULL, stand_at_gate, arg));
+    gate_await(arg);
+    assert_int_equal(aw_loop_shutdown_default_executor(NULL, .timeout = -1), -ETIMEDOUT);
+    return aw_loop_shutdown_default_executor(NULL, .timeout = 0.05);
+}
+
+static void leave_the_pool(void *arg)
+{
+    (void)arg;
+    static struct gate gate;
+    gate_init(&gate, 0);
+    assert_int_equal(aw_run(shut_in_time, &gate), -ETIMEDOUT);
+    printf("closed\n");
+    gate_open(&gate);
+}
+
+/* A shutdown with a time limit names the jobs and gives them up; closing does not wait either. */
+TEST_REAL_CLOCK(exec_a_shutdown_with_a_limit_gives_jobs_up)
+{
+    struct child_result r;
+    run_child(&r, leave_the_pool, NULL);
+    assert_true(child_exited(&r, 0));
+    assert_string_equal(r.out, "closed\n");
+    assert_non_null(strstr(r.err, "the pool of a loop did not end in time"));
+    assert_non_null(strstr(r.err, "stand_at_gate in thread await-pool-0_0"));
+}
+
+static int close_with_a_slow_job(void *arg)
+{
+    aw_unref(aw_run_in_executor(NULL, nap_job, arg));
+    return 0;
+}
+
+static void close_slowly(void *arg)
+{
+    assert_int_equal(aw_run(close_with_a_slow_job, arg), 0);
+}
+
+TEST_SLOW_REAL_CLOCK(exec_closing_names_the_jobs_that_it_waits_long_for)
+{
+    struct child_result r;
+    run_child(&r, close_slowly, INT(5300));
+    assert_true(child_exited(&r, 0));
+    assert_non_null(strstr(r.err, "a loop cannot close before the jobs of its own pool"));
+    assert_non_null(strstr(r.err, "nap_job in thread await-pool-0_0"));
+}
+
+/* ---- a loop that is closed over its tasks ---- */
+
+static int await_at_gate(void *arg)
+{
+    struct gate *g = arg;
+    aw_ignore(aw_to_thread(stand_at_gate, g));
+    return 0;
+}
+
+static void *open_later(void *arg)
+{
+    nap(100);
+    gate_open(arg);
+    return NULL;
+}
+
+TEST_REAL_CLOCK(exec_closing_over_a_task_that_waits)
+{
+    struct gate gate;
+    pthread_t thread;
+    gate_init(&gate, 0);
+    aw_loop *l = aw_loop_new();
+    assert_int_equal(aw_loop_set_exception_handler(l, collect_report, NULL), 0);
+    aw_executor *ex = aw_thread_pool(.max_workers = 1);
+    assert_int_equal(aw_loop_set_default_executor(l, ex), 0);
+    aw_task *t = aw_create_task(await_at_gate, &gate, .loop = l);
+    assert_int_equal(aw_loop_stop(l), 0);
+    assert_int_equal(aw_loop_run_forever(l), 0);
+    gate_await(&gate);
+    assert_int_equal(pthread_create(&thread, NULL, open_later, &gate), 0);
+    assert_int_equal(aw_loop_close(l), 0); /* waits: the task's stack goes */
+    assert_reports(1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(aw_cancelled(t));
+    aw_unref(t);
+    aw_loop_free(l);
+    assert_int_equal(aw_executor_free(ex), 0);
+}
+
+/* ---- deadlocks ---- */
+
+static int only_a_job(void *arg)
+{
+    assert_int_equal(aw_to_thread(nap_job, arg), 20);
+    aw_future *f = aw_run_in_executor(NULL, nap_job, arg);
+    aw_task *t = aw_create_task(await_it, f);
+    assert_int_equal(aw_await(t), 20);
+    aw_unref(f);
+    aw_unref(t);
+    return aw_join(aw_future_new()); /* now there is nothing left */
+}
+
+TEST(exec_a_job_is_no_deadlock_and_its_end_may_be_one)
+{
+    assert_int_equal(aw_run(only_a_job, INT(20), .exception_handler = collect_report), -EDEADLK);
+}
+
+static int abandon_and_wait(void *arg)
+{
+    aw_future *f = aw_run_in_executor(NULL, stand_at_gate, arg, .abandon_on_cancel = true);
+    gate_await(arg);
+    assert_true(aw_cancel(f));
+    aw_unref(f);
+    return aw_join(aw_future_new());
+}
+
+TEST(exec_an_abandoned_job_wakes_nobody)
+{
+    static struct gate gate;
+    gate_init(&gate, 0);
+    assert_int_equal(aw_run(abandon_and_wait, &gate, .exception_handler = collect_report),
+                     -EDEADLK);
+    gate_open(&gate);
+}
+
+/* ---- loops in threads ---- */
+
+static int use_pool(void *arg)
+{
+    return aw_to_thread(nap_job, arg);
+}
+
+TEST_REAL_CLOCK(exec_pools_of_loop_threads)
+{
+    for (int i = 0; i < 20; i++) {
+        aw_loop_thread *lt = aw_loop_thread_start();
+        aw_cfuture *f = aw_submit(aw_loop_thread_loop(lt), use_pool, INT(1));
+        if (i % 2)
+            assert_int_equal(aw_cfuture_join(f, INFINITY), 1);
+        else
+            aw_cfuture_unref(f);
+        assert_int_equal(aw_loop_thread_stop(lt), 0);
+    }
+}
