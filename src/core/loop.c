@@ -267,11 +267,20 @@ static bool nobody_outside(aw_loop *l)
            !atomic_load(&l->attention);
 }
 
+/* Before going to sleep, let those run who work for this loop: to be woken by them costs more. */
+static bool job_ends_meanwhile(const aw_loop *l)
+{
+    if (!l->jobs)
+        return false;
+    aw_thread_yield();
+    return aw_inbox_filled(l);
+}
+
 /* Wait until there is something to do. */
 static int wait_for_work(aw_loop *l)
 {
     bool forever;
-    if (aw_wake_one_idle(l))
+    if (aw_wake_one_idle(l) || job_ends_meanwhile(l))
         return 0;
     int64_t timeout = time_to_wait(l, &forever);
     bool in_flight = l->io->in_flight > 0 || l->jobs > 0;

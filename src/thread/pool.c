@@ -5,14 +5,25 @@
  * and never while anything of the user's runs, a thread is made or somebody waits.
  *
  * Invariants, whenever the lock is free
- *   1. While a worker is idle the queue is empty: who submits hands the job to an idle worker, and
- *      only who finds the queue empty becomes idle.  So no job waits while a thread does.
- *   2. While the queue is not empty, there are as many threads as may be, all at work, or being
- *      made.  If the last of these cannot be made, the queue is failed with the reason.
+ *   1. While the queue is not empty, somebody will look at it again soon: a worker is searching; or
+ *      one was called, or is being made, for another job, and has not looked yet; or no hands are
+ *      free: every worker that there may be is at work, and looks when its job is over.  So no job
+ *      waits while a thread does.
+ *   2. A worker becomes idle only when the queue is empty, and it is not the only one to search.
  *   3. A job is in one place: the queue, or one worker's hands.  Who takes it from there, sees it
  *      over, once: a worker that runs it; a worker, a canceller or a shutdown that drops it.
  *   4. Once it is shut no worker becomes idle; so each leaves when the queue is empty, and with the
  *      last one the pool is over, once.
+ *
+ * How 1 is kept.  Who submits puts the job in the queue if a worker searches or no hands are free,
+ * and hands it to an idle or a new worker otherwise.  Who takes a job from the queue, or was called
+ * for one, then looks whether more are left, and hands the next one on if nobody searches and hands
+ * are free.  So the wakings spread by themselves, and a burst of jobs costs the submitter none if a
+ * worker is searching still: waking a thread for each job would cost more than a small job does.
+ *
+ * Searching.  A worker that finds the queue empty lets others run for a few turns, and looks again,
+ * before it goes to sleep; one at a time.  It peeks without the lock, and decides under it: coming
+ * back from searching and becoming idle are one step.
  *
  * Calling.  A worker that becomes idle shuts its latch, under the lock, before it can be found.
  * Who finds it takes it off the list, writes its job, both under the lock, and opens the latch
@@ -38,6 +49,8 @@
 #include <stdio.h>
 
 #include "thread/pool.h"
+
+#define SEARCH_TURNS 16
 
 struct aw_worker {
     aw_list link; /* idle, or gone; under the lock */
@@ -75,10 +88,26 @@ static struct aw_worker *pop_idle(aw_executor *p)
     return link ? aw_container_of(link, struct aw_worker, link) : NULL;
 }
 
+static size_t n_queued(const aw_executor *p)
+{
+    return atomic_load_explicit(&p->n_queued, memory_order_relaxed);
+}
+
+static void count_queued(aw_executor *p, int by)
+{
+    atomic_store_explicit(&p->n_queued, n_queued(p) + (size_t)by, memory_order_relaxed);
+}
+
 static void enqueue(aw_executor *p, struct aw_pool_job *job)
 {
     aw_list_push_back(&p->queue, &job->link);
-    p->n_queued++;
+    count_queued(p, 1);
+}
+
+static void put_back(aw_executor *p, struct aw_pool_job *job)
+{
+    aw_list_push_front(&p->queue, &job->link);
+    count_queued(p, 1);
 }
 
 static struct aw_pool_job *dequeue(aw_executor *p)
@@ -86,7 +115,7 @@ static struct aw_pool_job *dequeue(aw_executor *p)
     aw_list *link = aw_list_pop_front(&p->queue);
     if (!link)
         return NULL;
-    p->n_queued--;
+    count_queued(p, -1);
     return aw_container_of(link, struct aw_pool_job, link);
 }
 
@@ -209,67 +238,9 @@ void aw_pool_shut(aw_executor *p, bool cancel)
         finish(p);
 }
 
-/* ---- workers ---- */
+/* ---- making workers ---- */
 
-/* Its job is over: take another, or wait for one.  False: it is to leave. */
-static bool next_job(struct aw_worker *w)
-{
-    aw_executor *p = w->pool;
-    struct aw_pool_job *done = w->job;
-    aw_mutex_lock(&p->lock);
-    p->n_abandoned -= done->abandoned;
-    done->worker = NULL;
-    struct aw_pool_job *next = dequeue(p);
-    bool idle = !next && !p->shut;
-    w->job = NULL;
-    if (next) {
-        give(w, next);
-    } else if (idle) {
-        atomic_store_explicit(&w->call.word, AW_LATCH_SHUT, memory_order_relaxed);
-        aw_list_push_front(&p->idle, &w->link);
-    }
-    aw_mutex_unlock(&p->lock);
-    aw_cfuture_unref(&done->future);
-    if (idle)
-        aw_latch_wait(&w->call, INT64_MAX);
-    return w->job != NULL;
-}
-
-/* The initialiser has failed: neither this job nor any other will be done. */
-static void break_pool(struct aw_worker *w, int err)
-{
-    static const char msg[] = "the initializer of a thread of the pool has failed";
-    aw_executor *p = w->pool;
-    struct aw_pool_job *job = w->job;
-    aw_report_outside(*(void **)&p->opts.initializer, msg, err);
-    aw_mutex_lock(&p->lock);
-    p->broken = true;
-    w->job = NULL;
-    job->worker = NULL;
-    aw_mutex_unlock(&p->lock);
-    aw_pool_job_fail(job, AW_EBROKEN, msg);
-    fail_queued(p, AW_EBROKEN, msg);
-}
-
-static void worker_main(void *arg)
-{
-    struct aw_worker *w = arg;
-    aw_executor *p = w->pool;
-    self = w;
-    aw_latch_wait(&w->call, INT64_MAX);
-    int err = p->opts.initializer ? p->opts.initializer(p->opts.initializer_arg) : 0;
-    if (err < 0) {
-        break_pool(w, err);
-    } else {
-        do
-            aw_pool_job_run(w->job);
-        while (next_job(w));
-    }
-    self = NULL;
-    leave(w);
-}
-
-/* ---- making them ---- */
+static void worker_main(void *arg);
 
 static struct aw_worker *new_worker(aw_executor *p, struct aw_pool_job *job)
 {
@@ -316,7 +287,7 @@ static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
     if (w)
         give(w, job);
     else if (others)
-        enqueue(p, job);
+        put_back(p, job);
     bool over = becomes_over(p);
     aw_mutex_unlock(&p->lock);
     if (w)
@@ -328,6 +299,169 @@ static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
     return others ? 0 : aw_fail(err, "the system gives the pool no thread");
 }
 
+/* ---- workers for jobs ---- */
+
+/* Somebody for a job: an idle worker that has it now, or NULL, and one is to be made, which was
+ * counted in.  Without a job: nobody. */
+struct hands {
+    struct aw_worker *worker;
+    struct aw_pool_job *job;
+};
+
+/* Under the lock. */
+static bool hands_are_free(const aw_executor *p)
+{
+    return !aw_list_empty(&p->idle) || p->n_threads < p->opts.max_workers;
+}
+
+/* The same; they are free. */
+static struct hands hand_over(aw_executor *p, struct aw_pool_job *job)
+{
+    struct aw_worker *w = pop_idle(p);
+    if (w)
+        give(w, job);
+    else
+        p->n_threads++;
+    return (struct hands){w, job};
+}
+
+/* Let them begin: 0, or why there is nobody. */
+static int set_to_work(aw_executor *p, struct hands h)
+{
+    if (!h.job)
+        return 0;
+    if (h.worker) {
+        aw_latch_open(&h.worker->call);
+        return 0;
+    }
+    int err = start_worker(p, h.job);
+    return err < 0 ? do_without(p, h.job, err) : 0;
+}
+
+/* A worker comes by, on its way to a job of its own: it sees to the next one if nobody else will.
+ * Under the lock. */
+static struct hands hand_on(aw_executor *p)
+{
+    bool needed = n_queued(p) && !p->searching && hands_are_free(p);
+    return needed ? hand_over(p, dequeue(p)) : (struct hands){NULL, NULL};
+}
+
+/* ---- jobs for workers ---- */
+
+enum next { WORK, SEARCH, SLEEP, LEAVE };
+
+/* Under the lock. */
+static enum next decide(struct aw_worker *w, bool may_search)
+{
+    aw_executor *p = w->pool;
+    struct aw_pool_job *job = dequeue(p);
+    if (job) {
+        give(w, job);
+        return WORK;
+    }
+    if (p->shut)
+        return LEAVE;
+    if (may_search && !p->searching) {
+        p->searching = true;
+        return SEARCH;
+    }
+    atomic_store_explicit(&w->call.word, AW_LATCH_SHUT, memory_order_relaxed);
+    aw_list_push_front(&p->idle, &w->link);
+    return SLEEP;
+}
+
+/* Its job is over, or (`searched`) it comes back from searching. */
+static enum next look(struct aw_worker *w, bool searched)
+{
+    aw_executor *p = w->pool;
+    struct aw_pool_job *done = w->job;
+    aw_mutex_lock(&p->lock);
+    if (done) {
+        p->n_abandoned -= done->abandoned;
+        done->worker = NULL;
+        w->job = NULL;
+    }
+    if (searched)
+        p->searching = false;
+    enum next next = decide(w, !searched);
+    struct hands more = hand_on(p);
+    aw_mutex_unlock(&p->lock);
+    if (done)
+        aw_cfuture_unref(&done->future);
+    aw_ignore(set_to_work(p, more));
+    return next;
+}
+
+/* Others run meanwhile: perhaps the one who submits. */
+static void search(const aw_executor *p)
+{
+    for (int i = 0; i < SEARCH_TURNS && !n_queued(p); i++) {
+        if (atomic_load_explicit(&p->shut, memory_order_relaxed))
+            break;
+        aw_thread_yield();
+    }
+}
+
+/* Called for a job, or to leave. */
+static void wait_for_call(struct aw_worker *w)
+{
+    aw_executor *p = w->pool;
+    aw_latch_wait(&w->call, INT64_MAX);
+    if (!n_queued(p))
+        return;
+    aw_mutex_lock(&p->lock);
+    struct hands more = hand_on(p);
+    aw_mutex_unlock(&p->lock);
+    aw_ignore(set_to_work(p, more));
+}
+
+/* False: it is to leave. */
+static bool next_job(struct aw_worker *w)
+{
+    enum next next = look(w, false);
+    if (next == SEARCH) {
+        search(w->pool);
+        next = look(w, true);
+    }
+    if (next == SLEEP)
+        wait_for_call(w);
+    return w->job != NULL;
+}
+
+/* The initialiser has failed: neither this job nor any other will be done. */
+static void break_pool(struct aw_worker *w, int err)
+{
+    static const char msg[] = "the initializer of a thread of the pool has failed";
+    aw_executor *p = w->pool;
+    struct aw_pool_job *job = w->job;
+    aw_report_outside(*(void **)&p->opts.initializer, msg, err);
+    aw_mutex_lock(&p->lock);
+    p->broken = true;
+    w->job = NULL;
+    job->worker = NULL;
+    aw_mutex_unlock(&p->lock);
+    aw_pool_job_fail(job, AW_EBROKEN, msg);
+    fail_queued(p, AW_EBROKEN, msg);
+}
+
+static void worker_main(void *arg)
+{
+    struct aw_worker *w = arg;
+    aw_executor *p = w->pool;
+    self = w;
+    wait_for_call(w);
+    int err = p->opts.initializer ? p->opts.initializer(p->opts.initializer_arg) : 0;
+    if (err < 0) {
+        break_pool(w, err);
+    } else {
+        do
+            aw_pool_job_run(w->job);
+        while (next_job(w));
+    }
+    self = NULL;
+    leave(w);
+}
+
 /* ---- submitting ---- */
 
 /* Why nothing can be submitted; under the lock. */
@@ -337,27 +471,22 @@ static const char *refusal(const aw_executor *p, int *err)
     return p->broken ? "an initializer has failed" : "the pool is shut down";
 }
 
-/* A place for the job: an idle worker, a new one (*ret_start), the queue; or none.  Under the lock.
- */
-static int place(aw_executor *p, struct aw_pool_job *job, struct aw_worker **ret, bool *ret_start)
+/* Under the lock. */
+static int place(aw_executor *p, struct aw_pool_job *job, struct hands *ret)
 {
-    *ret = pop_idle(p);
-    *ret_start = !*ret && p->n_threads < p->opts.max_workers;
-    if (*ret)
-        give(*ret, job);
-    else if (*ret_start)
-        p->n_threads++;
-    else if (p->opts.queue_limit && p->n_queued >= p->opts.queue_limit)
+    if (!p->searching && hands_are_free(p)) {
+        *ret = hand_over(p, job);
+        return 0;
+    }
+    if (p->opts.queue_limit && n_queued(p) >= p->opts.queue_limit)
         return AW_EFULL;
-    else
-        enqueue(p, job);
+    enqueue(p, job);
     return 0;
 }
 
 int aw_pool_submit(aw_executor *p, struct aw_pool_job *job)
 {
-    struct aw_worker *w = NULL;
-    bool start = false;
+    struct hands hands = {NULL, NULL};
     int err;
     if (p->fork_generation != aw_fork_generation())
         return aw_fail(AW_EFORKED, "the pool belongs to the parent of this process");
@@ -366,16 +495,14 @@ int aw_pool_submit(aw_executor *p, struct aw_pool_job *job)
     aw_mutex_lock(&p->lock);
     const char *why = refusal(p, &err);
     if (err == 0) {
-        err = place(p, job, &w, &start);
+        err = place(p, job, &hands);
         why = "as many jobs wait for the pool as may";
     }
     aw_mutex_unlock(&p->lock);
-    if (w)
-        aw_latch_open(&w->call);
     if (err < 0)
         aw_ignore(aw_fail(err, why));
-    else if (start && (err = start_worker(p, job)) < 0)
-        err = do_without(p, job, err);
+    else
+        err = set_to_work(p, hands);
     if (err < 0) {
         job->pool = NULL;
         aw_pool_release(p);
@@ -392,7 +519,7 @@ bool aw_pool_withdraw(struct aw_pool_job *job)
     bool queued = aw_list_linked(&job->link);
     if (queued) {
         aw_list_remove(&job->link);
-        p->n_queued--;
+        count_queued(p, -1);
     }
     aw_mutex_unlock(&p->lock);
     return queued;
@@ -427,8 +554,8 @@ void aw_pool_report(aw_executor *p, const char *message)
         if (w->job)
             aw_pool_job_add_line(w->job, w->name, &b);
     }
-    if (p->n_queued)
-        aw_buf_printf(&b, "  waiting: %zu jobs\n", p->n_queued);
+    if (n_queued(p))
+        aw_buf_printf(&b, "  waiting: %zu jobs\n", n_queued(p));
     aw_mutex_unlock(&p->lock);
     aw_stderr_write(text, b.len);
 }

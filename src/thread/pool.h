@@ -38,23 +38,24 @@ struct aw_pool_job {
 };
 
 struct aw_executor {
-    struct aw_mutex lock;  /* guards what follows, down to the next comment */
-    aw_list queue;         /* jobs that wait, oldest first; empty while a worker is idle */
-    aw_list idle;          /* workers without a job, the latest first */
-    aw_list gone;          /* workers that have left and are to be joined */
-    aw_list workers;       /* all that have not left */
-    size_t n_queued;       /* jobs in the queue */
-    int n_threads;         /* workers that were counted in and have not left */
-    int n_abandoned;       /* of these, those with a job that is abandoned */
-    int joiners;           /* threads that wait for the workers, and will join them */
-    unsigned next_number;  /* of the next worker: part of its name */
-    unsigned handles;      /* the users' and the loops' */
-    bool shut;             /* nothing more can be submitted */
-    bool broken;           /* the initialiser has failed */
-    bool over;             /* shut, and without a worker: for good */
-    _Atomic uint32_t news; /* grows when a worker leaves or is written off; slept on */
-    aw_cfuture end;        /* done when it is over, never to be cancelled.  Its references are the
-                              pool's: one while not over, one for all handles, one of each job */
+    struct aw_mutex lock;    /* guards what follows, down to the next comment */
+    aw_list queue;           /* jobs that wait, oldest first; empty while a worker is idle */
+    aw_list idle;            /* workers without a job, the latest first */
+    aw_list gone;            /* workers that have left and are to be joined */
+    aw_list workers;         /* all that have not left */
+    _Atomic size_t n_queued; /* jobs in the queue; peeked at without the lock */
+    bool searching;          /* a worker looks for a job, and will look again before it sleeps */
+    int n_threads;           /* workers that were counted in and have not left */
+    int n_abandoned;         /* of these, those with a job that is abandoned */
+    int joiners;             /* threads that wait for the workers, and will join them */
+    unsigned next_number;    /* of the next worker: part of its name */
+    unsigned handles;        /* the users' and the loops' */
+    _Atomic bool shut;       /* nothing more can be submitted; peeked at as well */
+    bool broken;             /* the initialiser has failed */
+    bool over;               /* shut, and without a worker: for good */
+    _Atomic uint32_t news;   /* grows when a worker leaves or is written off; slept on */
+    aw_cfuture end;          /* done when it is over, never to be cancelled.  Its references are the
+                                pool's: one while not over, one for all handles, one of each job */
     struct aw_ending ending;
     aw_pool_opts opts; /* as given, with the defaults filled in */
     unsigned fork_generation;
