@@ -3,11 +3,12 @@
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
  * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io,
- * thread, executor, report, memory.
+ * thread, executor, channel, report, memory.
  */
 #ifndef AWAIT_H
 #define AWAIT_H
 
+#include "await/channel.h"
 #include "await/compose.h"
 #include "await/error.h"
 #include "await/executor.h"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../core/util.h"
+#include "await/testing.h"
 
 /* ---- a job that stops in the middle ---- */
 
