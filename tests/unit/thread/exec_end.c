@@ -192,6 +192,33 @@ TEST_REAL_CLOCK(exec_a_run_does_not_wait_for_abandoned_jobs)
     gate_open(&gate);
 }
 
+static int nap_and_count(void *arg)
+{
+    nap(100);
+    return count_call(arg);
+}
+
+static int abandon_then_leave(void *arg)
+{
+    static struct gate gate;
+    gate_init(&gate, 0);
+    aw_future *f = aw_run_in_executor(NULL, stand_at_gate, &gate, .abandon_on_cancel = true);
+    gate_await(&gate);
+    assert_true(aw_cancel(f));
+    aw_unref(f);
+    gate_open(&gate);
+    nap(50); /* it is over: only the next one is to be waited for */
+    aw_unref(aw_run_in_executor(NULL, nap_and_count, arg));
+    return 0;
+}
+
+TEST_REAL_CLOCK(exec_an_abandoned_job_that_ended_excuses_no_other)
+{
+    _Atomic int calls = 0;
+    assert_int_equal(aw_run(abandon_then_leave, &calls), 0);
+    assert_int_equal(calls, 1);
+}
+
 static void never_returns(void *arg)
 {
     (void)arg;
@@ -263,37 +290,39 @@ TEST_SLOW_REAL_CLOCK(exec_closing_names_the_jobs_that_it_waits_long_for)
 
 /* ---- a loop that is closed over its tasks ---- */
 
-static int await_at_gate(void *arg)
+static sem_t closing;
+
+static int touch_slowly(void *arg)
 {
-    struct gate *g = arg;
-    aw_ignore(aw_to_thread(stand_at_gate, g));
+    _Atomic int **touched = arg;
+    sem_post(&closing);
+    nap(100);
+    atomic_fetch_add(*touched, 1);
     return 0;
 }
 
-static void *open_later(void *arg)
+/* What the job works on lies on the task's stack. */
+static int await_on_own_stack(void *arg)
 {
-    nap(100);
-    gate_open(arg);
-    return NULL;
+    _Atomic int *touched = arg;
+    return aw_to_thread(touch_slowly, &touched);
 }
 
 TEST_REAL_CLOCK(exec_closing_over_a_task_that_waits)
 {
-    struct gate gate;
-    pthread_t thread;
-    gate_init(&gate, 0);
+    _Atomic int touched = 0;
+    assert_int_equal(sem_init(&closing, 0, 0), 0);
     aw_loop *l = aw_loop_new();
     assert_int_equal(aw_loop_set_exception_handler(l, collect_report, NULL), 0);
     aw_executor *ex = aw_thread_pool(.max_workers = 1);
     assert_int_equal(aw_loop_set_default_executor(l, ex), 0);
-    aw_task *t = aw_create_task(await_at_gate, &gate, .loop = l);
+    aw_task *t = aw_create_task(await_on_own_stack, &touched, .loop = l);
     assert_int_equal(aw_loop_stop(l), 0);
     assert_int_equal(aw_loop_run_forever(l), 0);
-    gate_await(&gate);
-    assert_int_equal(pthread_create(&thread, NULL, open_later, &gate), 0);
+    sem_take(&closing);
     assert_int_equal(aw_loop_close(l), 0); /* waits: the task's stack goes */
+    assert_int_equal(touched, 1);
     assert_reports(1);
-    assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(aw_cancelled(t));
     aw_unref(t);
     aw_loop_free(l);

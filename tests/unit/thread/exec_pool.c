@@ -99,6 +99,29 @@ TEST(exec_busy_threads_bring_more_up_to_the_limit)
     assert_int_equal(gate.calls, 5);
 }
 
+/* A burst finds a worker that searches, and so wakes nobody: the workers wake one another. */
+TEST(exec_a_burst_reaches_every_thread)
+{
+    enum { N = 4 };
+    struct gate gate;
+    gate_init(&gate, 0);
+    aw_executor *ex = aw_thread_pool(.max_workers = N);
+    for (int round = 0; round < 300; round++) {
+        aw_cfuture *fs[N];
+        assert_int_equal(collect(aw_executor_submit(ex, nap_job, INT(0))), 0);
+        for (int i = 0; i < N; i++)
+            fs[i] = aw_executor_submit(ex, stand_at_gate, &gate);
+        for (int i = 0; i < N; i++)
+            gate_await(&gate); /* all of them at once */
+        for (int i = 0; i < N; i++)
+            gate_open(&gate);
+        for (int i = 0; i < N; i++)
+            assert_int_equal(collect(fs[i]), 0);
+    }
+    assert_int_equal(aw_executor_threads(ex), N);
+    assert_int_equal(aw_executor_free(ex), 0);
+}
+
 struct place {
     _Atomic int *next;
     int at;
