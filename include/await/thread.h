@@ -133,8 +133,9 @@ AW_API void aw_cfuture_unref(aw_cfuture *f);
 
 /* For one's own producers.  A new one is pending; each setter returns 0, or AW_ESTATE when it is
  * done (set_running: when it is not pending); AW_EMISUSE for one that has work of its own behind
- * it; -EINVAL for NULL, a negative result or a code >= 0.  The waiter may give up its handle as
- * soon as it is done, even the only one.  NULL with aw_errno() -ENOMEM. */
+ * it; -EINVAL for NULL, a negative result or a code >= 0.  A producer that is the only one to
+ * complete it needs no handle of its own: the waiter may give up the last one as soon as it is
+ * done.  Where others may cancel it, it does.  NULL with aw_errno() -ENOMEM. */
 AW_API aw_cfuture *aw_cfuture_new(void);
 AW_API int aw_cfuture_set_running(aw_cfuture *f);
 AW_API int aw_cfuture_set_result(aw_cfuture *f, int result, void *value);

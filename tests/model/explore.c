@@ -1,0 +1,407 @@
+/*
+ * explore.c - the scheduler of the models: one thread at a time, every order in turn.
+ *
+ * The threads are real ones, so that each has its own thread-local variables, and stay from order
+ * to order.  An order is a list of choices, one for each point at which more than one thread could
+ * go on.  To try the next one the model runs again from the beginning: the old choices are followed
+ * up to the last that has an alternative left, which is taken, and from there on the first choice,
+ * which is to stay with the running thread.
+ */
+#include "model/explore.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "model/clocks.h"
+
+enum { MAX_CHOICES = 4096, MAX_STEPS = 20000, MAX_NAMES = 64, SHOWN = 100 };
+
+enum state { ABSENT, READY, BLOCKED, BLOCKED_WITH_TIME, ENDED };
+
+static struct thread {
+    pthread_t handle;
+    sem_t turn;
+    enum state state;
+    const void *waits_for;
+    bool timed_out, yielded;
+} threads[MODEL_THREADS];
+
+/* The order that is being tried. */
+static struct {
+    const struct model *model;
+    struct choice {
+        unsigned char of, taken;
+    } choices[MAX_CHOICES];
+    int n_choices, at; /* how many are known; the next one to be made */
+    int preemptions, steps;
+    bool on, found;
+    struct step {
+        int who;
+        const char *what;
+        const void *addr;
+    } trace[MAX_STEPS];
+    struct verdict *verdict;
+} order;
+
+static int running = MODEL_THREADS; /* whose turn it is; that number: setup and check */
+static sem_t threads_ended;
+
+static struct {
+    const void *addr;
+    const char *name;
+} names[MAX_NAMES];
+static int n_names;
+
+/* ---- words ---- */
+
+void model_name(const void *addr, const char *name)
+{
+    if (n_names == MAX_NAMES)
+        abort();
+    names[n_names].addr = addr;
+    names[n_names++].name = name;
+}
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+    char *text = order.verdict->text;
+    size_t used = strlen(text), size = sizeof order.verdict->text;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text + used, size - used, format, args);
+    va_end(args);
+}
+
+static void say_address(const void *addr)
+{
+    for (int i = 0; i < n_names; i++) {
+        if (names[i].addr == addr) {
+            say(" %s", names[i].name);
+            return;
+        }
+    }
+    if (addr)
+        say(" %p", addr);
+}
+
+static void say_steps(void)
+{
+    int first = order.steps > SHOWN ? order.steps - SHOWN : 0;
+    for (int i = first; i < order.steps; i++) {
+        const struct step *s = &order.trace[i];
+        say("  %c %s", s->who == MODEL_THREADS ? '-' : 'A' + s->who, s->what);
+        say_address(s->addr);
+        say("\n");
+    }
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        if (threads[i].state != BLOCKED && threads[i].state != BLOCKED_WITH_TIME)
+            continue;
+        say("  %c waits for", 'A' + i);
+        say_address(threads[i].waits_for);
+        say("\n");
+    }
+}
+
+/* ---- choosing ---- */
+
+static bool could_go_on(int i)
+{
+    return (threads[i].state == READY && !threads[i].yielded) ||
+           threads[i].state == BLOCKED_WITH_TIME;
+}
+
+/* Of so many ways on, the one of this order. */
+static int choose(int n)
+{
+    if (n == 1)
+        return 0;
+    if (order.at == MAX_CHOICES)
+        abort();
+    if (order.at == order.n_choices) {
+        order.choices[order.n_choices].of = (unsigned char)n;
+        order.choices[order.n_choices++].taken = 0;
+    }
+    return order.choices[order.at++].taken;
+}
+
+/* The next thread to run; -1: none can, and not all have ended. */
+static int next_thread(int me)
+{
+    int options[MODEL_THREADS], n = 0;
+    bool i_could = me < MODEL_THREADS && threads[me].state == READY && !threads[me].yielded;
+    if (i_could)
+        options[n++] = me;
+    if (!i_could || order.preemptions < order.model->preemptions)
+        for (int i = 0; i < MODEL_THREADS; i++)
+            if (i != me && could_go_on(i))
+                options[n++] = i;
+    if (!n && me < MODEL_THREADS && threads[me].state == BLOCKED_WITH_TIME)
+        options[n++] = me;
+    if (!n)
+        return -1;
+    int next = options[choose(n)];
+    order.preemptions += i_could && next != me;
+    return next;
+}
+
+/* To the next order, if there is one. */
+static bool advance(void)
+{
+    while (order.n_choices > 0) {
+        struct choice *last = &order.choices[order.n_choices - 1];
+        if (++last->taken < last->of)
+            return true;
+        order.n_choices--;
+    }
+    return false;
+}
+
+/* ---- taking turns ---- */
+
+static void wait_for_turn(int me)
+{
+    while (sem_wait(&threads[me].turn) != 0)
+        continue;
+}
+
+static _Noreturn void stay_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+void model_found(const char *what, const void *addr)
+{
+    bool in_thread = running < MODEL_THREADS;
+    if (!order.found) {
+        order.found = order.verdict->found = true;
+        say("%s", what);
+        say_address(addr);
+        if (in_thread)
+            say(", by thread %c", 'A' + running);
+        say("\n");
+        say_steps();
+    }
+    if (in_thread) {
+        sem_post(&threads_ended);
+        stay_for_ever();
+    }
+}
+
+static bool all_have_ended(void)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (threads[i].state != ABSENT && threads[i].state != ENDED)
+            return false;
+    return true;
+}
+
+/* Give the turn to the next one. */
+static void hand_on(int me)
+{
+    int next = next_thread(me);
+    if (next == me)
+        return;
+    if (next < 0) {
+        if (!all_have_ended())
+            model_found("nobody can go on", NULL);
+        sem_post(&threads_ended);
+        return;
+    }
+    bool will_wait = me < MODEL_THREADS && threads[me].state != ENDED; /* before others change it */
+    running = next;
+    sem_post(&threads[next].turn);
+    if (will_wait)
+        wait_for_turn(me);
+}
+
+static void note_step(const char *what, const void *addr)
+{
+    if (order.steps == MAX_STEPS)
+        model_found("it does not end", NULL);
+    order.trace[order.steps++] = (struct step){running, what, addr};
+}
+
+/* The running thread has changed something: those who have yielded may look again.  Not before, or
+ * two that wait for a third could take turns for ever. */
+static void has_changed_something(void)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (i != running)
+            threads[i].yielded = false;
+}
+
+void model_point(const char *step, const void *addr)
+{
+    if (running < MODEL_THREADS)
+        hand_on(running);
+    note_step(step, addr);
+}
+
+bool model_block(const void *addr, bool timed)
+{
+    if (running == MODEL_THREADS)
+        model_found("blocked where nobody could wake it", addr);
+    int me = running;
+    struct thread *t = &threads[me];
+    t->waits_for = addr;
+    t->timed_out = false;
+    t->state = timed ? BLOCKED_WITH_TIME : BLOCKED;
+    hand_on(me);
+    bool woken = t->state == READY;
+    t->state = READY;
+    return woken;
+}
+
+void model_unblock(const void *addr)
+{
+    has_changed_something();
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        struct thread *t = &threads[i];
+        if ((t->state == BLOCKED || t->state == BLOCKED_WITH_TIME) && t->waits_for == addr)
+            t->state = READY;
+    }
+}
+
+void model_yield(void)
+{
+    if (running == MODEL_THREADS)
+        model_found("waits where nobody could help", NULL);
+    note_step("yields", NULL);
+    threads[running].yielded = true;
+    hand_on(running);
+}
+
+bool model_is_on(void)
+{
+    return order.on;
+}
+
+/* ---- memory ---- */
+
+void model_plain(const void *addr, size_t size, bool write)
+{
+    const char *wrong = clocks_plain(running, addr, size, write);
+    if (wrong)
+        model_found(wrong, addr);
+}
+
+void model_atomic(const void *addr, size_t size, bool write, bool acquire, bool release,
+                  bool replaces)
+{
+    const char *wrong = clocks_atomic(running, addr, size, write, acquire, release, replaces);
+    if (wrong)
+        model_found(wrong, addr);
+    if (write)
+        has_changed_something();
+}
+
+void model_not_raced(const void *addr)
+{
+    blocks_not_raced(addr);
+}
+
+static void *allocate(size_t size, void *arg)
+{
+    (void)arg;
+    return blocks_alloc(size);
+}
+
+static void let_go(void *ptr, void *arg)
+{
+    (void)arg;
+    const char *wrong = blocks_free(running, ptr);
+    if (wrong)
+        model_found(wrong, ptr);
+}
+
+/* ---- running ---- */
+
+static void *be_thread(void *arg)
+{
+    struct thread *t = arg;
+    int me = (int)(t - threads);
+    for (;;) {
+        wait_for_turn(me);
+        order.model->threads[me]();
+        aw_errslot_fini(&aw_self.err);
+        t->state = ENDED;
+        hand_on(me);
+    }
+    return NULL;
+}
+
+static void start_threads(const struct model *m)
+{
+    static const aw_allocator allocator = {allocate, let_go, NULL};
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one); /* taking turns is fastest on one processor */
+    aw_ignore(aw_set_allocator(&allocator));
+    sem_init(&threads_ended, 0, 0);
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        sem_init(&threads[i].turn, 0, 0);
+        if (m->threads[i] && pthread_create(&threads[i].handle, NULL, be_thread, &threads[i]))
+            abort();
+    }
+}
+
+/* The setup has been seen by all, and the check sees all. */
+static void join_clocks(bool at_end)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        clock_join(&clocks[at_end ? MODEL_THREADS : i], &clocks[at_end ? i : MODEL_THREADS]);
+    clocks[MODEL_THREADS].at[MODEL_THREADS]++;
+}
+
+static void finish(const struct model *m)
+{
+    running = MODEL_THREADS;
+    join_clocks(true);
+    if (m->check)
+        m->check();
+    aw_errslot_fini(&aw_self.err);
+    if (!order.found && blocks_left())
+        model_found("memory was not freed", NULL);
+}
+
+static void try_order(const struct model *m)
+{
+    order.at = order.preemptions = order.steps = n_names = 0;
+    running = MODEL_THREADS;
+    clocks_reset();
+    order.on = true;
+    m->setup();
+    join_clocks(false);
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        threads[i].state = m->threads[i] ? READY : ABSENT;
+        threads[i].yielded = false;
+    }
+    hand_on(MODEL_THREADS);
+    while (sem_wait(&threads_ended) != 0)
+        continue;
+    if (!order.found)
+        finish(m);
+    order.on = false;
+}
+
+void explore(const struct model *m, unsigned long limit, struct verdict *v)
+{
+    *v = (struct verdict){.found = false};
+    order.model = m;
+    order.verdict = v;
+    start_threads(m);
+    do {
+        try_order(m);
+        v->orders++;
+        v->steps += (unsigned long)order.steps;
+    } while (!v->found && v->orders < limit && advance());
+    printf("%lu orders, %lu steps: %s\n", v->orders, v->steps, v->found ? v->text : "nothing");
+}
