@@ -286,7 +286,7 @@ static void describe_exit(const struct aw_wait *w, aw_buf *out)
 }
 
 static const struct aw_wait_kind exit_kind = {
-    .name = "aw_group_exit", .cancel = wake_exit, .describe = describe_exit};
+    .name = "aw_group_exit", .cancel = wake_exit, .describe = describe_exit, .holds = true};
 
 /* Sleep until the last child has ended; true if the parent was cancelled for the children. */
 static bool wait_for_children(aw_group *g, struct aw_tcb *t, const void *caller)

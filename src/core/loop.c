@@ -246,9 +246,9 @@ static bool nobody_outside(aw_loop *l)
 static int wait_for_work(aw_loop *l)
 {
     bool forever;
-    if (aw_wake_one_idle(l))
-        return 0;
     int64_t timeout = time_to_wait(l, &forever);
+    if (timeout != 0 && aw_wake_one_idle(l)) /* a timer that is due comes first */
+        return 0;
     bool in_flight = l->io->in_flight > 0;
     if (forever && !in_flight && nobody_outside(l))
         return -EDEADLK;

@@ -206,7 +206,16 @@ void aw_scope_open(aw_scope *s, struct aw_tcb *t, const char *what, const char *
 void aw_scope_close(aw_scope *s, struct aw_tcb *t);
 enum { AW_SCOPE_FRESH, AW_SCOPE_OPEN, AW_SCOPE_CLOSED };
 /* A task ends with a scope open: says which, and aborts. */
-AW_COLD _Noreturn void aw_scope_left_open(const aw_scope *s, struct aw_tcb *t);
+AW_COLD _Noreturn void aw_scope_left_open(struct aw_tcb *t);
+#ifdef AW_DEBUG_HANDLES
+/* Debug builds, at each suspension: aborts over a scope that was left by `return`. */
+void aw_scope_check(struct aw_tcb *t);
+#else
+static inline void aw_scope_check(struct aw_tcb *t)
+{
+    (void)t;
+}
+#endif
 
 /* ---- group.c ---- */
 

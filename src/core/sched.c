@@ -179,6 +179,7 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
 {
     aw_loop *l = t->fut.loop;
     aw_assert(l->current == t && !t->wait);
+    aw_scope_check(t);
     w->task = t;
     t->wait = w;
     t->suspensions++;

@@ -77,11 +77,27 @@ void aw_loop_give_signals_back(aw_loop *l)
 
 /* ---- giving up ---- */
 
+/* Who awaits a task that will never end is told. */
+static void release_waiters(aw_future *f)
+{
+    aw_list_each_safe(link, &f->watchers)
+    {
+        const struct aw_watch *watch = aw_container_of(link, struct aw_watch, link);
+        aw_future *waiter = watch->kind->waiter ? watch->kind->waiter(watch) : NULL;
+        struct aw_wait *w = waiter && waiter->kind == AW_KIND_TASK ? aw_tcb_of(waiter)->wait : NULL;
+        if (!w || w->woken || w->kind->cancel || w->object != f)
+            continue;
+        aw_tcb_of(waiter)->must_cancel = true;
+        aw_ignore(aw_await_break(w));
+    }
+}
+
 void aw_task_give_up(struct aw_tcb *t)
 {
     aw_loop *l = t->fut.loop;
     aw_report_task(&t->fut, AW_REPORT_WOULD_NOT_STOP, "a task would not stop, and was given up");
     t->given_up = true;
+    release_waiters(&t->fut);
     if (++l->n_given_up == l->n_tasks)
         l->stop = AW_STOP_THIS_PASS;
 }
@@ -123,8 +139,23 @@ static void give_up_rest(struct aw_timer *timer)
 
 /* ---- hard cancellation ---- */
 
+/* Is it a wait for somebody who ends by the same cancellation, and must not be outlived? */
+static bool waits_for_an_end(const struct aw_wait *w)
+{
+    if (w->kind->holds)
+        return true;
+    const aw_future *f = w->kind->cancel ? NULL : w->object;
+    if (!f || f->kind == AW_KIND_PLAIN)
+        return false;
+    return f->kind != AW_KIND_TASK || !aw_container_of(f, struct aw_tcb, fut)->given_up;
+}
+
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
 {
+    if (waits_for_an_end(w)) {
+        t->must_cancel = true;
+        return;
+    }
     if (++t->hard_calls > HARD_CALLS_MAX && !t->given_up)
         aw_task_give_up(t);
     t->must_cancel = true;
@@ -203,7 +234,8 @@ static void grace_over(struct aw_timer *timer)
 {
     aw_loop *l = aw_container_of(timer, aw_loop, grace_timer);
     uint64_t epoch = l->cancel_epoch;
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->cancel_epoch <= epoch) /* not by way of somebody who awaits it */
             aw_cancel_request(&t->fut, NULL);

@@ -58,16 +58,12 @@ static int body(struct aw_tcb *t)
     return t->fn(t->arg);
 }
 
-/* Not instrumented: a scope that was left open lies in a frame that is gone, just below this one;
- * it is copied before anything else is called there. */
-__attribute__((no_sanitize("address"))) static void task_entry(struct aw_fiber *fiber)
+static void task_entry(struct aw_fiber *fiber)
 {
     struct aw_tcb *t = aw_container_of(fiber, struct aw_tcb, fiber);
     int result = body(t);
-    if (AW_UNLIKELY(t->scopes != NULL)) {
-        aw_scope left_open = *t->scopes;
-        aw_scope_left_open(&left_open, t);
-    }
+    if (AW_UNLIKELY(t->scopes != NULL))
+        aw_scope_left_open(t);
     if (AW_UNLIKELY(t->release != NULL))
         release_arg(t);
     leave_loop(t->fut.loop, t);

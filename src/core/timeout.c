@@ -95,6 +95,8 @@ static int enter(aw_timeout *tm, double seconds, bool absolute, const aw_scope_o
     begin(tm, t, absolute ? deadline_of(seconds) : aw_deadline_in(t->fut.loop, seconds), opts);
     if (absolute)
         tm->when = seconds;
+    else if (seconds < 0)
+        tm->when += seconds; /* in the past */
     return 0;
 }
 

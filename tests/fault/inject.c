@@ -46,6 +46,7 @@ const struct fault faults[] = {
     {SWEEP_CANCEL, SITE_SUSPEND, "again", -ECANCELED, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "next_pass", -ECANCELED, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "with_timer", -ECANCELED, HARMLESS, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "before_timer", -ECANCELED, HARMLESS, false},
 };
 const size_t n_faults = sizeof faults / sizeof *faults;
 

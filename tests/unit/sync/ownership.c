@@ -172,6 +172,9 @@ TEST(semaphore_of_another_loop)
     assert_int_equal(elsewhere(take_unit, &sem), AW_ETHREAD); /* one is out */
     assert_int_equal(aw_semaphore_release(&sem), 0);
     assert_int_equal(elsewhere(take_unit, &sem), 0);
+    p = park(take_unit, &sem); /* one is out again, but its owner is gone: anybody may wait */
+    assert_int_equal(aw_semaphore_release(&sem), 0);
+    unpark(&p);
     p = park(take_unit, &signal);
     assert_int_equal(elsewhere(take_unit, &signal), AW_ETHREAD);
     assert_int_equal(aw_semaphore_release(&signal), 0);

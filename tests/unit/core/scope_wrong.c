@@ -1,0 +1,212 @@
+/*
+ * Scopes that are left wrongly: the process ends, and says which scope and where it was entered.
+ */
+#include "util.h"
+
+#include <signal.h>
+
+/* Run it as the main coroutine of a process of its own, which ends with a report of this scope. */
+static void run_in_child(void *arg)
+{
+    aw_ignore(aw_run_(
+        *(aw_fn **)arg,
+        &(aw_run_opts){
+            .file = "here.c", .line = 7, .fn_name = "body", .name = "culprit", .arg = NULL}));
+}
+
+static void assert_aborts(aw_fn *fn, const char *how, const char *what, int line)
+{
+    struct child_result r;
+    char expected[512];
+    run_child(&r, run_in_child, &fn);
+    assert_true(child_killed(&r, SIGABRT));
+    normalise(r.err);
+    snprintf(expected, sizeof expected,
+             "await: a scope was left wrongly: %s\n"
+             "  scope:   %s, entered at scope_wrong.c:%d\n"
+             "  task:    culprit body, created at here.c:7\n",
+             how, what, line);
+    assert_string_equal(r.err, expected);
+}
+
+static const char ended[] = "the task ended inside it";
+static const char nested[] = "it was closed while a scope inside it is open, or by another task";
+
+/* ---- by return ---- */
+
+enum { GROUP_LEFT_AT = __LINE__ + 5 };
+static int group_left_by_return(void *arg)
+{
+    (void)arg;
+    aw_group g = AW_GROUP_INIT;
+    AW_TRY(aw_group_enter(&g));
+    return 0;
+}
+
+TEST(scope_group_left_by_return)
+{
+    assert_aborts(group_left_by_return, ended, "aw_group", GROUP_LEFT_AT);
+}
+
+enum { FULL_GROUP_LEFT_AT = __LINE__ + 5 };
+static int group_left_with_children(void *arg)
+{
+    (void)arg;
+    aw_group g = AW_GROUP_INIT;
+    AW_TRY(aw_group_enter(&g));
+    for (int i = 0; i < 3; i++)
+        AW_TRY(aw_group_start(&g, sleep_long, NULL));
+    AW_TRY(aw_sleep(1));
+    return 0;
+}
+
+TEST(scope_group_left_by_return_with_children)
+{
+    assert_aborts(group_left_with_children, ended, "aw_group", FULL_GROUP_LEFT_AT);
+}
+
+enum { LIMIT_LEFT_AT = __LINE__ + 5 };
+static int limit_left_by_return(void *arg)
+{
+    (void)arg;
+    aw_timeout tm = AW_TIMEOUT_INIT;
+    AW_TRY(aw_timeout_enter(&tm, 1));
+    AW_TRY(aw_sleep(2)); /* as so often */
+    return aw_timeout_exit(&tm, 0);
+}
+
+TEST(scope_limit_left_by_return)
+{
+    assert_aborts(limit_left_by_return, ended, "aw_timeout", LIMIT_LEFT_AT);
+}
+
+enum { ITERATION_LEFT_AT = __LINE__ + 6 };
+static int iteration_left_by_return(void *arg)
+{
+    aw_completed it = AW_COMPLETED_INIT;
+    aw_future *f = aw_future_new();
+    (void)arg;
+    AW_TRY(aw_completed_enter(&it, &f, 1));
+    return 0;
+}
+
+TEST(scope_iteration_left_by_return)
+{
+    assert_aborts(iteration_left_by_return, ended, "aw_completed", ITERATION_LEFT_AT);
+}
+
+/* The innermost one is named, which is the one that was forgotten. */
+enum { INNERMOST_AT = __LINE__ + 6 };
+static int several_left_by_return(void *arg)
+{
+    aw_timeout outer = AW_TIMEOUT_INIT, inner = AW_TIMEOUT_INIT;
+    (void)arg;
+    AW_TRY(aw_timeout_enter(&outer, 2));
+    AW_TRY(aw_timeout_enter(&inner, 1));
+    return 0;
+}
+
+TEST(scope_several_left_by_return)
+{
+    assert_aborts(several_left_by_return, ended, "aw_timeout", INNERMOST_AT);
+}
+
+/* ---- in the wrong order ---- */
+
+enum { CROSSED_AT = __LINE__ + 5 };
+static int closed_crosswise(void *arg)
+{
+    aw_timeout tm = AW_TIMEOUT_INIT;
+    aw_group g = AW_GROUP_INIT;
+    AW_TRY(aw_timeout_enter(&tm, 1));
+    AW_TRY(aw_group_enter(&g));
+    AW_TRY(aw_timeout_exit(&tm, 0));
+    (void)arg;
+    return aw_group_exit(&g, 0);
+}
+
+TEST(scope_limit_closed_before_what_it_holds)
+{
+    assert_aborts(closed_crosswise, nested, "aw_timeout", CROSSED_AT);
+}
+
+/* A group says so at once, and does not wait for its children before. */
+enum { CROSSED_GROUP_AT = __LINE__ + 6 };
+static int group_closed_too_early(void *arg)
+{
+    aw_timeout tm = AW_TIMEOUT_INIT;
+    aw_group g = AW_GROUP_INIT;
+    (void)arg;
+    AW_TRY(aw_group_enter(&g));
+    AW_TRY(aw_group_start(&g, sleep_long, NULL));
+    AW_TRY(aw_timeout_enter(&tm, 1));
+    return aw_group_exit(&g, 0);
+}
+
+TEST(scope_group_closed_before_what_it_holds)
+{
+    assert_aborts(group_closed_too_early, nested, "aw_group", CROSSED_GROUP_AT);
+}
+
+enum { CROSSED_ITERATION_AT = __LINE__ + 7 };
+static int iteration_closed_too_early(void *arg)
+{
+    aw_timeout tm = AW_TIMEOUT_INIT;
+    aw_completed it = AW_COMPLETED_INIT;
+    aw_future *f = aw_future_new();
+    (void)arg;
+    AW_TRY(aw_completed_enter(&it, &f, 1));
+    AW_TRY(aw_timeout_enter(&tm, 1));
+    return aw_completed_exit(&it, 0);
+}
+
+TEST(scope_iteration_closed_before_what_it_holds)
+{
+    assert_aborts(iteration_closed_too_early, nested, "aw_completed", CROSSED_ITERATION_AT);
+}
+
+/* ---- by another task ---- */
+
+static int close_iteration(void *arg)
+{
+    return aw_completed_exit(arg, 0);
+}
+
+enum { FOREIGN_ITERATION_AT = __LINE__ + 6 };
+static int iteration_closed_by_a_child(void *arg)
+{
+    aw_completed it = AW_COMPLETED_INIT;
+    aw_future *f = aw_future_new();
+    (void)arg;
+    AW_TRY(aw_completed_enter(&it, &f, 1));
+    return aw_join(aw_create_task_(
+        close_iteration,
+        &(aw_task_opts){
+            .file = "here.c", .line = 7, .fn_name = "body", .name = "culprit", .arg = &it}));
+}
+
+TEST(scope_iteration_closed_by_another_task)
+{
+    assert_aborts(iteration_closed_by_a_child, nested, "aw_completed", FOREIGN_ITERATION_AT);
+}
+
+static int close_foreign_group(void *arg)
+{
+    assert_int_equal(aw_group_exit(arg, 0), AW_EMISUSE);
+    assert_int_equal(aw_group_exit(arg, -EIO), -EIO);
+    note('f');
+    return 0;
+}
+
+/* Groups and limits refuse that, and are in force as before. */
+TEST_IN_LOOP(scope_group_closed_by_another_task)
+{
+    aw_group g = AW_GROUP_INIT;
+    double began = aw_time();
+    assert_int_equal(aw_group_enter(&g), 0);
+    assert_int_equal(aw_group_start(&g, give_later, LATER(1, 0)), 0);
+    assert_int_equal(aw_group_start(&g, close_foreign_group, &g), 0);
+    assert_int_equal(aw_group_exit(&g, 4), 4);
+    assert_time(aw_time() - began, 1);
+    assert_trace("f");
+}
