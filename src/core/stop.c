@@ -139,28 +139,33 @@ static void give_up_rest(struct aw_timer *timer)
 
 /* ---- hard cancellation ---- */
 
-/* Is it a wait for somebody who ends by the same cancellation, and must not be outlived? */
+/* Is it a wait for a task that ends by the same cancellation, and must not be outlived? */
 static bool waits_for_an_end(const struct aw_wait *w)
 {
+    aw_future *f = w->kind->cancel ? NULL : w->object;
     if (w->kind->holds)
         return true;
-    const aw_future *f = w->kind->cancel ? NULL : w->object;
-    if (!f || f->kind == AW_KIND_PLAIN)
-        return false;
-    return f->kind != AW_KIND_TASK || !aw_container_of(f, struct aw_tcb, fut)->given_up;
+    return f && f->kind == AW_KIND_TASK && !aw_tcb_of(f)->given_up;
+}
+
+/* A gather ends when its children have, a shield at once; a plain future is left alone. */
+static void break_await(struct aw_wait *w)
+{
+    aw_future *f = w->object;
+    bool follows = f->kind == AW_KIND_GATHER || f->kind == AW_KIND_SHIELD;
+    if (!follows || !aw_cancel_request(f, NULL))
+        aw_ignore(aw_await_break(w));
 }
 
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
 {
-    if (waits_for_an_end(w)) {
-        t->must_cancel = true;
-        return;
-    }
     if (++t->hard_calls > HARD_CALLS_MAX && !t->given_up)
         aw_task_give_up(t);
     t->must_cancel = true;
+    if (waits_for_an_end(w))
+        return;
     if (!w->kind->cancel)
-        aw_ignore(aw_await_break(w));
+        break_await(w);
     else
         aw_ignore(w->kind->cancel(w));
 }

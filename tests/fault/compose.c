@@ -102,8 +102,7 @@ SCENARIO(gather_many)
 static int fail_after_a_second(void *arg)
 {
     AW_TRY(aw_sleep(1));
-    aw_refuse(-EXDEV, arg);
-    return -EXDEV;
+    return aw_raise(-EXDEV, arg);
 }
 
 struct failing {

@@ -177,6 +177,13 @@ void *__wrap_aw_refuse(int code, const char *msg)
     MAY_LOSE(void *, __real_aw_refuse, code, msg);
 }
 
+int __real_aw_raise(int code, const char *msg);
+int __wrap_aw_raise(int code, const char *msg);
+int __wrap_aw_raise(int code, const char *msg)
+{
+    MAY_LOSE(int, __real_aw_raise, code, msg);
+}
+
 const char *__real_aw_task_name(aw_task *t);
 const char *__wrap_aw_task_name(aw_task *t);
 const char *__wrap_aw_task_name(aw_task *t)

@@ -178,7 +178,8 @@ TEST_COUNTED(group_of_a_thousand_that_all_fail)
     aw_group g = AW_GROUP_INIT;
     assert_int_equal(aw_group_enter(&g), 0);
     for (int i = 0; i < N; i++)
-        assert_int_equal(aw_group_start(&g, answer_cancel, INT(-2000 - i), .name = "one of many"), 0);
+        assert_int_equal(aw_group_start(&g, answer_cancel, INT(-2000 - i), .name = "one of many"),
+                         0);
     passes(1);
     assert_int_equal(aw_group_exit(&g, -EIO), AW_EGROUP);
     assert_int_equal(failures(), N + 1);

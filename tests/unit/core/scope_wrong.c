@@ -14,7 +14,9 @@ static void run_in_child(void *arg)
             .file = "here.c", .line = 7, .fn_name = "body", .name = "culprit", .arg = NULL}));
 }
 
-static void assert_aborts(aw_fn *fn, const char *how, const char *what, int line)
+/* `around`: what was closed while the scope was open, and where that was entered; or NULL. */
+static void assert_aborts(aw_fn *fn, const char *how, const char *what, int line,
+                          const char *around)
 {
     struct child_result r;
     char expected[512];
@@ -24,13 +26,22 @@ static void assert_aborts(aw_fn *fn, const char *how, const char *what, int line
     snprintf(expected, sizeof expected,
              "await: a scope was left wrongly: %s\n"
              "  scope:   %s, entered at scope_wrong.c:%d\n"
+             "%s%s%s"
              "  task:    culprit body, created at here.c:7\n",
-             how, what, line);
+             how, what, line, around ? "  around:  " : "", around ? around : "",
+             around ? "\n" : "");
     assert_string_equal(r.err, expected);
 }
 
+static void assert_aborts_around(aw_fn *fn, const char *what, int line, const char *around, int at)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s, entered at scope_wrong.c:%d", around, at);
+    assert_aborts(fn, "the scope around it was closed while it is open", what, line, text);
+}
+
 static const char ended[] = "the task ended inside it";
-static const char nested[] = "it was closed while a scope inside it is open, or by another task";
+static const char returned[] = "the function that entered it has returned";
 
 /* ---- by return ---- */
 
@@ -45,7 +56,7 @@ static int group_left_by_return(void *arg)
 
 TEST(scope_group_left_by_return)
 {
-    assert_aborts(group_left_by_return, ended, "aw_group", GROUP_LEFT_AT);
+    assert_aborts(group_left_by_return, ended, "aw_group", GROUP_LEFT_AT, NULL);
 }
 
 enum { FULL_GROUP_LEFT_AT = __LINE__ + 5 };
@@ -62,7 +73,7 @@ static int group_left_with_children(void *arg)
 
 TEST(scope_group_left_by_return_with_children)
 {
-    assert_aborts(group_left_with_children, ended, "aw_group", FULL_GROUP_LEFT_AT);
+    assert_aborts(group_left_with_children, ended, "aw_group", FULL_GROUP_LEFT_AT, NULL);
 }
 
 enum { LIMIT_LEFT_AT = __LINE__ + 5 };
@@ -77,7 +88,7 @@ static int limit_left_by_return(void *arg)
 
 TEST(scope_limit_left_by_return)
 {
-    assert_aborts(limit_left_by_return, ended, "aw_timeout", LIMIT_LEFT_AT);
+    assert_aborts(limit_left_by_return, ended, "aw_timeout", LIMIT_LEFT_AT, NULL);
 }
 
 enum { ITERATION_LEFT_AT = __LINE__ + 6 };
@@ -92,7 +103,7 @@ static int iteration_left_by_return(void *arg)
 
 TEST(scope_iteration_left_by_return)
 {
-    assert_aborts(iteration_left_by_return, ended, "aw_completed", ITERATION_LEFT_AT);
+    assert_aborts(iteration_left_by_return, ended, "aw_completed", ITERATION_LEFT_AT, NULL);
 }
 
 /* The innermost one is named, which is the one that was forgotten. */
@@ -108,7 +119,7 @@ static int several_left_by_return(void *arg)
 
 TEST(scope_several_left_by_return)
 {
-    assert_aborts(several_left_by_return, ended, "aw_timeout", INNERMOST_AT);
+    assert_aborts(several_left_by_return, ended, "aw_timeout", INNERMOST_AT, NULL);
 }
 
 /* ---- in the wrong order ---- */
@@ -127,7 +138,7 @@ static int closed_crosswise(void *arg)
 
 TEST(scope_limit_closed_before_what_it_holds)
 {
-    assert_aborts(closed_crosswise, nested, "aw_timeout", CROSSED_AT);
+    assert_aborts_around(closed_crosswise, "aw_group", CROSSED_AT + 1, "aw_timeout", CROSSED_AT);
 }
 
 /* A group says so at once, and does not wait for its children before. */
@@ -145,7 +156,8 @@ static int group_closed_too_early(void *arg)
 
 TEST(scope_group_closed_before_what_it_holds)
 {
-    assert_aborts(group_closed_too_early, nested, "aw_group", CROSSED_GROUP_AT);
+    assert_aborts_around(group_closed_too_early, "aw_timeout", CROSSED_GROUP_AT + 2, "aw_group",
+                         CROSSED_GROUP_AT);
 }
 
 enum { CROSSED_ITERATION_AT = __LINE__ + 7 };
@@ -162,7 +174,8 @@ static int iteration_closed_too_early(void *arg)
 
 TEST(scope_iteration_closed_before_what_it_holds)
 {
-    assert_aborts(iteration_closed_too_early, nested, "aw_completed", CROSSED_ITERATION_AT);
+    assert_aborts_around(iteration_closed_too_early, "aw_timeout", CROSSED_ITERATION_AT + 1,
+                         "aw_completed", CROSSED_ITERATION_AT);
 }
 
 /* ---- by another task ---- */
@@ -187,7 +200,8 @@ static int iteration_closed_by_a_child(void *arg)
 
 TEST(scope_iteration_closed_by_another_task)
 {
-    assert_aborts(iteration_closed_by_a_child, nested, "aw_completed", FOREIGN_ITERATION_AT);
+    assert_aborts(iteration_closed_by_a_child, "it was closed by another task", "aw_completed",
+                  FOREIGN_ITERATION_AT, NULL);
 }
 
 static int close_foreign_group(void *arg)
@@ -210,3 +224,107 @@ TEST_IN_LOOP(scope_group_closed_by_another_task)
     assert_time(aw_time() - began, 1);
     assert_trace("f");
 }
+
+/* ---- by the return of a function that the coroutine called ---- */
+
+enum { HELPER_AT = __LINE__ + 4 };
+__attribute__((noinline)) static int forgetful(int error)
+{
+    aw_timeout tm = AW_TIMEOUT_INIT;
+    AW_TRY(aw_timeout_enter(&tm, 100));
+    AW_TRY(aw_sleep(1));
+    AW_TRY(error); /* out, and the limit stays behind */
+    return aw_timeout_exit(&tm, 0);
+}
+
+static int call_forgetful(void *arg)
+{
+    (void)arg;
+    return forgetful(-EIO) == -EIO ? 0 : -EINVAL;
+}
+
+TEST(scope_left_by_a_function_before_the_end_of_the_task)
+{
+    assert_aborts(call_forgetful, ended, "aw_timeout", HELPER_AT, NULL);
+}
+
+static int call_forgetful_twice(void *arg)
+{
+    AW_TRY(call_forgetful(arg));
+    return call_forgetful(arg); /* whose record is where the first one was */
+}
+
+/* A sanitizer notices the dead frame itself, and sooner. */
+static void skip_under_sanitizers(void)
+{
+    if (test_is_instrumented())
+        SKIP("a sanitizer notices the dead frame itself");
+}
+
+TEST(scope_left_by_a_function_and_entered_again)
+{
+    skip_under_sanitizers();
+    assert_aborts(call_forgetful_twice, returned, "aw_timeout", HELPER_AT, NULL);
+}
+
+static int forgetful_body(aw_group *g, void *arg)
+{
+    (void)g;
+    return call_forgetful(arg);
+}
+
+enum { CALLED_AT = __LINE__ + 4 };
+static int call_with_forgetful_body(void *arg)
+{
+    aw_group g = AW_GROUP_INIT;
+    return aw_group_call(&g, forgetful_body, arg);
+}
+
+/* The one that was left is named first, not only the one around it. */
+TEST(scope_left_inside_the_body_of_a_group)
+{
+    assert_aborts_around(call_with_forgetful_body, "aw_timeout", HELPER_AT, "aw_group", CALLED_AT);
+}
+
+static int limited_forgetful(void *arg)
+{
+    return aw_timeout_call(10, call_forgetful, arg);
+}
+
+TEST(scope_left_inside_a_limited_call)
+{
+    assert_aborts(limited_forgetful, "the scope around it was closed while it is open",
+                  "aw_timeout", HELPER_AT, "aw_timeout, entered at aw_timeout_call:0");
+}
+
+#ifdef AW_DEBUG_HANDLES
+/* Uses the stack where the frame of the function that returned was. */
+__attribute__((noinline)) static int overwrite(int depth)
+{
+    volatile char bytes[300];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)0xa5;
+    return depth ? overwrite(depth - 1) + bytes[depth] : bytes[0];
+}
+
+static int go_on(void *arg)
+{
+    AW_TRY(call_forgetful(arg));
+    return aw_sleep(200);
+}
+
+static int go_on_for_long(void *arg)
+{
+    AW_TRY(call_forgetful(arg));
+    aw_ignore(overwrite(3));
+    return aw_sleep(200);
+}
+
+/* The next time the task suspends, and not some time later in a wheel of timers. */
+TEST(scope_left_by_a_function_is_noticed_at_the_next_suspension)
+{
+    skip_under_sanitizers();
+    assert_aborts(go_on, returned, "aw_timeout", HELPER_AT, NULL);
+    assert_aborts(go_on_for_long, returned, "aw_timeout", HELPER_AT, NULL);
+}
+#endif

@@ -112,6 +112,56 @@ TEST(stop_who_only_yields_is_given_up)
     }
 }
 
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int join_another(void *arg)
+{
+    return aw_join(aw_create_task(nothing, arg));
+}
+
+static int gather_another(void *arg)
+{
+    return aw_gather(AW_CORO(nothing, arg));
+}
+
+static int start_another(aw_group *g, void *arg)
+{
+    return aw_group_start(g, nothing, arg);
+}
+
+static int group_of_another(void *arg)
+{
+    aw_group g = AW_GROUP_INIT;
+    return aw_group_call(&g, start_another, arg);
+}
+
+static int start_for_ever(void *arg)
+{
+    AW_TRY(raise(SIGTERM));
+    aw_ignore(aw_sleep(1000));
+    aw_ignore(aw_sleep(1000));
+    for (;;)
+        aw_ignore((*(aw_fn **)arg)(NULL));
+    return 0;
+}
+
+/* Waiting for children that end counts as calling. */
+TEST(stop_who_starts_others_for_ever_is_given_up)
+{
+    aw_fn *fns[] = {join_another, gather_another, group_of_another};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(aw_run(start_for_ever, &fns[i], .stop_on = AW_SIGTERM,
+                                .exception_handler = capture_report), -ETIMEDOUT);
+        assert_in_range(capture.n, 1, 3); /* main, and a child that was alive or had not begun */
+        assert_string_equal(capture.reports[0].name, "main");
+        capture.n = 0;
+    }
+}
+
 /* ---- others ---- */
 
 static int released;
@@ -250,12 +300,13 @@ static int await_endless(void *arg)
     return aw_join(aw_create_task(ignore_for_ever, arg));
 }
 
-/* Awaiting somebody ends by itself. */
+/* Whoever awaits it goes on when it has been given up, and not before. */
 TEST(stop_await_of_who_is_given_up)
 {
     assert_int_equal(
         aw_run(await_endless, NULL, .stop_on = AW_SIGTERM, .exception_handler = capture_report), 0);
-    assert_int_equal(capture.n, 2); /* left behind by main, and given up */
+    assert_int_equal(capture.n, 1);
+    assert_in_range(calls_made, 1000, 1003);
 }
 
 /* ---- what else is in the loop ---- */

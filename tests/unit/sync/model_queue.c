@@ -11,7 +11,7 @@ static aw_queue q = AW_QUEUE_INIT(.maxsize = 2, .release = drop);
 static struct {
     int in[MOST]; /* the items that are in the queue, in the order they were put */
     int n;
-    int last;          /* the latest item made */
+    int last; /* the latest item made */
     uint64_t unfinished;
     uint64_t finished; /* the last call before unfinished became 0 */
     uint64_t dropped, got, put;
@@ -162,8 +162,8 @@ static void open_another(void)
     static const enum aw_queue_order orders[] = {AW_FIFO, AW_LIFO, AW_PRIORITY};
     assert_int_equal(aw_queue_task_done(&q), -EINVAL);
     assert_int_equal(aw_queue_fini(&q), 0);
-    q = (aw_queue)AW_QUEUE_INIT(.maxsize = pick(5), .order = orders[pick(3)],
-                                .compare = by_residue, .release = drop);
+    q = (aw_queue)AW_QUEUE_INIT(.maxsize = pick(5), .order = orders[pick(3)], .compare = by_residue,
+                                .release = drop);
     m.shut = false;
 }
 
