@@ -51,8 +51,9 @@ typedef struct aw_run_opts {
  *
  * Returns main's result or error.  Before that every task that is left is cancelled (each is
  * reported) and waited for, and the loop is closed.  AW_EMISUSE when a loop is running in this
- * thread; -ENOMEM, -EMFILE and the like if no loop could be made; -EDEADLK, with a report, when
- * nothing is left that could wake the run.  Not from inside a coroutine; blocks the thread.
+ * thread; -EINVAL for bad options; -EBUSY when another loop has a signal of .stop_on; -ENOMEM,
+ * -EMFILE and the like if no loop could be made; -EDEADLK, with a report, when nothing is left that
+ * could wake the run.  Not from inside a coroutine; blocks the thread.
  *
  * .stop_on: the first such signal makes aw_stopping() true and wakes aw_stop_wait() (runner.h);
  * after .grace seconds main and all tasks are cancelled; .hard seconds later every suspending call

@@ -38,7 +38,8 @@ AW_API uint64_t aw_loop_trace(aw_loop *loop);
 #define AW_EXPECT_SUSPENSION_(expr, text, want)                                                    \
     do {                                                                                           \
         uint64_t aw_before_ = aw_suspensions();                                                    \
-        (void)(expr);                                                                              \
+        long long aw_result_ = (expr);                                                             \
+        (void)aw_result_;                                                                          \
         aw_testing_check_suspended(aw_before_, (want), text, __FILE__, __LINE__);                  \
     } while (0)
 AW_API void aw_testing_check_suspended(uint64_t before, bool want, const char *expr,

@@ -172,7 +172,7 @@ aw_future *aw_gather_new_(const aw_gather_opts *opts)
     return &g->fut;
 }
 
-static const struct aw_wait_kind gather_kind = {.name = "aw_gather_futures"};
+static const struct aw_wait_kind gather_kind = {.name = "aw_gather_futures", .drop = aw_join_drop};
 
 int aw_gather_futures_(const aw_gather_opts *opts)
 {

@@ -120,6 +120,11 @@ int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *calle
 /* End such a wait without touching what it waits for. */
 bool aw_await_break(struct aw_wait *w);
 
+/* The loop closes over such a wait (over one that ends with aw_unref() too): it lets go of the
+ * future. */
+void aw_await_drop(struct aw_wait *w);
+void aw_join_drop(struct aw_wait *w);
+
 /* Nobody will complete this future: let its watches go. */
 void aw_future_drop_watches(aw_future *f);
 
@@ -271,6 +276,8 @@ void aw_hard_begin(aw_loop *l);
 void aw_hard_end(aw_loop *l);
 /* Hard: this wait fails; a task that does not heed that is given up. */
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w);
+/* The same for a task that only gives way, whose next step is queued already. */
+void aw_hard_yield(struct aw_tcb *t);
 void aw_task_give_up(struct aw_tcb *t);
 
 /* ---- testing.c ---- */

@@ -151,6 +151,10 @@ static inline void sleep_now(aw_loop *l, struct aw_tcb *t)
  * asyncio does: it arrives one pass later, like any other. */
 static AW_NOINLINE void cancel_before_sleep(struct aw_tcb *t, struct aw_wait *w)
 {
+    if (w->woken) { /* it only gives way: told when it resumes, or, hard, now */
+        aw_hard_yield(t);
+        return;
+    }
     if (t->fut.loop->hard) {
         aw_cancel_begin_round(t->fut.loop);
         aw_hard_cancel(t, w);
@@ -183,7 +187,7 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
     w->task = t;
     t->wait = w;
     t->suspensions++;
-    if (AW_UNLIKELY(t->must_cancel || l->hard) && !w->woken)
+    if (AW_UNLIKELY(t->must_cancel || l->hard))
         cancel_before_sleep(t, w);
     sleep_now(l, t);
     aw_assert(w->woken);

@@ -157,11 +157,22 @@ static void break_await(struct aw_wait *w)
         aw_ignore(aw_await_break(w));
 }
 
-void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
+static void count_call(struct aw_tcb *t)
 {
     if (++t->hard_calls > HARD_CALLS_MAX && !t->given_up)
         aw_task_give_up(t);
     t->must_cancel = true;
+}
+
+void aw_hard_yield(struct aw_tcb *t)
+{
+    if (t->fut.loop->hard)
+        count_call(t);
+}
+
+void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
+{
+    count_call(t);
     if (waits_for_an_end(w))
         return;
     if (!w->kind->cancel)

@@ -33,6 +33,8 @@ static void leave_loop(aw_loop *l, struct aw_tcb *t)
     aw_list_remove(&t->all);
     l->n_tasks--;
     l->n_given_up -= t->given_up;
+    if (AW_UNLIKELY(l->n_given_up && l->n_given_up == l->n_tasks))
+        l->stop = AW_STOP_THIS_PASS; /* the others will never end */
 }
 
 /* The future's part of the end: what the coroutine returned becomes the outcome. */

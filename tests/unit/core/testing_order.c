@@ -151,7 +151,7 @@ TEST(testing_any_seed_is_one_run)
         check_same(seed << (seed % 60), true, 3);
 }
 
-/* Pointers, and what other runs left behind in this process, do not matter: a new process agrees. */
+/* Addresses, and what other runs left behind in this process, do not matter. */
 static void print_trace(void *arg)
 {
     struct busy b = run_busy(*(uint64_t *)arg, true);

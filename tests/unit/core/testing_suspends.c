@@ -62,21 +62,21 @@ TEST_ORDER_FREE(testing_calls_that_need_not_wait_do_not_suspend)
 static int call_the_others(void *arg)
 {
     void *item;
-    AW_EXPECT_SUSPENDS(aw_ignore(aw_sleep(0)));
-    AW_EXPECT_SUSPENDS(aw_ignore(aw_sleep(-1)));
-    AW_EXPECT_SUSPENDS(aw_ignore(aw_wait_all_blocked()));
-    AW_EXPECT_SUSPENDS(aw_ignore(aw_stop_wait()));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_stop_wait()));
+    AW_EXPECT_SUSPENDS(aw_sleep(0));
+    AW_EXPECT_SUSPENDS(aw_sleep(-1));
+    AW_EXPECT_SUSPENDS(aw_wait_all_blocked());
+    AW_EXPECT_SUSPENDS(aw_stop_wait());
+    AW_EXPECT_NO_SUSPEND(aw_stop_wait());
     AW_TRY(make_things());
-    AW_EXPECT_NO_SUSPEND(aw_unref(aw_create_task(no_work, NULL, .eager = true)));
+    AW_EXPECT_NO_SUSPEND(aw_done(NULL));
     AW_EXPECT_NO_SUSPEND(aw_spawn(no_work, NULL));
     AW_EXPECT_NO_SUSPEND(aw_event_set(&things.event));
     AW_EXPECT_NO_SUSPEND(aw_event_clear(&things.event));
     AW_EXPECT_NO_SUSPEND(aw_lock_release(&things.busy_lock));
     AW_EXPECT_NO_SUSPEND(aw_semaphore_release(&things.semaphore));
     AW_EXPECT_NO_SUSPEND(aw_bounded_semaphore_release(&things.bounded));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_barrier_reset(&things.barrier_of_one)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_barrier_abort(&things.barrier_of_one)));
+    AW_EXPECT_NO_SUSPEND(aw_barrier_reset(&things.barrier_of_one));
+    AW_EXPECT_NO_SUSPEND(aw_barrier_abort(&things.barrier_of_one));
     AW_EXPECT_NO_SUSPEND(aw_queue_get_nowait(&things.full, &item));
     AW_EXPECT_NO_SUSPEND(aw_queue_put_nowait(&things.full, NULL));
     AW_EXPECT_NO_SUSPEND(aw_queue_shutdown(&things.full));
@@ -107,14 +107,14 @@ TEST_ORDER_FREE(testing_calls_that_always_or_never_suspend)
 static int call_badly(void *arg)
 {
     char byte;
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_sleep((double)NAN)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_await(NULL)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_await(aw_current_task())));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_wait(NULL, 0, AW_ALL_COMPLETED)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_lock_acquire(NULL)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_queue_join(NULL)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore((int)aw_read(-1, &byte, 1)));
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_poll(-1, POLLIN)));
+    AW_EXPECT_NO_SUSPEND(aw_sleep((double)NAN));
+    AW_EXPECT_NO_SUSPEND(aw_await(NULL));
+    AW_EXPECT_NO_SUSPEND(aw_await(aw_current_task()));
+    AW_EXPECT_NO_SUSPEND(aw_wait(NULL, 0, AW_ALL_COMPLETED));
+    AW_EXPECT_NO_SUSPEND(aw_lock_acquire(NULL));
+    AW_EXPECT_NO_SUSPEND(aw_queue_join(NULL));
+    AW_EXPECT_NO_SUSPEND(aw_read(-1, &byte, 1));
+    AW_EXPECT_NO_SUSPEND(aw_poll(-1, POLLIN));
     return give(arg);
 }
 
@@ -128,9 +128,9 @@ TEST(testing_bad_calls_do_not_suspend)
 static int expect_wrongly(void *arg)
 {
     if (arg)
-        AW_EXPECT_SUSPENDS(aw_unref(NULL));
+        AW_EXPECT_SUSPENDS(aw_done(NULL));
     printf("%d", __LINE__ + 1);
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_sleep(0) + 1));
+    AW_EXPECT_NO_SUSPEND(aw_sleep(0) + 1);
     return 0;
 }
 
@@ -148,20 +148,20 @@ TEST(testing_a_wrong_expectation_ends_the_process)
     assert_true(child_killed(&r, SIGABRT));
     normalise(r.err);
     snprintf(expected, sizeof expected,
-             "await: testing_suspends.c:%.8s: expected not to suspend, but did: "
-             "aw_ignore(aw_sleep(0) + 1)\n", r.out);
+             "await: testing_suspends.c:%.8s: expected not to suspend, but did: aw_sleep(0) + 1\n",
+             r.out);
     assert_string_equal(r.err, expected);
     run_child(&r, run_wrongly, "the other");
     assert_true(child_killed(&r, SIGABRT));
     assert_string_equal(r.out, "");
-    assert_non_null(strstr(r.err, ": expected to suspend, but did not: aw_unref(NULL)\n"));
+    assert_non_null(strstr(r.err, ": expected to suspend, but did not: aw_done(NULL)\n"));
 }
 
 static void expect_outside(void *arg)
 {
     (void)arg;
-    AW_EXPECT_NO_SUSPEND(aw_ignore(aw_sleep(0)));
-    AW_EXPECT_SUSPENDS(aw_ignore(aw_sleep(0)));
+    AW_EXPECT_NO_SUSPEND(aw_sleep(0));
+    AW_EXPECT_SUSPENDS(aw_sleep(0));
 }
 
 /* Outside a task nothing suspends. */
@@ -170,5 +170,5 @@ TEST(testing_an_expectation_outside_a_task)
     struct child_result r;
     run_child(&r, expect_outside, NULL);
     assert_true(child_killed(&r, SIGABRT));
-    assert_non_null(strstr(r.err, ": expected to suspend, but did not: aw_ignore(aw_sleep(0))\n"));
+    assert_non_null(strstr(r.err, ": expected to suspend, but did not: aw_sleep(0)\n"));
 }
