@@ -32,6 +32,7 @@ typedef struct aw_scope {
     struct aw_scope *outer;
     const char *what, *file;
     aw_task *task;
+    void (*abandon)(struct aw_scope *scope); /* its task will never go on: free what it holds */
     int line;
     int state; /* zero: fresh */
 } aw_scope;

@@ -260,6 +260,15 @@ void aw_group_unwrap(aw_group *g)
 
 /* ---- entering and leaving ---- */
 
+/* The parent will never go on; children that still point here are forgotten as they go. */
+static void abandon_group(aw_scope *s)
+{
+    aw_group *g = aw_container_of(s, aw_group, scope);
+    if (g->errors)
+        aw_text_unref(((struct aw_group_failures *)g->errors)->text);
+    g->errors = NULL;
+}
+
 int aw_group_enter_(aw_group *g, const aw_scope_opts *opts)
 {
     aw_loop *l = aw_self.loop;
@@ -270,6 +279,7 @@ int aw_group_enter_(aw_group *g, const aw_scope_opts *opts)
     if (g->scope.state != AW_SCOPE_FRESH)
         return aw_fail(AW_EMISUSE, "the group has been entered before");
     aw_scope_open(&g->scope, l->current, "aw_group", opts->file, opts->line);
+    g->scope.abandon = abandon_group;
     aw_list_init(children(g));
     return 0;
 }

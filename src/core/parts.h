@@ -210,6 +210,8 @@ void aw_handle_drop_timer(struct aw_timer *timer);
 void aw_scope_open(aw_scope *s, struct aw_tcb *t, const char *what, const char *file, int line);
 void aw_scope_close(aw_scope *s, struct aw_tcb *t);
 enum { AW_SCOPE_FRESH, AW_SCOPE_OPEN, AW_SCOPE_CLOSED };
+/* A task will never go on: what its open scopes hold is let go. */
+void aw_scopes_abandon(struct aw_tcb *t);
 /* A task ends with a scope open: says which, and aborts. */
 AW_COLD _Noreturn void aw_scope_left_open(struct aw_tcb *t);
 #ifdef AW_DEBUG_HANDLES

@@ -74,6 +74,16 @@ void aw_scope_close(aw_scope *s, struct aw_tcb *t)
         t->scope_at = place_of(outer);
 }
 
+void aw_scopes_abandon(struct aw_tcb *t)
+{
+    aw_scope *s;
+    while ((s = t->scopes) != NULL) {
+        t->scopes = s->outer;
+        if (s->abandon)
+            s->abandon(s);
+    }
+}
+
 _Noreturn void aw_scope_left_open(struct aw_tcb *t)
 {
     scope_abort(t->scope_at, t, "the task ended inside it", NULL);

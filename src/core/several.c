@@ -220,6 +220,23 @@ static int entry_memory(aw_completed *it, size_t n)
     return it->nodes ? 0 : aw_fail(-ENOMEM, NULL);
 }
 
+static void let_go(aw_completed *it)
+{
+    for (size_t i = 0; i < it->n; i++) {
+        struct entry *e = (struct entry *)it->nodes + i;
+        aw_list_remove(&e->watch.link);
+        aw_unref(e->future);
+    }
+    if (it->nodes != it->inline_nodes)
+        aw_mem_free(it->nodes);
+}
+
+/* Its task will never go on. */
+static void abandon_iteration(aw_scope *scope)
+{
+    let_go(aw_container_of(scope, aw_completed, scope));
+}
+
 int aw_completed_enter_(const aw_completed_opts *opts)
 {
     aw_completed *it = opts->it;
@@ -235,6 +252,7 @@ int aw_completed_enter_(const aw_completed_opts *opts)
     AW_TRY(check_futures(l, opts->fs, opts->n));
     AW_TRY(entry_memory(it, opts->n));
     aw_scope_open(&it->scope, l->current, "aw_completed", opts->file, opts->line);
+    it->scope.abandon = abandon_iteration;
     it->n = opts->n;
     it->handed_out = 0;
     it->done_head = it->waiter = NULL;
@@ -265,27 +283,8 @@ static void next_describe(const struct aw_wait *w, aw_buf *out)
     aw_buf_printf(out, "%zu of %zu pending", it->n - it->handed_out, it->n);
 }
 
-static void let_go(aw_completed *it)
-{
-    for (size_t i = 0; i < it->n; i++) {
-        struct entry *e = (struct entry *)it->nodes + i;
-        aw_list_remove(&e->watch.link);
-        aw_unref(e->future);
-    }
-    if (it->nodes != it->inline_nodes)
-        aw_mem_free(it->nodes);
-}
-
-/* The loop closes over the wait. */
-static void next_drop(struct aw_wait *w)
-{
-    let_go(w->object);
-}
-
-static const struct aw_wait_kind next_kind = {.name = "aw_completed_next",
-                                              .cancel = wait_cancel,
-                                              .drop = next_drop,
-                                              .describe = next_describe};
+static const struct aw_wait_kind next_kind = {
+    .name = "aw_completed_next", .cancel = wait_cancel, .describe = next_describe};
 
 static int sleep_for_next(aw_completed *it, aw_loop *l, const void *caller)
 {

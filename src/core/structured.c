@@ -232,7 +232,8 @@ static void drop_gathering(struct aw_wait *w)
 static const struct aw_wait_kind gathering_kind = {.name = "aw_gather",
                                                    .cancel = cancel_gathering,
                                                    .drop = drop_gathering,
-                                                   .describe = describe_gathering};
+                                                   .describe = describe_gathering,
+                                                   .holds = true};
 
 static void run_gathering(struct gathering *g, struct aw_tcb *t, const void *caller)
 {

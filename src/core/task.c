@@ -93,7 +93,7 @@ void aw_task_abandon(struct aw_tcb *t)
         aw_group_forget(t);
     if (t->wait && t->wait->kind->drop)
         t->wait->kind->drop(t->wait);
-    t->scopes = NULL;
+    aw_scopes_abandon(t);
     aw_future_drop_watches(f);
     f->state = AW_CANCELLED;
     f->result = -ECANCELED;

@@ -354,3 +354,21 @@ TEST_IN_LOOP(group_start_through_a_task_factory)
     assert_int_equal(made, 2);
     assert_trace("aA");
 }
+
+static aw_task *silent_factory(aw_fn *fn, const aw_task_opts *opts, void *arg)
+{
+    (void)fn;
+    (void)opts;
+    (void)arg;
+    return NULL; /* and does not say why */
+}
+
+TEST_IN_LOOP(group_start_through_a_factory_that_gives_no_reason)
+{
+    aw_loop *l = aw_running_loop();
+    aw_group g = AW_GROUP_INIT;
+    assert_int_equal(aw_loop_set_task_factory(l, silent_factory, NULL), 0);
+    assert_int_equal(aw_group_enter(&g), 0);
+    assert_refused(-EINVAL, &g, AS_USUAL);
+    assert_int_equal(aw_group_exit(&g, 0), 0);
+}

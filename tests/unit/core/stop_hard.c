@@ -161,3 +161,34 @@ TEST_ORDER_FREE(stop_hard_wakes_every_call)
                             .hard = 0.05, .exception_handler = collect_report), 6);
     assert_reports(0);
 }
+
+/* Whoever awaits tasks, by whatever call, is not let go before they have ended. */
+static int ignore_five(void *arg)
+{
+    for (int i = 0; i < 5; i++)
+        aw_ignore(aw_sleep(100));
+    return note_it(arg);
+}
+
+static int await_three_ways(void *arg)
+{
+    AW_TRY(raise(SIGTERM));
+    aw_ignore(aw_sleep(1000)); /* cancelled */
+    aw_ignore(aw_sleep(1000)); /* hard */
+    assert_int_equal(aw_join(aw_create_task(ignore_five, "1")), -ECANCELED);
+    assert_trace("1");
+    aw_task *t = aw_create_task(ignore_five, "2", .eager = true);
+    aw_ignore(aw_gather_futures(&t, 1));
+    assert_trace("12");
+    aw_unref(t);
+    assert_int_equal(aw_gather(AW_CORO(ignore_five, "3")), -ECANCELED);
+    assert_trace("123");
+    return give(arg);
+}
+
+TEST(stop_hard_waits_for_those_who_are_awaited)
+{
+    assert_int_equal(aw_run(await_three_ways, INT(7), .stop_on = AW_SIGTERM,
+                            .exception_handler = collect_report), 7);
+    assert_reports(0);
+}
