@@ -278,7 +278,7 @@ void aw_hard_begin(aw_loop *l);
 void aw_hard_end(aw_loop *l);
 /* Hard: this wait fails; a task that does not heed that is given up. */
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w);
-/* The same for a task that only gives way, whose next step is queued already. */
+/* The same for a task that only gives way, before its next step is queued. */
 void aw_hard_yield(struct aw_tcb *t);
 void aw_task_give_up(struct aw_tcb *t);
 

@@ -151,10 +151,6 @@ static inline void sleep_now(aw_loop *l, struct aw_tcb *t)
  * asyncio does: it arrives one pass later, like any other. */
 static AW_NOINLINE void cancel_before_sleep(struct aw_tcb *t, struct aw_wait *w)
 {
-    if (w->woken) { /* it only gives way: told when it resumes, or, hard, now */
-        aw_hard_yield(t);
-        return;
-    }
     if (t->fut.loop->hard) {
         aw_cancel_begin_round(t->fut.loop);
         aw_hard_cancel(t, w);
@@ -187,7 +183,7 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
     w->task = t;
     t->wait = w;
     t->suspensions++;
-    if (AW_UNLIKELY(t->must_cancel || l->hard))
+    if (AW_UNLIKELY(t->must_cancel || l->hard) && !w->woken)
         cancel_before_sleep(t, w);
     sleep_now(l, t);
     aw_assert(w->woken);
@@ -212,6 +208,8 @@ static const struct aw_wait_kind yield_kind = {.name = "aw_sleep"};
 int aw_yield(struct aw_tcb *t, const void *caller)
 {
     struct aw_wait w = {.kind = &yield_kind, .task = t, .caller = caller};
+    if (AW_UNLIKELY(t->fut.loop->hard))
+        aw_hard_yield(t); /* before it is queued: it may be given up here */
     aw_wake(&w, 0);
     return aw_suspend(t, &w);
 }

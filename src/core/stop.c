@@ -166,8 +166,7 @@ static void count_call(struct aw_tcb *t)
 
 void aw_hard_yield(struct aw_tcb *t)
 {
-    if (t->fut.loop->hard)
-        count_call(t);
+    count_call(t);
 }
 
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
