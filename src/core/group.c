@@ -260,10 +260,13 @@ void aw_group_unwrap(aw_group *g)
 
 /* ---- entering and leaving ---- */
 
-/* The parent will never go on; children that still point here are forgotten as they go. */
+/* The parent will never go on, nor will the children; its stack may be gone before they are. */
 static void abandon_group(aw_scope *s)
 {
     aw_group *g = aw_container_of(s, aw_group, scope);
+    aw_list *link;
+    while ((link = aw_list_pop_front(children(g))) != NULL)
+        aw_container_of(link, struct aw_tcb, sibling)->group = NULL;
     if (g->errors)
         aw_text_unref(((struct aw_group_failures *)g->errors)->text);
     g->errors = NULL;

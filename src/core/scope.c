@@ -74,14 +74,23 @@ void aw_scope_close(aw_scope *s, struct aw_tcb *t)
         t->scope_at = place_of(outer);
 }
 
+/* What was left by `return` is no scope any more, whatever stands in its place. */
+__attribute__((no_sanitize("address"))) static bool is_open(const aw_scope *s,
+                                                            const struct aw_tcb *t)
+{
+    return s && s->state == AW_SCOPE_OPEN && s->task == &t->fut;
+}
+
 void aw_scopes_abandon(struct aw_tcb *t)
 {
-    aw_scope *s;
-    while ((s = t->scopes) != NULL) {
+    while (is_open(t->scopes, t)) {
+        aw_scope *s = t->scopes;
         t->scopes = s->outer;
+        s->state = AW_SCOPE_CLOSED;
         if (s->abandon)
             s->abandon(s);
     }
+    t->scopes = NULL;
 }
 
 _Noreturn void aw_scope_left_open(struct aw_tcb *t)
@@ -94,8 +103,8 @@ _Noreturn void aw_scope_left_open(struct aw_tcb *t)
 __attribute__((no_sanitize("address"))) static bool is_intact(const struct aw_tcb *t)
 {
     const aw_scope *s = t->scopes;
-    return s->state == AW_SCOPE_OPEN && s->task == &t->fut && s->what == t->scope_at.what &&
-           s->file == t->scope_at.file && s->line == t->scope_at.line;
+    return is_open(s, t) && s->what == t->scope_at.what && s->file == t->scope_at.file &&
+           s->line == t->scope_at.line;
 }
 
 void aw_scope_check(struct aw_tcb *t)

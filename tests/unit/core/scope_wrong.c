@@ -297,7 +297,6 @@ TEST(scope_left_inside_a_limited_call)
                   "aw_timeout", HELPER_AT, "aw_timeout, entered at aw_timeout_call:0");
 }
 
-#ifdef AW_DEBUG_HANDLES
 /* Uses the stack where the frame of the function that returned was. */
 __attribute__((noinline)) static int overwrite(int depth)
 {
@@ -307,6 +306,7 @@ __attribute__((noinline)) static int overwrite(int depth)
     return depth ? overwrite(depth - 1) + bytes[depth] : bytes[0];
 }
 
+#ifdef AW_DEBUG_HANDLES
 static int go_on(void *arg)
 {
     AW_TRY(call_forgetful(arg));
@@ -326,5 +326,33 @@ TEST(scope_left_by_a_function_is_noticed_at_the_next_suspension)
     skip_under_sanitizers();
     assert_aborts(go_on, returned, "aw_timeout", HELPER_AT, NULL);
     assert_aborts(go_on_for_long, returned, "aw_timeout", HELPER_AT, NULL);
+}
+#else
+__attribute__((noinline)) static int forgets_group(void)
+{
+    aw_group g = AW_GROUP_INIT;
+    return aw_group_enter(&g);
+}
+
+static int go_on_without_check(void *arg)
+{
+    assert_int_equal(forgets_group(), 0);
+    aw_ignore(overwrite(3));
+    return sleep_long(arg);
+}
+
+/* Where nobody looks at suspensions, closing the loop over the task does no harm. */
+TEST(scope_left_by_a_function_and_the_loop_closed)
+{
+    skip_under_sanitizers();
+    aw_loop *l = aw_loop_new();
+    assert_int_equal(aw_loop_set_exception_handler(l, collect_report, NULL), 0);
+    assert_int_equal(aw_spawn(go_on_without_check, NULL, .loop = l), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(aw_loop_stop(l), 0);
+        assert_int_equal(aw_loop_run_forever(l), 0);
+    }
+    aw_loop_free(l);
+    assert_reports(1);
 }
 #endif
