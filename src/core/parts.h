@@ -164,6 +164,9 @@ void aw_cancel_begin_round(aw_loop *l);
 /* A pending gather is asked to end: its children are queued.  False: they have all ended, and it is
  * about to finish; or it was asked in this round before: it is its own descendant. */
 bool aw_gather_request_cancel(aw_future *f, struct aw_text *msg);
+/* A reference to a pending gather or shield has gone: if only its own watches are left to hold it,
+ * nobody can ever see what it comes to, and they go too.  True: that was the last. */
+bool aw_follower_let_go(aw_future *f);
 void aw_gather_free(aw_future *f);
 void aw_shield_free(aw_future *f);
 
@@ -228,8 +231,8 @@ static inline void aw_scope_check(struct aw_tcb *t)
 
 /* A new task is a child of this group. */
 void aw_group_adopt(aw_group *g, struct aw_tcb *t);
-/* A child of a group has ended: on its stack, in its last step. */
-void aw_group_child_ended(struct aw_tcb *t);
+/* A child of a group comes to its end with `result`: on its stack, before anybody is told. */
+void aw_group_child_ends(struct aw_tcb *t, int result);
 /* Its loop closes over it: the group, whose task is abandoned too, forgets it. */
 void aw_group_forget(struct aw_tcb *t);
 /* What an aw_text holds on to. */

@@ -214,7 +214,7 @@ static void describe_gathering(const struct aw_wait *w, aw_buf *out)
     aw_buf_printf(out, "%zu of %zu left", g->alive + (g->stopping ? 0 : g->n - g->next), g->n);
 }
 
-/* The loop closes over the wait, and over the children too. */
+/* The loop closes over the wait, and over the children too; the rest never begins. */
 static void drop_gathering(struct aw_wait *w)
 {
     struct gathering *g = aw_container_of(w, struct gathering, wait);
@@ -224,6 +224,7 @@ static void drop_gathering(struct aw_wait *w)
         aw_list_remove(&g->members[i].watch.link);
         aw_unref(g->members[i].task);
     }
+    drop_rest(g);
     if (g->n_members > INLINE_MEMBERS)
         aw_mem_free(g->members);
     aw_text_unref(g->detail);

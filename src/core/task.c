@@ -69,9 +69,9 @@ static void task_entry(struct aw_fiber *fiber)
     if (AW_UNLIKELY(t->release != NULL))
         release_arg(t);
     leave_loop(t->fut.loop, t);
-    set_outcome(t, result);
     if (AW_UNLIKELY(t->group != NULL))
-        aw_group_child_ended(t);
+        aw_group_child_ends(t, result);
+    set_outcome(t, result);
     aw_sched_exit(t);
 }
 
