@@ -95,8 +95,10 @@ static bool walk(aw_future *f, struct aw_text *msg)
 
 void aw_cancel_begin_round(aw_loop *l)
 {
-    if (!l->cancel_draining)
-        l->cancel_round++;
+    if (l->cancel_draining)
+        return;
+    aw_assert(aw_list_empty(&l->cancel_queue));
+    l->cancel_round++;
 }
 
 bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item)

@@ -215,6 +215,7 @@ struct aw_handle {
     struct aw_timer timer; /* for call_later and call_at */
     uint32_t refs;         /* the schedule's, and the user's if they asked for a handle */
     bool cancelled, called;
+    struct aw_fd_watch *watch; /* fd.c: the reader or writer this is the callback of; or NULL */
     aw_loop *loop;
     aw_callback *cb;
     void *arg;

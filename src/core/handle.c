@@ -134,6 +134,8 @@ void aw_handle_cancel(aw_handle *h)
     if (!usable(h) || h->cancelled || h->called)
         return;
     h->cancelled = true;
+    if (h->watch)
+        aw_fd_watch_cancel(h->watch);
     if (!aw_timer_is_set(&h->timer))
         return;
     aw_timer_cancel(&h->loop->timers, &h->timer);

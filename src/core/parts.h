@@ -265,6 +265,8 @@ void aw_fds_start(aw_loop *l);
 /* Operations with the kernel that belong to callbacks, and so to no task's stack. */
 size_t aw_fds_in_flight(const aw_loop *l);
 void aw_fds_close(aw_loop *l);
+/* Its handle was cancelled: it is removed. */
+void aw_fd_watch_cancel(struct aw_fd_watch *w);
 
 /* ---- stop.c ---- */
 

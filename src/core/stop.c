@@ -184,14 +184,15 @@ static void become_hard(struct aw_timer *timer)
 {
     aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
     l->hard = true;
-    aw_cancel_begin_round(l);
     aw_list_each(link, &l->tasks)
     {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
-        if (t->wait && !t->wait->woken)
-            aw_hard_cancel(t, t->wait);
+        if (!t->wait || t->wait->woken)
+            continue;
+        aw_cancel_begin_round(l); /* one each: a wait may ask for more, in a round of its own */
+        aw_hard_cancel(t, t->wait);
+        aw_cancel_queued(l);
     }
-    aw_cancel_queued(l);
     give_up_later(l);
 }
 
