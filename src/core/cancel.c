@@ -42,7 +42,10 @@ static aw_future *cancel_task(struct aw_tcb *t, struct aw_text *msg, uint64_t ep
         return NULL;
     }
     aw_future *next = w->object;
-    aw_assert(next->state == AW_PENDING);
+    if (next->state != AW_PENDING) { /* it is being completed, and will wake the task */
+        t->must_cancel = true;
+        return NULL;
+    }
     return next;
 }
 

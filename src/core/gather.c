@@ -272,7 +272,8 @@ static void take_back(aw_future *follower, struct aw_watch *watch)
 bool aw_follower_let_go(aw_future *f)
 {
     struct gather *g = f->kind == AW_KIND_GATHER ? gather_of(f) : NULL;
-    if (!aw_list_empty(&f->watchers) || f->refs != (g ? g->pending : 1))
+    bool awaited = f->state == AW_PENDING && !aw_list_empty(&f->watchers);
+    if (awaited || f->refs != (g ? g->pending : 1))
         return false;
     if (!g)
         take_back(f, &aw_container_of(f, struct shield, fut)->watch);

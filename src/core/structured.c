@@ -137,8 +137,10 @@ static int start_one(struct gathering *g, size_t index)
     g->alive++;
     if (t->state == AW_PENDING)
         aw_list_push_back(&t->watchers, &m->watch.link);
-    else
+    else {
+        aw_future_look(t);          /* a failure stands on the loop's list already */
         member_ended(&m->watch, t); /* it was eager */
+    }
     return 0;
 }
 
