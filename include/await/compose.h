@@ -62,10 +62,10 @@ typedef struct aw_gather_opts {
  * A future that finishes when all of `fs` have: its value is `const int *`, the n results in the
  * order given, valid as long as the handle; its result is n.  The first child that fails makes it
  * fail at once with that error and the others go on; a child that was cancelled makes it fail with
- * -ECANCELED without counting as cancelled.  Cancelling it cancels every child; it is then done
- * when they are, with -ECANCELED even if they all ended well.  Nothing to gather gives a future
- * that is done.  It holds a reference to each child.  NULL with aw_errno(): -ENOMEM, -EINVAL (a
- * NULL child, or children of two loops: AW_ETHREAD). */
+ * -ECANCELED without counting as cancelled.  Cancelling it cancels every child; it then ends with
+ * -ECANCELED: when the first child has ended cancelled, or when all have ended in another way.
+ * Nothing to gather gives a future that is done.  It holds a reference to each child.  NULL with
+ * aw_errno(): -ENOMEM, -EINVAL (a NULL child, or children of two loops: AW_ETHREAD). */
 #ifndef __cplusplus
 #define aw_gather_new(...)                                                                         \
     aw_gather_new_(&(aw_gather_opts){.file = __FILE__, .line = __LINE__, .fs = __VA_ARGS__})

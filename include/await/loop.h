@@ -51,15 +51,17 @@ typedef struct aw_run_opts {
  *
  * Returns main's result or error.  Before that every task that is left is cancelled (each is
  * reported) and waited for, and the loop is closed.  AW_EMISUSE when a loop is running in this
- * thread; -ENOMEM, -EMFILE and the like if no loop could be made; -EDEADLK, with a report, when
- * nothing is left that could wake the run.  Not from inside a coroutine; blocks the thread.
+ * thread; -EINVAL for bad options; -EBUSY when another loop has a signal of .stop_on; -ENOMEM,
+ * -EMFILE and the like if no loop could be made; -EDEADLK, with a report, when nothing is left that
+ * could wake the run.  Not from inside a coroutine; blocks the thread.
  *
  * .stop_on: the first such signal makes aw_stopping() true and wakes aw_stop_wait() (runner.h);
  * after .grace seconds main and all tasks are cancelled; .hard seconds later every suspending call
- * of what is left fails, and what even that does not end is reported with its stack and given up
- * (the run then returns -ETIMEDOUT if main is among it).  A second signal names every task and ends
- * the process by the signal.  A run so stopped returns main's result, or 0 if main ended cancelled.
- * Tasks left behind at the end of any run have the same .hard seconds. */
+ * of what is left fails (who awaits a task waits for its end all the same), and what even that does
+ * not end is reported with its stack and given up (the run then returns -ETIMEDOUT if main is among
+ * it).  A second signal names every task and ends the process by the signal.  A run so stopped
+ * returns main's result, or 0 if main ended cancelled. Tasks left behind at the end of any run have
+ * the same .hard seconds. */
 #ifndef __cplusplus
 #define aw_run(fn, ...)                                                                            \
     aw_run_((fn), &(aw_run_opts){                                                                  \
@@ -212,6 +214,10 @@ AW_API aw_task *aw_create_task_default(aw_fn *fn, const aw_task_opts *opts);
 
 /* For calls of one's own that return NULL: set aw_errno() and aw_errmsg(); returns NULL. */
 AW_API void *aw_refuse(int code, const char *msg);
+
+/* For code of one's own that fails with a detail: `return aw_raise(-EIO, "the disk is gone");` sets
+ * aw_errmsg(), which travels with the task's outcome, and returns the code.  The text is copied. */
+AW_API int aw_raise(int code, const char *msg);
 
 #ifdef __cplusplus
 }

@@ -33,7 +33,7 @@ typedef struct aw_runner_opts {
 } aw_runner_opts;
 
 /* aw_runner *aw_runner_new(...options): a runner; its loop is made when it is first needed.  NULL
- * with aw_errno() -ENOMEM. */
+ * with aw_errno(): -ENOMEM, -EINVAL (.hard is negative or NaN). */
 #ifndef __cplusplus
 #define aw_runner_new(...)                                                                         \
     aw_runner_new_(&(aw_runner_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})

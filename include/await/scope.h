@@ -32,6 +32,7 @@ typedef struct aw_scope {
     struct aw_scope *outer;
     const char *what, *file;
     aw_task *task;
+    void (*abandon)(struct aw_scope *scope); /* its task will never go on: free what it holds */
     int line;
     int state; /* zero: fresh */
 } aw_scope;
@@ -89,7 +90,7 @@ AW_API int aw_group_start_(aw_group *g, aw_fn *fn, const aw_task_opts *opts) AW_
  * the children.  Returns, when all children have ended:
  *   - AW_EGROUP if a child failed, or the body did with another error than -ECANCELED: the
  *     failures are in aw_group_errors(), in the order in which they happened, the body's last;
- *     with .unwrap set by aw_group_unwrap(), a single failure is returned as itself;
+ *     after aw_group_unwrap(), a single failure is returned as itself;
  *   - -ECANCELED if the task was cancelled from outside, or the body returned it;
  *   - `err` otherwise.
  * A cancellation from outside that met a failure is not lost: it stays counted and is delivered at
@@ -160,7 +161,8 @@ AW_API bool aw_timeout_expired(const aw_timeout *tm);
 
 /* For compilers with __attribute__((cleanup)): declares a time limit that is entered here and left
  * at the end of the enclosing block; *err_ is a variable of the caller's that holds the block's
- * outcome, and becomes what aw_timeout_exit() makes of it. */
+ * outcome, and becomes what aw_timeout_exit() makes of it.  Read it after the block: the value of a
+ * `return` inside the block is taken before the scope is left. */
 #if defined(__GNUC__) && !defined(__cplusplus)
 struct aw_timeout_guard {
     aw_timeout tm;

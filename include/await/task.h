@@ -113,8 +113,9 @@ AW_API void aw_return_value(void *value);
  * error's detail is then in aw_errmsg().  Returns at once if it is done already.
  *
  * Suspends.  If the waiting task is cancelled, `f` is cancelled (a task: asked to end), and the
- * call returns what became of it.  -EINVAL or aw_errno() for NULL; AW_EMISUSE outside a task, or
- * for a task awaiting itself; AW_ETHREAD. */
+ * call returns what became of it.  A cancellation that comes when `f` is done already, but before
+ * this task has run, gives -ECANCELED too: `f` keeps its result and value.  -EINVAL or aw_errno()
+ * for NULL; AW_EMISUSE outside a task, or for a task awaiting itself; AW_ETHREAD. */
 AW_API int aw_await(aw_future *f) AW_MUST_USE;
 
 /* aw_await(), and then, however that ended, aw_unref(f). */

@@ -28,18 +28,19 @@ AW_API int aw_wait_all_blocked(void) AW_MUST_USE;
 AW_API uint64_t aw_suspensions(void);
 
 /* What this loop did so far as one number: which task was resumed, in which order, at which time.
- * Two runs that did the same have the same.  0 for NULL. */
+ * Two runs that did the same have the same.  0 for NULL, and for a loop without a seed. */
 AW_API uint64_t aw_loop_trace(aw_loop *loop);
 
 /* Ends the process, naming the expression and its place, when evaluating it did (did not) suspend
  * the running task. */
-#define AW_EXPECT_SUSPENDS(expr) AW_EXPECT_SUSPENSION_(expr, true)
-#define AW_EXPECT_NO_SUSPEND(expr) AW_EXPECT_SUSPENSION_(expr, false)
-#define AW_EXPECT_SUSPENSION_(expr, want)                                                          \
+#define AW_EXPECT_SUSPENDS(expr) AW_EXPECT_SUSPENSION_(expr, #expr, true)
+#define AW_EXPECT_NO_SUSPEND(expr) AW_EXPECT_SUSPENSION_(expr, #expr, false)
+#define AW_EXPECT_SUSPENSION_(expr, text, want)                                                    \
     do {                                                                                           \
         uint64_t aw_before_ = aw_suspensions();                                                    \
-        (void)(expr);                                                                              \
-        aw_testing_check_suspended(aw_before_, (want), #expr, __FILE__, __LINE__);                 \
+        long long aw_result_ = (expr);                                                             \
+        (void)aw_result_;                                                                          \
+        aw_testing_check_suspended(aw_before_, (want), text, __FILE__, __LINE__);                  \
     } while (0)
 AW_API void aw_testing_check_suspended(uint64_t before, bool want, const char *expr,
                                        const char *file, int line);

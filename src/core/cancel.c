@@ -43,7 +43,10 @@ static aw_future *cancel_task(struct aw_tcb *t, struct aw_text *msg, uint64_t ep
         return NULL;
     }
     aw_future *next = w->object;
-    aw_assert(next->state == AW_PENDING);
+    if (next->state != AW_PENDING) { /* it is being completed, and will wake the task */
+        t->must_cancel = true;
+        return NULL;
+    }
     return next;
 }
 
@@ -108,8 +111,10 @@ static bool walk(aw_future *f, struct aw_text *msg)
 
 void aw_cancel_begin_round(aw_loop *l)
 {
-    if (!l->cancel_draining)
-        l->cancel_round++;
+    if (l->cancel_draining)
+        return;
+    aw_assert(aw_list_empty(&l->cancel_queue));
+    l->cancel_round++;
 }
 
 bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item)

@@ -179,6 +179,9 @@ struct aw_wait_kind {
     /* Effects win: a cancellation that arrived during the wait leaves the result alone unless
      * that is -ECANCELED, and stays pending for the next suspension point. */
     bool effect_wins;
+    /* It waits for children of the caller's: not even hard cancellation breaks it off, as they are
+     * cancelled themselves and may use the caller's stack. */
+    bool holds;
     /* For graphs: the future waited for, when `object` is not one; may be NULL. */
     aw_future *(*target)(const struct aw_wait *w);
 };
@@ -209,10 +212,15 @@ struct aw_tcb {
     struct aw_text *name;       /* given or made on demand; may be NULL */
     const char *fn_name;
     aw_context *context; /* task-local values; may be NULL: all initial */
-    aw_scope *scopes;    /* innermost open scope */
-    void *submission;    /* submit.c: what it was handed over as, or NULL */
-    aw_group *group;     /* the group it was started in, until it has ended; or NULL */
-    aw_list sibling;     /* on that group's list */
+    struct aw_place {
+        const char *what, *file;
+        int line;
+    } scope_at; /* the innermost open scope, told apart from its record, which may lie in a frame
+                   that was left */
+    aw_scope *scopes; /* innermost open scope */
+    void *submission; /* submit.c: what it was handed over as, or NULL */
+    aw_group *group;  /* the group it was started in, until it has ended; or NULL */
+    aw_list sibling;  /* on that group's list */
     struct aw_errslot err;
 };
 
@@ -223,6 +231,7 @@ struct aw_handle {
     struct aw_timer timer; /* for call_later and call_at */
     uint32_t refs;         /* the schedule's, and the user's if they asked for a handle */
     bool cancelled, called;
+    struct aw_fd_watch *watch; /* fd.c: the reader or writer this is the callback of; or NULL */
     aw_loop *loop;
     aw_callback *cb;
     void *arg;

@@ -134,6 +134,14 @@ const char *aw_errmsg(void)
     return msg ? msg : "";
 }
 
+int aw_raise(int code, const char *msg)
+{
+    struct aw_text *text = aw_text_new(msg);
+    aw_fail_text(code, text);
+    aw_text_unref(text);
+    return code;
+}
+
 void *aw_refuse(int code, const char *msg)
 {
     struct aw_errslot *slot = aw_errslot_current();

@@ -146,6 +146,7 @@ static void watch_failed(struct aw_fd_watch *w, int error)
 {
     *place_of(w->loop, w->op.fd, w->op.events == POLLOUT) = NULL;
     aw_report_callback(w->loop, w->call, "a descriptor could not be watched", error);
+    w->call->watch = NULL;
     free_watch(w);
 }
 
@@ -156,11 +157,17 @@ static bool remove_watch(aw_loop *l, int fd, bool writer)
         return false;
     *place = NULL;
     w->removed = true;
+    w->call->watch = NULL;
     if (w->op.state == AW_OP_IN_FLIGHT)
         aw_ignore(l->io->backend->cancel(l->io, &w->op));
     if (is_free(w))
         free_watch(w);
     return true;
+}
+
+void aw_fd_watch_cancel(struct aw_fd_watch *w)
+{
+    aw_ignore(remove_watch(w->loop, w->op.fd, w->op.events == POLLOUT));
 }
 
 static void run_watch(struct aw_ready *item)
@@ -170,8 +177,6 @@ static void run_watch(struct aw_ready *item)
         watch_failed(w, (int)w->op.result);
         return;
     }
-    if (w->call->cancelled && !w->removed)
-        aw_ignore(remove_watch(w->loop, w->op.fd, w->op.events == POLLOUT));
     if (!w->removed && !w->loop->closed)
         aw_handle_call(w->call);
     w->queued = false; /* only now: the callback may remove its own watch */
@@ -222,6 +227,7 @@ static int add_watch(int fd, bool writer, aw_callback *cb, const aw_call_opts *o
     aw_list_init(&w->op.link);
     w->ready.run = run_watch;
     w->loop = l;
+    w->call->watch = w;
     remove_watch(l, fd, writer);
     *place_of(l, fd, writer) = w;
     submit_watch(w);

@@ -239,10 +239,27 @@ bool aw_await_break(struct aw_wait *w)
     return true;
 }
 
-static const struct aw_wait_kind await_kind = {.name = "aw_await", .describe = describe_future};
-static const struct aw_wait_kind join_kind = {.name = "aw_join", .describe = describe_future};
-static const struct aw_wait_kind shielded_kind = {
-    .name = "aw_await_shielded", .describe = describe_future, .cancel = aw_await_break};
+void aw_await_drop(struct aw_wait *w)
+{
+    aw_list_remove(&aw_container_of(w, struct await, wait)->watch.link);
+    aw_unref(w->object);
+}
+
+void aw_join_drop(struct aw_wait *w)
+{
+    aw_future *f = w->object;
+    aw_await_drop(w);
+    aw_unref(f);
+}
+
+static const struct aw_wait_kind await_kind = {
+    .name = "aw_await", .describe = describe_future, .drop = aw_await_drop};
+static const struct aw_wait_kind join_kind = {
+    .name = "aw_join", .describe = describe_future, .drop = aw_join_drop};
+static const struct aw_wait_kind shielded_kind = {.name = "aw_await_shielded",
+                                                  .describe = describe_future,
+                                                  .cancel = aw_await_break,
+                                                  .drop = aw_await_drop};
 
 int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *caller)
 {
@@ -363,5 +380,7 @@ void aw_unref(aw_future *f)
         return;
     aw_assert(f->refs > 0);
     if (--f->refs == 0)
+        retire(f);
+    else if (AW_UNLIKELY(f->kind >= AW_KIND_GATHER) && aw_follower_let_go(f))
         retire(f);
 }

@@ -172,7 +172,7 @@ aw_future *aw_gather_new_(const aw_gather_opts *opts)
     return &g->fut;
 }
 
-static const struct aw_wait_kind gather_kind = {.name = "aw_gather_futures"};
+static const struct aw_wait_kind gather_kind = {.name = "aw_gather_futures", .drop = aw_join_drop};
 
 int aw_gather_futures_(const aw_gather_opts *opts)
 {
@@ -257,6 +257,30 @@ static void shield_drop(struct aw_watch *w)
 
 static const struct aw_watch_kind shield_watch = {
     .fire = shield_fire, .waiter = shield_waiter, .drop = shield_drop};
+
+/* ---- followers that nobody holds ---- */
+
+/* Take a watch back, with the reference it holds; one that has fired is on its way already. */
+static void take_back(aw_future *follower, struct aw_watch *watch)
+{
+    if (!aw_list_linked(&watch->link))
+        return;
+    aw_list_remove(&watch->link);
+    follower->refs--;
+}
+
+bool aw_follower_let_go(aw_future *f)
+{
+    struct gather *g = f->kind == AW_KIND_GATHER ? gather_of(f) : NULL;
+    bool awaited = f->state == AW_PENDING && !aw_list_empty(&f->watchers);
+    if (awaited || f->refs != (g ? g->pending : 1))
+        return false;
+    if (!g)
+        take_back(f, &aw_container_of(f, struct shield, fut)->watch);
+    for (size_t i = 0; g && i < g->n; i++)
+        take_back(f, &g->children[i].watch);
+    return f->refs == 0;
+}
 
 aw_future *aw_shield_(aw_future *f, const aw_future_opts *opts)
 {

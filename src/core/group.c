@@ -5,6 +5,9 @@
  * it has ended.  The exit sleeps until the list is empty, whatever happens: a cancellation of the
  * parent wakes it, is passed on to the children once, and the exit sleeps again.
  *
+ * As with asyncio's done callbacks, a failure takes effect one pass after it: siblings that fail in
+ * the same pass are all told.  Until then the failed child counts as alive.
+ *
  * Failing must not need memory: whoever starts a child makes room for one failure more, so that a
  * child that fails only fills in a row.  The rows travel with the AW_EGROUP as an error's detail
  * does, shared by reference.
@@ -173,22 +176,33 @@ static void leave_group(struct aw_tcb *t)
         aw_wake(w, 0);
 }
 
-void aw_group_child_ended(struct aw_tcb *t)
+/* A failure takes effect in the pass after it, and before those who await the child go on. */
+static void child_failed(struct aw_ready *item)
 {
+    struct aw_tcb *t = aw_container_of(item, struct aw_tcb, ready);
     aw_group *g = t->group;
-    aw_future *parent = g->scope.task;
-    bool failed = t->fut.state == AW_FAILED;
-    if (failed) {
-        aw_future_look(&t->fut);
+    if (g) { /* or the loop was closed over it */
         add_failure(g, t, t->fut.result, aw_text_ref(t->fut.detail));
+        leave_group(t);
+        if (!g->aborting) {
+            abort_group(g);
+            g->parent_cancelled = true;
+            aw_cancel_request(g->scope.task, NULL);
+        }
     }
-    leave_group(t);
-    if (!failed || g->aborting || g->parent_cancelled)
+    aw_unref(&t->fut);
+}
+
+void aw_group_child_ends(struct aw_tcb *t, int result)
+{
+    if (result >= 0 || result == -ECANCELED) {
+        leave_group(t);
         return;
-    g->parent_cancelled = true;
-    aw_cancel_begin_round(t->fut.loop);
-    abort_group(g);
-    aw_cancel_request(parent, NULL);
+    }
+    t->fut.looked = true;
+    t->fut.refs++;
+    t->ready.run = child_failed;
+    aw_ready_push(t->fut.loop, &t->ready);
 }
 
 void aw_group_forget(struct aw_tcb *t)
@@ -260,6 +274,18 @@ void aw_group_unwrap(aw_group *g)
 
 /* ---- entering and leaving ---- */
 
+/* The parent will never go on, nor will the children; its stack may be gone before they are. */
+static void abandon_group(aw_scope *s)
+{
+    aw_group *g = aw_container_of(s, aw_group, scope);
+    aw_list *link;
+    while ((link = aw_list_pop_front(children(g))) != NULL)
+        aw_container_of(link, struct aw_tcb, sibling)->group = NULL;
+    if (g->errors)
+        aw_text_unref(((struct aw_group_failures *)g->errors)->text);
+    g->errors = NULL;
+}
+
 int aw_group_enter_(aw_group *g, const aw_scope_opts *opts)
 {
     aw_loop *l = aw_self.loop;
@@ -270,6 +296,7 @@ int aw_group_enter_(aw_group *g, const aw_scope_opts *opts)
     if (g->scope.state != AW_SCOPE_FRESH)
         return aw_fail(AW_EMISUSE, "the group has been entered before");
     aw_scope_open(&g->scope, l->current, "aw_group", opts->file, opts->line);
+    g->scope.abandon = abandon_group;
     aw_list_init(children(g));
     return 0;
 }
@@ -286,7 +313,7 @@ static void describe_exit(const struct aw_wait *w, aw_buf *out)
 }
 
 static const struct aw_wait_kind exit_kind = {
-    .name = "aw_group_exit", .cancel = wake_exit, .describe = describe_exit};
+    .name = "aw_group_exit", .cancel = wake_exit, .describe = describe_exit, .holds = true};
 
 /* Sleep until the last child has ended; true if the parent was cancelled for the children. */
 static bool wait_for_children(aw_group *g, struct aw_tcb *t, const void *caller)

@@ -96,7 +96,7 @@ int aw_handle_new(aw_callback *cb, const aw_call_opts *opts, aw_handle **ret)
 
 int aw_call_soon_(aw_callback *cb, const aw_call_opts *opts)
 {
-    aw_handle *h;
+    aw_handle *h = NULL;
     AW_TRY(aw_handle_new(cb, opts, &h));
     if (aw_inbox_filled(h->loop))
         aw_inbox_take(h->loop); /* what was handed over before comes first */
@@ -108,7 +108,7 @@ static int call_at(aw_callback *cb, const aw_call_opts *opts, double seconds, bo
 {
     if (isnan(seconds))
         return aw_fail(-EINVAL, "the time is NaN");
-    aw_handle *h;
+    aw_handle *h = NULL;
     AW_TRY(aw_handle_new(cb, opts, &h));
     int64_t due = absolute ? aw_ns_from_seconds(seconds) : aw_deadline_in(h->loop, seconds);
     h->when = absolute || due == INT64_MAX ? seconds : (double)due / 1e9;
@@ -136,6 +136,8 @@ void aw_handle_cancel(aw_handle *h)
     if (!usable(h) || h->cancelled || h->called)
         return;
     h->cancelled = true;
+    if (h->watch)
+        aw_fd_watch_cancel(h->watch);
     if (!aw_timer_is_set(&h->timer))
         return;
     aw_timer_cancel(&h->loop->timers, &h->timer);

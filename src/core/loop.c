@@ -280,10 +280,17 @@ static bool job_ends_meanwhile(const aw_loop *l)
 static int wait_for_work(aw_loop *l)
 {
     bool forever;
-    if (aw_wake_one_idle(l) || job_ends_meanwhile(l))
+    if (job_ends_meanwhile(l))
         return 0;
     int64_t timeout = time_to_wait(l, &forever);
     bool in_flight = l->io->in_flight > 0 || l->jobs > 0;
+    if (!aw_list_empty(&l->idle_waiters) && timeout != 0) { /* a timer that is due comes first */
+        if (in_flight)
+            AW_TRY(poll_kernel(l, 0)); /* and what the kernel has already */
+        if (!l->ready.head)
+            aw_wake_one_idle(l);
+        return 0;
+    }
     if (forever && !in_flight && nobody_outside(l))
         return -EDEADLK;
     if (!l->clock.is_virtual || forever)
@@ -291,8 +298,10 @@ static int wait_for_work(aw_loop *l)
     if (in_flight) {
         int64_t began = aw_clock_real();
         AW_TRY(poll_kernel(l, timeout));
-        if (l->ready.head || aw_clock_real() - began < timeout)
-            return 0; /* something came, or the wait was interrupted */
+        if (l->ready.head)
+            return 0;
+        int64_t waited = aw_clock_real() - began; /* less than asked for: it was interrupted */
+        timeout = waited < timeout ? waited : timeout;
     }
     l->clock.virtual_now += timeout;
     return 0;

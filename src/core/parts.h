@@ -132,6 +132,11 @@ int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *calle
 /* End such a wait without touching what it waits for. */
 bool aw_await_break(struct aw_wait *w);
 
+/* The loop closes over such a wait (over one that ends with aw_unref() too): it lets go of the
+ * future. */
+void aw_await_drop(struct aw_wait *w);
+void aw_join_drop(struct aw_wait *w);
+
 /* Nobody will complete this future: let its watches go. */
 void aw_future_drop_watches(aw_future *f);
 
@@ -172,6 +177,9 @@ void aw_cancel_begin_round(aw_loop *l);
 /* A pending gather is asked to end: its children are queued.  False: they have all ended, and it is
  * about to finish; or it was asked in this round before: it is its own descendant. */
 bool aw_gather_request_cancel(aw_future *f, struct aw_text *msg);
+/* A reference to a pending gather or shield has gone: if only its own watches are left to hold it,
+ * nobody can ever see what it comes to, and they go too.  True: that was the last. */
+bool aw_follower_let_go(aw_future *f);
 void aw_gather_free(aw_future *f);
 void aw_shield_free(aw_future *f);
 
@@ -218,15 +226,26 @@ void aw_handle_drop_timer(struct aw_timer *timer);
 void aw_scope_open(aw_scope *s, struct aw_tcb *t, const char *what, const char *file, int line);
 void aw_scope_close(aw_scope *s, struct aw_tcb *t);
 enum { AW_SCOPE_FRESH, AW_SCOPE_OPEN, AW_SCOPE_CLOSED };
+/* A task will never go on: what its open scopes hold is let go. */
+void aw_scopes_abandon(struct aw_tcb *t);
 /* A task ends with a scope open: says which, and aborts. */
-AW_COLD _Noreturn void aw_scope_left_open(const aw_scope *s, struct aw_tcb *t);
+AW_COLD _Noreturn void aw_scope_left_open(struct aw_tcb *t);
+#ifdef AW_DEBUG_HANDLES
+/* Debug builds, at each suspension: aborts over a scope that was left by `return`. */
+void aw_scope_check(struct aw_tcb *t);
+#else
+static inline void aw_scope_check(struct aw_tcb *t)
+{
+    (void)t;
+}
+#endif
 
 /* ---- group.c ---- */
 
 /* A new task is a child of this group. */
 void aw_group_adopt(aw_group *g, struct aw_tcb *t);
-/* A child of a group has ended: on its stack, in its last step. */
-void aw_group_child_ended(struct aw_tcb *t);
+/* A child of a group comes to its end with `result`: on its stack, before anybody is told. */
+void aw_group_child_ends(struct aw_tcb *t, int result);
 /* Its loop closes over it: the group, whose task is abandoned too, forgets it. */
 void aw_group_forget(struct aw_tcb *t);
 /* What an aw_text holds on to. */
@@ -259,6 +278,8 @@ void aw_fds_start(aw_loop *l);
 /* Operations with the kernel that belong to callbacks, and so to no task's stack. */
 size_t aw_fds_in_flight(const aw_loop *l);
 void aw_fds_close(aw_loop *l);
+/* Its handle was cancelled: it is removed. */
+void aw_fd_watch_cancel(struct aw_fd_watch *w);
 
 /* ---- stop.c ---- */
 
@@ -275,6 +296,8 @@ void aw_hard_begin(aw_loop *l);
 void aw_hard_end(aw_loop *l);
 /* Hard: this wait fails; a task that does not heed that is given up. */
 void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w);
+/* The same for a task that only gives way, before its next step is queued. */
+void aw_hard_yield(struct aw_tcb *t);
 void aw_task_give_up(struct aw_tcb *t);
 
 /* ---- testing.c ---- */

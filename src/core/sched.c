@@ -183,6 +183,7 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
 {
     aw_loop *l = t->fut.loop;
     aw_assert(l->current == t && !t->wait);
+    aw_scope_check(t);
     w->task = t;
     t->wait = w;
     t->suspensions++;
@@ -211,6 +212,8 @@ static const struct aw_wait_kind yield_kind = {.name = "aw_sleep"};
 int aw_yield(struct aw_tcb *t, const void *caller)
 {
     struct aw_wait w = {.kind = &yield_kind, .task = t, .caller = caller};
+    if (AW_UNLIKELY(t->fut.loop->hard))
+        aw_hard_yield(t); /* before it is queued: it may be given up here */
     aw_wake(&w, 0);
     return aw_suspend(t, &w);
 }

@@ -89,8 +89,29 @@ static void wait_describe(const struct aw_wait *w, aw_buf *out)
     aw_buf_printf(out, "%zu of %zu pending", s->pending, s->n);
 }
 
+static int unwatch_all(struct several *s)
+{
+    int done = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        struct node *node = &s->nodes[i];
+        done += node->future->state != AW_PENDING;
+        aw_list_remove(&node->watch.link);
+        aw_unref(node->future);
+    }
+    return done;
+}
+
+/* The loop closes over the wait. */
+static void wait_drop(struct aw_wait *w)
+{
+    struct several *s = aw_container_of(w, struct several, wait);
+    aw_ignore(unwatch_all(s));
+    if (s->n > INLINE_NODES)
+        aw_mem_free(s->nodes);
+}
+
 static const struct aw_wait_kind wait_kind = {
-    .name = "aw_wait", .cancel = wait_cancel, .describe = wait_describe};
+    .name = "aw_wait", .cancel = wait_cancel, .drop = wait_drop, .describe = wait_describe};
 
 static void watch_all(struct several *s, aw_future *const *fs)
 {
@@ -104,18 +125,6 @@ static void watch_all(struct several *s, aw_future *const *fs)
         else
             count_one(s, fs[i]);
     }
-}
-
-static int unwatch_all(struct several *s)
-{
-    int done = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        struct node *node = &s->nodes[i];
-        done += node->future->state != AW_PENDING;
-        aw_list_remove(&node->watch.link);
-        aw_unref(node->future);
-    }
-    return done;
 }
 
 static int wait_for_enough(struct several *s, const aw_wait_opts *opts, const void *caller)
@@ -211,6 +220,23 @@ static int entry_memory(aw_completed *it, size_t n)
     return it->nodes ? 0 : aw_fail(-ENOMEM, NULL);
 }
 
+static void let_go(aw_completed *it)
+{
+    for (size_t i = 0; i < it->n; i++) {
+        struct entry *e = (struct entry *)it->nodes + i;
+        aw_list_remove(&e->watch.link);
+        aw_unref(e->future);
+    }
+    if (it->nodes != it->inline_nodes)
+        aw_mem_free(it->nodes);
+}
+
+/* Its task will never go on. */
+static void abandon_iteration(aw_scope *scope)
+{
+    let_go(aw_container_of(scope, aw_completed, scope));
+}
+
 int aw_completed_enter_(const aw_completed_opts *opts)
 {
     aw_completed *it = opts->it;
@@ -226,6 +252,7 @@ int aw_completed_enter_(const aw_completed_opts *opts)
     AW_TRY(check_futures(l, opts->fs, opts->n));
     AW_TRY(entry_memory(it, opts->n));
     aw_scope_open(&it->scope, l->current, "aw_completed", opts->file, opts->line);
+    it->scope.abandon = abandon_iteration;
     it->n = opts->n;
     it->handed_out = 0;
     it->done_head = it->waiter = NULL;
@@ -301,12 +328,6 @@ int aw_completed_exit(aw_completed *it, int err)
     if (!it || it->scope.state != AW_SCOPE_OPEN || !l || !l->current)
         return err;
     aw_scope_close(&it->scope, l->current);
-    for (size_t i = 0; i < it->n; i++) {
-        struct entry *e = (struct entry *)it->nodes + i;
-        aw_list_remove(&e->watch.link);
-        aw_unref(e->future);
-    }
-    if (it->nodes != it->inline_nodes)
-        aw_mem_free(it->nodes);
+    let_go(it);
     return err;
 }

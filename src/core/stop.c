@@ -78,11 +78,27 @@ void aw_loop_give_signals_back(aw_loop *l)
 
 /* ---- giving up ---- */
 
+/* Who awaits a task that will never end is told. */
+static void release_waiters(aw_future *f)
+{
+    aw_list_each_safe(link, &f->watchers)
+    {
+        const struct aw_watch *watch = aw_container_of(link, struct aw_watch, link);
+        aw_future *waiter = watch->kind->waiter ? watch->kind->waiter(watch) : NULL;
+        struct aw_wait *w = waiter && waiter->kind == AW_KIND_TASK ? aw_tcb_of(waiter)->wait : NULL;
+        if (!w || w->woken || w->kind->cancel || w->object != f)
+            continue;
+        aw_tcb_of(waiter)->must_cancel = true;
+        aw_ignore(aw_await_break(w));
+    }
+}
+
 void aw_task_give_up(struct aw_tcb *t)
 {
     aw_loop *l = t->fut.loop;
     aw_report_task(&t->fut, AW_REPORT_WOULD_NOT_STOP, "a task would not stop, and was given up");
     t->given_up = true;
+    release_waiters(&t->fut);
     if (++l->n_given_up == l->n_tasks)
         l->stop = AW_STOP_THIS_PASS;
 }
@@ -156,16 +172,46 @@ static void give_up_when_free(struct aw_timer *timer)
 
 /* ---- hard cancellation ---- */
 
-void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
+/* Is it a wait for a task that ends by the same cancellation, and must not be outlived? */
+static bool waits_for_an_end(const struct aw_wait *w)
+{
+    aw_future *f = w->kind->cancel ? NULL : w->object;
+    if (w->kind->holds)
+        return true;
+    return f && f->kind == AW_KIND_TASK && !aw_tcb_of(f)->given_up;
+}
+
+/* A gather ends when its children have, a shield at once; a plain future is left alone. */
+static void break_await(struct aw_wait *w)
+{
+    aw_future *f = w->object;
+    bool follows = f->kind == AW_KIND_GATHER || f->kind == AW_KIND_SHIELD;
+    if (!follows || !aw_cancel_request(f, NULL))
+        aw_ignore(aw_await_break(w));
+}
+
+static void count_call(struct aw_tcb *t)
 {
     if (++t->hard_calls > HARD_CALLS_MAX && !t->given_up)
         aw_task_give_up(t);
     t->must_cancel = true;
+}
+
+void aw_hard_yield(struct aw_tcb *t)
+{
+    count_call(t);
+}
+
+void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w)
+{
+    count_call(t);
+    if (waits_for_an_end(w))
+        return;
     struct aw_job *job = aw_job_waited_for(w);
     if (job && job->fut.state == AW_PENDING)
         aw_ignore(job->kind->cancel(job, t->cancel_msg));
     else if (!w->kind->cancel)
-        aw_ignore(aw_await_break(w));
+        break_await(w);
     else
         aw_ignore(w->kind->cancel(w));
 }
@@ -174,14 +220,15 @@ static void become_hard(struct aw_timer *timer)
 {
     aw_loop *l = aw_container_of(timer, aw_loop, hard_timer);
     l->hard = true;
-    aw_cancel_begin_round(l);
     aw_list_each(link, &l->tasks)
     {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
-        if (t->wait && !t->wait->woken)
-            aw_hard_cancel(t, t->wait);
+        if (!t->wait || t->wait->woken)
+            continue;
+        aw_cancel_begin_round(l); /* one each: a wait may ask for more, in a round of its own */
+        aw_hard_cancel(t, t->wait);
+        aw_cancel_queued(l);
     }
-    aw_cancel_queued(l);
     give_up_later(l, give_up_rest);
 }
 
@@ -239,7 +286,8 @@ static void grace_over(struct aw_timer *timer)
 {
     aw_loop *l = aw_container_of(timer, aw_loop, grace_timer);
     uint64_t epoch = l->cancel_epoch;
-    aw_list_each(link, &l->tasks) {
+    aw_list_each(link, &l->tasks)
+    {
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
         if (t->cancel_epoch <= epoch) /* not by way of somebody who awaits it */
             aw_cancel_request(&t->fut, NULL);

@@ -137,8 +137,10 @@ static int start_one(struct gathering *g, size_t index)
     g->alive++;
     if (t->state == AW_PENDING)
         aw_list_push_back(&t->watchers, &m->watch.link);
-    else
+    else {
+        aw_future_look(t);          /* a failure stands on the loop's list already */
         member_ended(&m->watch, t); /* it was eager */
+    }
     return 0;
 }
 
@@ -214,8 +216,27 @@ static void describe_gathering(const struct aw_wait *w, aw_buf *out)
     aw_buf_printf(out, "%zu of %zu left", g->alive + (g->stopping ? 0 : g->n - g->next), g->n);
 }
 
-static const struct aw_wait_kind gathering_kind = {
-    .name = "aw_gather", .cancel = cancel_gathering, .describe = describe_gathering};
+/* The loop closes over the wait, and over the children too; the rest never begins. */
+static void drop_gathering(struct aw_wait *w)
+{
+    struct gathering *g = aw_container_of(w, struct gathering, wait);
+    for (size_t i = 0; i < g->n_members; i++) {
+        if (!g->members[i].task)
+            continue;
+        aw_list_remove(&g->members[i].watch.link);
+        aw_unref(g->members[i].task);
+    }
+    drop_rest(g);
+    if (g->n_members > INLINE_MEMBERS)
+        aw_mem_free(g->members);
+    aw_text_unref(g->detail);
+}
+
+static const struct aw_wait_kind gathering_kind = {.name = "aw_gather",
+                                                   .cancel = cancel_gathering,
+                                                   .drop = drop_gathering,
+                                                   .describe = describe_gathering,
+                                                   .holds = true};
 
 static void run_gathering(struct gathering *g, struct aw_tcb *t, const void *caller)
 {

@@ -31,6 +31,8 @@ static void leave_loop(aw_loop *l, struct aw_tcb *t)
     aw_list_remove(&t->all);
     aw_loop_count_task(l, -1);
     l->n_given_up -= t->given_up;
+    if (AW_UNLIKELY(l->n_given_up && l->n_given_up == l->n_tasks))
+        l->stop = AW_STOP_THIS_PASS; /* the others will never end */
 }
 
 /* The future's part of the end: what the coroutine returned becomes the outcome. */
@@ -56,22 +58,18 @@ static int body(struct aw_tcb *t)
     return t->fn(t->arg);
 }
 
-/* Not instrumented: a scope that was left open lies in a frame that is gone, just below this one;
- * it is copied before anything else is called there. */
-__attribute__((no_sanitize("address"))) static void task_entry(struct aw_fiber *fiber)
+static void task_entry(struct aw_fiber *fiber)
 {
     struct aw_tcb *t = aw_container_of(fiber, struct aw_tcb, fiber);
     int result = body(t);
-    if (AW_UNLIKELY(t->scopes != NULL)) {
-        aw_scope left_open = *t->scopes;
-        aw_scope_left_open(&left_open, t);
-    }
+    if (AW_UNLIKELY(t->scopes != NULL))
+        aw_scope_left_open(t);
     if (AW_UNLIKELY(t->release != NULL))
         release_arg(t);
     leave_loop(t->fut.loop, t);
-    set_outcome(t, result);
     if (AW_UNLIKELY(t->group != NULL))
-        aw_group_child_ended(t);
+        aw_group_child_ends(t, result);
+    set_outcome(t, result);
     aw_sched_exit(t);
 }
 
@@ -93,7 +91,7 @@ void aw_task_abandon(struct aw_tcb *t)
         aw_group_forget(t);
     if (t->wait && t->wait->kind->drop)
         t->wait->kind->drop(t->wait);
-    t->scopes = NULL;
+    aw_scopes_abandon(t);
     aw_future_drop_watches(f);
     f->state = AW_CANCELLED;
     f->result = -ECANCELED;

@@ -95,6 +95,8 @@ static int enter(aw_timeout *tm, double seconds, bool absolute, const aw_scope_o
     begin(tm, t, absolute ? deadline_of(seconds) : aw_deadline_in(t->fut.loop, seconds), opts);
     if (absolute)
         tm->when = seconds;
+    else if (seconds < 0)
+        tm->when += seconds; /* in the past */
     return 0;
 }
 
@@ -156,7 +158,7 @@ void aw_timeout_guard_exit(struct aw_timeout_guard *guard)
 
 /* ---- one future ---- */
 
-static const struct aw_wait_kind wait_for_kind = {.name = "aw_wait_for"};
+static const struct aw_wait_kind wait_for_kind = {.name = "aw_wait_for", .drop = aw_await_drop};
 
 /* A limit that is over before it began: cancel, wait for the end, and see what came of it. */
 static int cancel_and_wait(aw_future *f, const void *caller)

@@ -5,8 +5,8 @@
  * set flags and wake somebody.  Giving a signal back restores the action that was in force, and
  * returns only when no handler is at work any more, so that the taker's memory may go.
  *
- * The child of a fork inherits the handlers, and not the loops they serve: what was taken before the
- * fork counts as given back there.
+ * The child of a fork inherits the handlers, and not the loops they serve: what was taken before
+ * the fork counts as given back there.
  */
 #include <errno.h>
 #include <sched.h>

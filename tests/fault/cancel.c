@@ -54,6 +54,14 @@ static void cancel_now(struct aw_tcb *t, const char *msg)
     victim.requests = t->cancel_requests;
 }
 
+/* Time passes before the cancelled task runs: the next timer is due as well. */
+static void reach_next_timer(aw_loop *l)
+{
+    int64_t due = aw_timers_next(&l->timers), now = aw_clock_now(&l->clock);
+    if (due != INT64_MAX && due > now)
+        aw_loop_advance(l, (double)(due - now) / 1e9);
+}
+
 static void disturb(struct aw_tcb *t, const char *how)
 {
     keep(aw_ref(&t->fut)); /* nobody else gets its block meanwhile */
@@ -65,6 +73,8 @@ static void disturb(struct aw_tcb *t, const char *how)
         cancel_now(t, "swept");
         if (strcmp(how, "twice") == 0)
             cancel_now(t, NULL);
+        if (strcmp(how, "before_timer") == 0)
+            reach_next_timer(t->fut.loop);
         victim.again = strcmp(how, "again") == 0;
     }
 }

@@ -102,8 +102,7 @@ SCENARIO(gather_many)
 static int fail_after_a_second(void *arg)
 {
     AW_TRY(aw_sleep(1));
-    aw_refuse(-EXDEV, arg);
-    return -EXDEV;
+    return aw_raise(-EXDEV, arg);
 }
 
 struct failing {
@@ -172,6 +171,12 @@ SCENARIO(gather_tree)
 }
 
 /* ---- on handles ---- */
+
+/* A disturbance may make the time run out. */
+static int in_time(int err)
+{
+    return disturbed() && err == -ETIMEDOUT ? -ECANCELED : err;
+}
 
 static int make_ten(aw_future *fs[10])
 {
@@ -337,7 +342,7 @@ static int as_completed_in_time(void *arg)
     int result = first > 0 ? aw_result(f) : first;
     if (result == 3)
         second = aw_completed_next(&it, &f);
-    EXPECT(aw_completed_exit(&it, result), 3);
+    EXPECT(in_time(aw_completed_exit(&it, result)), 3);
     EXPECT(second == 1 ? aw_result(f) : second, -ETIMEDOUT);
     aw_cancel(fs[1]);
     EXPECT(aw_await(fs[1]), -ECANCELED);
@@ -357,7 +362,7 @@ static int time_limits_on_tasks(void *arg)
     aw_task *quick, *slow, *stubborn;
     (void)arg;
     MAKE(quick, aw_create_task(give_later, &second, .copy = sizeof second));
-    EXPECT(aw_wait_for(quick, 5), 4);
+    EXPECT(in_time(aw_wait_for(quick, 5)), 4);
     EXPECT(aw_wait_for(quick, 0), 4);
     MAKE(slow, aw_create_task(sleep_long, NULL));
     EXPECT(aw_wait_for(slow, 1), -ETIMEDOUT);
@@ -409,7 +414,7 @@ static int deadline(void *arg)
     for (int i = 0; i < 2; i++) {
         MAKE(f,
              aw_create_task(give_later, (&(struct later){0.5, i}), .copy = sizeof(struct later)));
-        EXPECT(aw_wait_for(f, aw_left(until)), i);
+        EXPECT(in_time(aw_wait_for(f, aw_left(until))), i);
     }
     MAKE(f, aw_create_task(sleep_long, NULL));
     int done = aw_wait(&f, 1, AW_ALL_COMPLETED, .timeout = aw_left(until));

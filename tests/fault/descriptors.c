@@ -154,9 +154,11 @@ static int pour_both_ways(void *arg)
 SCENARIO(socket_both_ways)
 {
     static struct flow flows[2];
-    int ends[2];
+    int ends[2], room = 16384;
     fill_bulk();
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == 0);
     flows[0] = (struct flow){.from = ends[1], .to = ends[0]};
     flows[1] = (struct flow){.from = ends[0], .to = ends[1]};
     int err = run_main(pour_both_ways, flows);

@@ -46,6 +46,7 @@ const struct fault faults[] = {
     {SWEEP_CANCEL, SITE_SUSPEND, "again", -ECANCELED, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "next_pass", -ECANCELED, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "with_timer", -ECANCELED, HARMLESS, false},
+    {SWEEP_CANCEL, SITE_SUSPEND, "before_timer", -ECANCELED, HARMLESS, false},
 };
 const size_t n_faults = sizeof faults / sizeof *faults;
 
@@ -174,6 +175,13 @@ void *__wrap_aw_refuse(int code, const char *msg);
 void *__wrap_aw_refuse(int code, const char *msg)
 {
     MAY_LOSE(void *, __real_aw_refuse, code, msg);
+}
+
+int __real_aw_raise(int code, const char *msg);
+int __wrap_aw_raise(int code, const char *msg);
+int __wrap_aw_raise(int code, const char *msg)
+{
+    MAY_LOSE(int, __real_aw_raise, code, msg);
 }
 
 const char *__real_aw_task_name(aw_task *t);

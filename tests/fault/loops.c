@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "core/core.h"
-#include "fault/scenarios.h"
+#include "fault/inject.h"
 
 /* ---- loops by hand ---- */
 
@@ -99,6 +99,74 @@ SCENARIO(loop_closed_over_tasks)
     CHECK(aw_loop_run_forever(l) == AW_EMISUSE && !aw_create_task(sleep_long, NULL, .loop = l));
     aw_loop_free(l);
     CHECK(owned_settled(o, 2));
+    return err;
+}
+
+/* Closed over tasks in every kind of wait: what the library holds for them is given back. */
+static int wait_in_a_gather(void *arg)
+{
+    (void)arg;
+    aw_work works[10];
+    for (int i = 0; i < 10; i++)
+        works[i] = AW_CORO(sleep_long, NULL);
+    return aw_gather_array(works, 10);
+}
+
+static int wait_for_many(void *arg)
+{
+    aw_future **fs = arg;
+    return aw_wait(fs, 10, AW_ALL_COMPLETED);
+}
+
+static int wait_with_a_limit(void *arg)
+{
+    return aw_wait_for(*(aw_future **)arg, 100);
+}
+
+static int wait_for_a_gather(void *arg)
+{
+    return aw_gather_futures(arg, 10);
+}
+
+static int wait_for_the_first(void *arg)
+{
+    aw_future *f;
+    aw_completed it = AW_COMPLETED_INIT;
+    AW_TRY(aw_completed_enter(&it, arg, 10));
+    return aw_completed_exit(&it, aw_completed_next(&it, &f));
+}
+
+static int join_it(void *arg)
+{
+    return aw_join(aw_ref(arg));
+}
+
+static int leave_waiting(aw_loop *l, aw_future *fs[10])
+{
+    aw_fn *const kinds[] = {wait_in_a_gather, wait_for_many, wait_with_a_limit, wait_for_a_gather,
+                            wait_for_the_first};
+    for (int i = 0; i < 10; i++)
+        MAKE(fs[i], aw_create_task(sleep_long, NULL, .loop = l));
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        EXPECT(aw_spawn(kinds[i], fs, .loop = l), 0);
+    EXPECT(aw_spawn(await_it, fs[0], .loop = l), 0);
+    EXPECT(aw_spawn(join_it, fs[1], .loop = l), 0);
+    EXPECT(aw_loop_stop(l), 0);
+    EXPECT(aw_loop_run_forever(l), 0);
+    return 0;
+}
+
+SCENARIO(loop_closed_over_waits)
+{
+    aw_future *fs[10];
+    aw_loop *l = make_loop();
+    if (!l)
+        return aw_errno();
+    may_be_silent(SITE_MAP); /* whoever would be told is left in the middle of it */
+    may_be_silent(SITE_PROTECT_NONE);
+    announce_reports(27); /* ten of them in the gather, ten that are waited for */
+    int err = leave_waiting(l, fs);
+    aw_loop_free(l);
     return err;
 }
 

@@ -27,18 +27,28 @@ static int visit_three_times(aw_runner *r)
     return aw_runner_close(r);
 }
 
-SCENARIO(runner_of_three_runs)
+/* A runner whose loop is there and watched. */
+static int make_runner(aw_runner **ret)
 {
     aw_runner *r = aw_runner_new(.virtual_clock = true, .exception_handler = note_report);
     if (!r)
         return aw_errno();
     aw_loop *l = aw_runner_loop(r);
-    int err = l ? 0 : aw_errno();
-    announce_reports(1); /* the task that the second run leaves behind */
-    if (l) {
-        inject_watch(l);
-        err = visit_three_times(r);
+    if (!l) {
+        aw_runner_free(r);
+        return aw_errno();
     }
+    inject_watch(l);
+    *ret = r;
+    return 0;
+}
+
+SCENARIO(runner_of_three_runs)
+{
+    aw_runner *r;
+    AW_TRY(make_runner(&r));
+    announce_reports(1); /* the task that the second run leaves behind */
+    int err = visit_three_times(r);
     aw_runner_free(r);
     return err;
 }
@@ -53,9 +63,8 @@ static int interrupt_me(void *arg)
 
 SCENARIO(runner_interrupted)
 {
-    aw_runner *r = aw_runner_new(.virtual_clock = true, .exception_handler = note_report);
-    if (!r)
-        return aw_errno();
+    aw_runner *r;
+    AW_TRY(make_runner(&r));
     may_be_silent(SITE_WRITE); /* a lost wake-up of a loop that is awake */
     may_be_silent(SITE_READ);
     int err = aw_runner_run(r, interrupt_me, NULL);

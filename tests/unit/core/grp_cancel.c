@@ -470,3 +470,22 @@ TEST_IN_LOOP(group_cancel_does_not_wait_for_the_stubborn)
     assert_failures(-EIO);
     assert_time(aw_time() - began, 3);
 }
+
+/* ---- in a circle ---- */
+
+static int parent_of_a_circle(void *arg)
+{
+    (void)arg;
+    aw_group g = AW_GROUP_INIT;
+    AW_TRY(aw_group_enter(&g));
+    int err = aw_group_start(&g, await_it, aw_current_task());
+    return aw_group_exit(&g, err);
+}
+
+/* A child that awaits its own group's task: asyncio hangs; here the run ends, and tells. */
+TEST(group_child_that_awaits_its_parent)
+{
+    assert_int_equal(aw_run(parent_of_a_circle, NULL, .exception_handler = collect_report),
+                     -EDEADLK);
+    assert_true(reports.n >= 1);
+}

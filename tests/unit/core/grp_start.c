@@ -156,6 +156,25 @@ TEST_IN_LOOP(group_start_by_the_last_child_in_its_last_step)
     assert_trace("bB");
 }
 
+static int try_a_moment_later(void *arg)
+{
+    AW_TRY(aw_sleep(1));
+    assert_int_equal(aw_group_alive(arg), 0);
+    return try_to_start(arg);
+}
+
+/* The last child has ended, and the group's task has not gone on yet. */
+TEST_IN_LOOP(group_start_after_the_last_child)
+{
+    aw_group g = AW_GROUP_INIT;
+    assert_int_equal(aw_group_enter(&g), 0);
+    assert_int_equal(aw_group_start(&g, child, CHILD('a', 1, 0), COPIED, .eager = true), 0);
+    aw_task *stranger = aw_create_task(try_a_moment_later, &g, .eager = true);
+    assert_int_equal(aw_group_exit(&g, 3), 3);
+    assert_int_equal(aw_join(stranger), 0);
+    assert_trace("aAr");
+}
+
 /* ---- eagerly ---- */
 
 TEST_IN_LOOP(group_start_eager_child)
@@ -353,4 +372,22 @@ TEST_IN_LOOP(group_start_through_a_task_factory)
     assert_int_equal(aw_group_exit(&g, 0), 0);
     assert_int_equal(made, 2);
     assert_trace("aA");
+}
+
+static aw_task *silent_factory(aw_fn *fn, const aw_task_opts *opts, void *arg)
+{
+    (void)fn;
+    (void)opts;
+    (void)arg;
+    return NULL; /* and does not say why */
+}
+
+TEST_IN_LOOP(group_start_through_a_factory_that_gives_no_reason)
+{
+    aw_loop *l = aw_running_loop();
+    aw_group g = AW_GROUP_INIT;
+    assert_int_equal(aw_loop_set_task_factory(l, silent_factory, NULL), 0);
+    assert_int_equal(aw_group_enter(&g), 0);
+    assert_refused(-EINVAL, &g, AS_USUAL);
+    assert_int_equal(aw_group_exit(&g, 0), 0);
 }

@@ -59,8 +59,9 @@ TEST(RUN_007_a_run_with_values_of_its_own_leaves_the_others_alone)
     aw_runner *r = aw_runner_new();
     aw_context *empty = aw_copy_context();
     assert_int_equal(aw_runner_run(r, visit, NULL), 0);
-    assert_int_equal(aw_runner_run(r, visit, NULL, .context = empty), 0);
     assert_int_equal(aw_runner_run(r, visit, NULL), 1);
+    assert_int_equal(aw_runner_run(r, visit, NULL, .context = empty), 0);
+    assert_int_equal(aw_runner_run(r, visit, NULL), 2);
     aw_context_unref(empty);
     aw_runner_free(r);
 }

@@ -3,9 +3,7 @@
  * who does not heed that is reported with its stack, and given up.
  */
 #include "stop_util.h"
-
-#include "await/queue.h"
-#include "await/sync.h"
+#include "testing_calls.h"
 
 #include <math.h>
 #include <time.h>
@@ -80,3 +78,117 @@ TEST(stop_hard_at_the_end_of_any_run)
     assert_reports(1);
 }
 
+
+/* Giving way suspends too. */
+static int yield_while_it_works(void *arg)
+{
+    int yields = 0;
+    (void)arg;
+    AW_TRY(raise(SIGTERM));
+    aw_ignore(aw_sleep(1000)); /* the one cancellation */
+    for (; aw_sleep(0) == 0; yields++)
+        assert_int_equal(aw_testing_advance(0.5), 0);
+    return yields;
+}
+
+TEST(stop_hard_fails_a_task_that_only_yields)
+{
+    int yields = aw_run(yield_while_it_works, NULL, .stop_on = AW_SIGTERM);
+    assert_in_range(yields, 4, 5); /* 2 s */
+}
+
+/* ---- every call ---- */
+
+/* All of them, two times, while time stands still. */
+static int call_everything(void *arg)
+{
+    AW_TRY(raise(SIGTERM));
+    AW_TRY(make_things());
+    aw_ignore(aw_sleep(1000)); /* cancelled */
+    aw_ignore(aw_sleep(1000)); /* hard */
+    double began = aw_time();
+    for (size_t i = 0; i < 2 * N_CALLS; i++) {
+        int err = calls[i % N_CALLS].waits();
+        if (err != -ECANCELED)
+            fail_msg("%s returned %s", calls[i % N_CALLS].name, aw_error_name(err));
+    }
+    assert_time(aw_time(), began);
+    drop_things();
+    return give(arg);
+}
+
+TEST_ORDER_FREE(stop_hard_fails_every_call_that_suspends)
+{
+    assert_int_equal(aw_run(call_everything, INT(5), .stop_on = AW_SIGTERM,
+                            .exception_handler = collect_report), 5);
+    assert_reports(0);
+}
+
+/* All of them, one task each, are asleep when it begins.  (Time passes for real while two of them
+ * wait for the kernel.) */
+static int call_until_hard(void *arg)
+{
+    const struct call *call = arg;
+    int err;
+    do
+        err = call->waits();
+    while (aw_time() < 0.0999);
+    return err;
+}
+
+static int call_everything_at_once(void *arg)
+{
+    aw_task *t[N_CALLS];
+    AW_TRY(raise(SIGTERM));
+    AW_TRY(make_things());
+    for (size_t i = 0; i < N_CALLS; i++)
+        t[i] = aw_create_task(call_until_hard, (void *)&calls[i]);
+    for (size_t i = 0; i < N_CALLS; i++) {
+        while (!aw_done(t[i]))
+            aw_ignore(aw_await_shielded(t[i]));
+        if (aw_result(t[i]) != -ECANCELED)
+            fail_msg("%s returned %s", calls[i].name, aw_error_name(aw_result(t[i])));
+        aw_unref(t[i]);
+    }
+    assert_time(aw_time(), 0.1);
+    drop_things();
+    return give(arg);
+}
+
+TEST_ORDER_FREE(stop_hard_wakes_every_call)
+{
+    assert_int_equal(aw_run(call_everything_at_once, INT(6), .stop_on = AW_SIGTERM, .grace = 0.05,
+                            .hard = 0.05, .exception_handler = collect_report), 6);
+    assert_reports(0);
+}
+
+/* Whoever awaits tasks, by whatever call, is not let go before they have ended. */
+static int ignore_five(void *arg)
+{
+    for (int i = 0; i < 5; i++)
+        aw_ignore(aw_sleep(100));
+    return note_it(arg);
+}
+
+static int await_three_ways(void *arg)
+{
+    AW_TRY(raise(SIGTERM));
+    aw_ignore(aw_sleep(1000)); /* cancelled */
+    aw_ignore(aw_sleep(1000)); /* hard */
+    assert_int_equal(aw_join(aw_create_task(ignore_five, "1")), -ECANCELED);
+    assert_trace("1");
+    aw_task *t = aw_create_task(ignore_five, "2", .eager = true);
+    aw_ignore(aw_gather_futures(&t, 1));
+    assert_trace("12");
+    aw_unref(t);
+    assert_int_equal(aw_gather(AW_CORO(ignore_five, "3")), -ECANCELED);
+    assert_trace("123");
+    return give(arg);
+}
+
+TEST(stop_hard_waits_for_those_who_are_awaited)
+{
+    assert_int_equal(aw_run(await_three_ways, INT(7), .stop_on = AW_SIGTERM,
+                            .exception_handler = collect_report), 7);
+    assert_reports(0);
+}

@@ -344,3 +344,28 @@ TEST_IN_LOOP(task_gather_structured_nests_and_is_cancelled_as_a_tree)
     assert_time(aw_time() - began, 1.5);
     assert_int_equal(aw_all_tasks(NULL, 0), 1);
 }
+
+static aw_task *sibling;
+
+static int fail_after_a_second(void *arg)
+{
+    (void)arg;
+    sibling = aw_current_task();
+    AW_TRY(aw_sleep(1));
+    return -EIO;
+}
+
+static int await_sibling(void *arg)
+{
+    (void)arg;
+    return aw_await(sibling);
+}
+
+/* Who awaits the sibling that fails is cancelled while that is being completed. */
+TEST_IN_LOOP(task_gather_structured_whose_children_await_the_one_that_fails)
+{
+    assert_int_equal(aw_gather(AW_CORO(fail_after_a_second, NULL), AW_CORO(await_sibling, NULL),
+                               AW_CORO(await_sibling, NULL)),
+                     -EIO);
+    assert_int_equal(aw_all_tasks(NULL, 0), 1);
+}

@@ -251,11 +251,10 @@ static int block_everybody(void *arg)
     struct {
         aw_fn *fn;
         void *arg;
-    } calls[] = {{take_lock, &s.lock},       {call_lock, &s.lock},    {wait_event, &s.event},
-                 {wait_cond, &s.cond},       {wait_cond_for, &s.cond}, {wait_cond, &s.contended},
-                 {take_unit, &s.sem},        {take_bounded, &s.bounded},
-                 {wait_barrier, &s.barrier}, {get_item, &s.empty},    {put_item, &s.full},
-                 {join_queue, &s.full}};
+    } calls[] = {{take_lock, &s.lock}, {call_lock, &s.lock},       {wait_event, &s.event},
+                 {wait_cond, &s.cond}, {wait_cond_for, &s.cond},   {wait_cond, &s.contended},
+                 {take_unit, &s.sem},  {take_bounded, &s.bounded}, {wait_barrier, &s.barrier},
+                 {get_item, &s.empty}, {put_item, &s.full},        {join_queue, &s.full}};
     AW_TRY(aw_lock_acquire(&s.lock));
     AW_TRY(aw_queue_put_nowait(&s.full, "x"));
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)

@@ -94,7 +94,8 @@ TEST_IN_LOOP(event_cancelled_waiter)
     assert_ended(t[2], 0);
 }
 
-/* One that was woken and is cancelled before it runs ends cancelled; there is nothing to pass on. */
+/* One that was woken and is cancelled before it runs ends cancelled; there is nothing to pass on.
+ */
 TEST_IN_LOOP(event_woken_and_cancelled)
 {
     aw_event event = AW_EVENT_INIT;

@@ -3,8 +3,8 @@
  */
 #include "util.h"
 
-/* SYNC-001: A new lock is unlocked; acquiring locks it, and releasing it with nobody waiting unlocks
- * it. */
+/* SYNC-001: A new lock is unlocked; acquiring locks it, and releasing it with nobody waiting
+ * unlocks it. */
 TEST_IN_LOOP(SYNC_001_acquire_and_release)
 {
     aw_lock lock = AW_LOCK_INIT;
@@ -244,7 +244,8 @@ static int cancelled_inside(void *arg)
     return aw_lock_call(arg, sleep_long, arg);
 }
 
-/* So it has when its task is cancelled inside; and cancelled at the entrance, the body is not run. */
+/* So it has when its task is cancelled inside; and cancelled at the entrance, the body is not run.
+ */
 TEST_IN_LOOP(lock_block_cancelled)
 {
     aw_lock lock = AW_LOCK_INIT;

@@ -172,6 +172,9 @@ TEST(semaphore_of_another_loop)
     assert_int_equal(elsewhere(take_unit, &sem), AW_ETHREAD); /* one is out */
     assert_int_equal(aw_semaphore_release(&sem), 0);
     assert_int_equal(elsewhere(take_unit, &sem), 0);
+    p = park(take_unit, &sem); /* one is out again, but its owner is gone: anybody may wait */
+    assert_int_equal(aw_semaphore_release(&sem), 0);
+    unpark(&p);
     p = park(take_unit, &signal);
     assert_int_equal(elsewhere(take_unit, &signal), AW_ETHREAD);
     assert_int_equal(aw_semaphore_release(&signal), 0);
@@ -186,7 +189,8 @@ static int reset_barrier(void *arg)
     return aw_barrier_reset(arg);
 }
 
-/* A barrier belongs to the loop whose tasks wait in it: not even the last party may be another's. */
+/* A barrier belongs to the loop whose tasks wait in it: not even the last party may be another's.
+ */
 TEST(barrier_of_another_loop)
 {
     static aw_barrier barrier = AW_BARRIER_INIT(2);
@@ -353,4 +357,25 @@ TEST(granted_to_a_task_that_never_ran)
     assert_int_equal(elsewhere(take_unit, &sem), 0);
     assert_int_equal(elsewhere(get_item, &q), 0);
     assert_int_equal(aw_queue_fini(&q), 0);
+}
+
+static int take_it_and_end(void *arg)
+{
+    AW_TRY(aw_spawn(wait_cond, arg));
+    AW_TRY(aw_sleep(1));
+    return aw_condition_acquire(arg); /* and never releases it */
+}
+
+/* A condition's wait that cannot get its lock back is given up in the end, like any task that would
+ * not stop; what it stood in line for can be used again. */
+TEST(condition_that_never_gets_its_lock)
+{
+    static aw_condition cond;
+    assert_int_equal(aw_run(take_it_and_end, &cond, .exception_handler = collect_report), 0);
+    assert_int_equal(reports.kind, AW_REPORT_WOULD_NOT_STOP);
+    assert_reports(2); /* cancelled at the end of the run; given up */
+    assert_true(aw_condition_locked(&cond));
+    assert_int_equal(aw_condition_release(&cond), 0);
+    assert_int_equal(elsewhere(take_cond, &cond), 0);
+    assert_int_equal(aw_condition_notify_all(&cond), 0);
 }
