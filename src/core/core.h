@@ -105,7 +105,7 @@ struct aw_timers {
 /* ---- futures ---- */
 
 enum aw_future_state { AW_PENDING, AW_FINISHED, AW_FAILED, AW_CANCELLED };
-enum aw_future_kind { AW_KIND_PLAIN, AW_KIND_TASK, AW_KIND_GATHER, AW_KIND_SHIELD, AW_KIND_JOB };
+enum aw_future_kind { AW_KIND_PLAIN, AW_KIND_TASK, AW_KIND_JOB, AW_KIND_GATHER, AW_KIND_SHIELD };
 
 #define AW_FUTURE_ALIVE 0xf07e5a11u
 #define AW_FUTURE_FREED 0xdeadf07eu

@@ -381,6 +381,6 @@ void aw_unref(aw_future *f)
     aw_assert(f->refs > 0);
     if (--f->refs == 0)
         retire(f);
-    else if (AW_UNLIKELY(f->kind >= AW_KIND_GATHER) && aw_follower_let_go(f))
+    else if (AW_UNLIKELY(f->kind >= AW_KIND_GATHER) && aw_follower_let_go(f)) /* or a shield */
         retire(f);
 }

@@ -298,7 +298,7 @@ static int wait_for_work(aw_loop *l)
     if (in_flight) {
         int64_t began = aw_clock_real();
         AW_TRY(poll_kernel(l, timeout));
-        if (l->ready.head)
+        if (l->ready.head || aw_inbox_filled(l))
             return 0;
         int64_t waited = aw_clock_real() - began; /* less than asked for: it was interrupted */
         timeout = waited < timeout ? waited : timeout;

@@ -36,7 +36,7 @@ static const char waiting[] = "  waiting: ";
 
 static const char *kind_word(const aw_future *f)
 {
-    static const char *const words[] = {"future", "task", "gather", "shield", "job"};
+    static const char *const words[] = {"future", "task", "job", "gather", "shield"};
     return words[f->kind];
 }
 
@@ -136,10 +136,9 @@ static void add_stack(aw_buf *b, const struct aw_tcb *t)
 {
     char where[256];
     bool running = t->fut.loop->current == t;
-    struct frames all = {
-        .fp = (uintptr_t)(running ? __builtin_frame_address(0) : t->fiber.regs.fp),
-        .lo = (uintptr_t)t->fiber.stack_lo,
-        .hi = (uintptr_t)t};
+    struct frames all = {.fp = (uintptr_t)(running ? __builtin_frame_address(0) : t->fiber.regs.fp),
+                         .lo = (uintptr_t)t->fiber.stack_lo,
+                         .hi = (uintptr_t)t};
     struct frames s = all;
     const void *at = next_frame(&s), *caller = t->wait ? t->wait->caller : NULL;
     while (at && at != caller)

@@ -8,8 +8,8 @@
  * and its wake-up are replaced by ones that the explorer knows (world.c).
  *
  * Only one thread runs at a time.  explore() runs the model again and again, each time in an order
- * that has not been tried, depth first, until all orders are done in which a thread that could go on
- * is preempted at most `preemptions` times; blocking and yielding are free.  Found are:
+ * that has not been tried, depth first, until all orders are done in which a thread that could go
+ * on is preempted at most `preemptions` times; blocking and yielding are free.  Found are:
  *
  *     an order that ends in nobody being able to go on (a lost wake-up), or never ends
  *     a plain access that no release and acquire orders with another's write to the same byte,
