@@ -120,6 +120,26 @@ struct aw_proc_worker {
     size_t got; /* bytes of the answer and of its body */
 };
 
+static inline bool aw_proc_is_sent(const struct aw_proc_worker *w)
+{
+    return w->sent == sizeof w->request + w->request.size;
+}
+
+/* A new one in an empty place: 0, or the system's error. */
+int aw_proc_hire(aw_process_pool *p, struct aw_proc_worker *w);
+/* Give an idle one a job, whose future is running. */
+void aw_proc_give(aw_process_pool *p, struct aw_proc_worker *w, struct aw_proc_job *job);
+/* Its descriptors, data and status, were polled, and this came of it. */
+void aw_proc_look_at(aw_process_pool *p, struct aw_proc_worker *w, const struct pollfd *fds);
+/* Its deadline has come. */
+void aw_proc_time_is_over(aw_process_pool *p, struct aw_proc_worker *w);
+/* It is to end: by itself, or killed. */
+void aw_proc_dismiss(struct aw_proc_worker *w, bool kill);
+/* Nobody wants its job's result. */
+void aw_proc_abort(aw_process_pool *p, struct aw_proc_worker *w);
+/* The pool is broken, and this is why: what waits, what runs, and what will be submitted fails. */
+void aw_proc_break(aw_process_pool *p, const char *text);
+
 /* ---- pools ---- */
 
 struct aw_process_pool {
