@@ -194,12 +194,14 @@ void aw_child_signal(int status, int signo)
     errno = saved;
 }
 
+/* If the server closed its end over a signal that it had not read, that is told once, before the
+ * news that it left. */
 int aw_child_news(int status, struct aw_child_news *ret)
 {
     ssize_t n;
     do
         n = aw_sys.recv_now(status, ret, sizeof *ret);
-    while (n == -EINTR);
+    while (n == -EINTR || n == -ECONNRESET);
     if (n == -EAGAIN)
         return 0;
     if (n != sizeof *ret)
