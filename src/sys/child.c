@@ -38,13 +38,16 @@ __attribute__((constructor)) static void forget_over_fork(void)
 
 /* ---- threads ---- */
 
-/* The folder's links are itself, its parent's, and one for each thread. */
+/* The folder's links are itself, its parent's, and one for each thread.  A thread that nobody made
+ * may be there, but not alone. */
 static int tasks_of_proc(void)
 {
     struct stat st;
     int saved = errno;
-    if (stat("/proc/self/task", &st) == 0)
-        return (int)st.st_nlink - 2 - AW_OWN_THREADS;
+    if (stat("/proc/self/task", &st) == 0) {
+        int n = (int)st.st_nlink - 2;
+        return n > 1 ? n - AW_OWN_THREADS : n;
+    }
     int err = -errno;
     errno = saved;
     return err;

@@ -7,7 +7,8 @@
 #include "sys/child.h"
 #include "sys/notes.h"
 
-/* Threads that the system counts and nobody made. */
+/* Threads that the system counts and nobody made: a sanitizer's own, from the first thread or fork
+ * on. */
 #ifdef AW_TSAN
 #define AW_OWN_THREADS 1
 #else
