@@ -174,7 +174,10 @@ typedef struct aw_loop_thread_opts {
  *
  * At exit() a thread that was not stopped has `.exit_timeout` seconds to finish its tasks; what is
  * left is cancelled and reported, and what does not end even then is named, with its stack.  The
- * tasks of a daemon are abandoned, with a line that says so. */
+ * tasks of a daemon are abandoned, with a line that says so.
+ *
+ * A loop whose waiting for the kernel fails ends by itself, and says so to its exception handler:
+ * AW_REPORT_LOOP_FAILED. */
 #define aw_loop_thread_start(...)                                                                  \
     aw_loop_thread_start_(&(aw_loop_thread_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
 AW_API aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts);
