@@ -18,11 +18,14 @@ static void assert_broken(aw_cfuture *f, long pid, const char *how)
 TEST(proc_the_detail_says_who_died_and_how)
 {
     aw_process_pool *pool = make_pool(.max_workers = 1);
-    assert_broken(submit_int(pool, die, SIGSEGV), worker_of(pool),
+    long pid = worker_of(pool);
+    assert_broken(submit_int(pool, die, SIGSEGV), pid,
                   ", in die, was killed by signal 11 (Segmentation fault)");
-    assert_broken(submit_int(pool, die, SIGTERM), worker_of(pool),
+    pid = worker_of(pool);
+    assert_broken(submit_int(pool, die, SIGTERM), pid,
                   ", in die, was killed by signal 15 (Terminated)");
-    assert_broken(submit(pool, leave, NULL, 0), worker_of(pool), ", in leave, ended with status 7");
+    pid = worker_of(pool);
+    assert_broken(submit(pool, leave, NULL, 0), pid, ", in leave, ended with status 7");
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 

@@ -138,9 +138,10 @@ TEST_REAL_CLOCK(proc_jobs_finish_before_the_program)
 
 static void end_over_jobs(void *arg)
 {
+    static aw_cfuture *f; /* nobody gives it up */
     (void)arg;
     aw_process_pool *pool = make_pool(.max_workers = 1, .exit_timeout = 0.1);
-    aw_cfuture *f = submit(pool, run_for_ever, NULL, 0);
+    f = submit(pool, run_for_ever, NULL, 0);
     aw_cfuture_unref(submit(pool, nap_and_say, &(long){0}, sizeof(long)));
     wait_until(aw_cfuture_running(f));
     only_worker(pool);
