@@ -243,6 +243,12 @@ struct aw_handle {
 
 /* ---- the loop ---- */
 
+/* spin.c: how long who waits on one side stays awake first. */
+struct aw_spin {
+    int64_t ns;             /* at most; 0: not at all */
+    _Atomic unsigned pause; /* sleeps to leave out, and how many of them are left */
+};
+
 /* What a layer above has to do when a loop closes: run() is called once, in the closing thread,
  * after the inbox was closed and before the schedule is dropped; it is off the list then. */
 struct aw_closer {
@@ -284,6 +290,9 @@ struct aw_loop {
     aw_list closers;                  /* aw_closer.link: what others have to do when it closes */
     _Atomic(struct aw_ready *) inbox; /* inbox.c: handed over by other threads, newest first */
     _Atomic unsigned wakers;          /* pushers that may be about to wake the poll */
+    struct aw_spin spin, waiter_spin; /* of the loop; of threads that wait for its results */
+    size_t submit_limit;              /* most submissions that are not over; 0: any number */
+    _Atomic size_t submitted;         /* how many there are, where there is a limit */
     size_t outside;                   /* what other threads owe it: jobs, wrapped futures */
     size_t jobs;                      /* of these, the jobs */
     void *pool;                       /* offload.c: its pool for blocking work, or NULL */

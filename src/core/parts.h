@@ -328,6 +328,13 @@ static inline bool aw_inbox_filled(const aw_loop *l)
     return atomic_load_explicit(&l->inbox, memory_order_relaxed) != NULL;
 }
 
+/* ---- spin.c ---- */
+
+/* Zero seconds: never spin. */
+void aw_spin_init(struct aw_spin *s, double seconds);
+/* Look for a while, if that has paid lately: true as soon as there() is.  Any thread. */
+bool aw_spin_until(struct aw_spin *s, bool (*there)(void *arg), void *arg, int64_t deadline);
+
 /* ---- loop.c ---- */
 
 /* The unfinished tasks; written without a locked instruction, as there is one writer. */
