@@ -68,7 +68,7 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w);
 void aw_wake(struct aw_wait *w, int result);
 
 /* Give up one pass: wait kind `aw_sleep`, not cancelled early. */
-int aw_yield(struct aw_tcb *t, const void *caller);
+int aw_yield(aw_loop *l, struct aw_tcb *t, const void *caller);
 
 /* The end of a task's stack: switch to whatever is next, for good. */
 _Noreturn void aw_sched_exit(struct aw_tcb *t);

@@ -287,7 +287,7 @@ int aw_sleep(double seconds)
         return aw_fail(-EINVAL, "the duration is NaN");
     const void *caller = __builtin_return_address(0);
     if (seconds <= 0)
-        return aw_yield(l->current, caller);
+        return aw_yield(l, l->current, caller);
     struct sleep s = {.wait = {.kind = &sleep_kind, .caller = caller},
                       .timer = {.fire = sleep_over}};
     aw_timer_set(&l->timers, &s.timer, aw_deadline_in(l, seconds));
