@@ -89,13 +89,6 @@ void aw_loop_release(aw_loop *l)
     aw_mem_free(l);
 }
 
-void aw_loop_unref(aw_loop *l)
-{
-    aw_assert(l->refs > 0);
-    if (--l->refs == 0)
-        aw_loop_release(l);
-}
-
 /* What is scheduled will not run: let go of it. */
 static void drop_schedule(aw_loop *l)
 {

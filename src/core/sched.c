@@ -238,11 +238,11 @@ int aw_yield(aw_loop *l, struct aw_tcb *t, const void *caller)
 
 /* ---- the ends of a task ---- */
 
-_Noreturn void aw_sched_exit(struct aw_tcb *t)
+void aw_sched_exit(struct aw_tcb *t)
 {
     aw_loop *l = t->fut.loop;
     step_end(l, t);
-    aw_unref(&t->fut); /* the loop's reference: often the last, and the stack is the pool's now */
+    aw_task_unref(t); /* the loop's reference: often the last, and the stack is the pool's now */
     aw_fiber_exit_to(&t->fiber, successor(l, t));
 }
 
