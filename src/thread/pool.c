@@ -37,10 +37,11 @@
  * looks in the queue, under the lock; if the job is in a worker's hands instead, that worker will
  * fail to begin it, and drops it.
  *
- * Leaving.  Joining a thread and detaching it exclude each other, so the leaving worker decides
- * under the lock: if somebody waits for the workers it puts itself on the list of those to be
- * joined, else it detaches itself.  Who waits reads `news` under the lock before it sleeps on it,
- * and it changes under the lock: no worker leaves unnoticed.
+ * Leaving.  Who has waited for the workers finds their threads ended, so a leaving worker puts
+ * itself on the list of those to be joined, as long as somebody waits or, having a handle, still
+ * may; else it detaches itself.  With the last handle those on the list are detached.  All of this
+ * under the lock, so each thread is joined or detached, once.  Who waits reads `news` under the
+ * lock before it sleeps on it, and it changes under the lock: no worker leaves unnoticed.
  *
  * Memory.  The pool is kept by its handles, by its jobs, and until it is over by itself; the last
  * worker gives that up as its last act.  Any other worker touches nothing of the pool after the
@@ -150,7 +151,7 @@ static void leave(struct aw_worker *w)
     aw_mutex_lock(&p->lock);
     p->n_threads--;
     aw_list_remove(&w->all);
-    bool joined = p->joiners > 0;
+    bool joined = p->joiners > 0 || p->handles > 0;
     if (joined)
         aw_list_push_back(&p->gone, &w->link);
     bool over = becomes_over(p);
@@ -171,6 +172,20 @@ static void join_gone(aw_list *gone)
     while ((link = aw_list_pop_front(gone)) != NULL) {
         struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
         aw_os_thread_join(&w->thread);
+        free_worker(w);
+    }
+}
+
+void aw_pool_let_go(aw_executor *p)
+{
+    aw_list gone, *link;
+    aw_list_init(&gone);
+    aw_mutex_lock(&p->lock);
+    aw_list_splice(&gone, &p->gone);
+    aw_mutex_unlock(&p->lock);
+    while ((link = aw_list_pop_front(&gone)) != NULL) {
+        struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
+        aw_os_thread_detach(&w->thread);
         free_worker(w);
     }
 }

@@ -102,6 +102,8 @@ void aw_pool_shut(aw_executor *pool, bool cancel);
 /* Sleep until every worker has left, and join them; or all but those whose jobs were abandoned, or
  * the calling one.  0 or -ETIMEDOUT. */
 int aw_pool_wait(aw_executor *pool, int64_t deadline, bool but_abandoned);
+/* The last handle is gone: nobody will wait for the workers that have left. */
+void aw_pool_let_go(aw_executor *pool);
 /* Name every job that is being worked on, to standard error, under this heading. */
 void aw_pool_report(aw_executor *pool, const char *message);
 /* Does this code run in one of its threads? */
