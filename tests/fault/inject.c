@@ -366,7 +366,13 @@ void inject_install(void)
                                    .poll_one = poll_one,
                                    .read = read_,
                                    .write = write_,
-                                   .close = close_};
+                                   .close = close_,
+                                   .fork = real.fork,
+                                   .socket_pair = real.socket_pair,
+                                   .send_fds = real.send_fds,
+                                   .send_now = real.send_now,
+                                   .recv_now = real.recv_now,
+                                   .poll = real.poll};
 }
 
 struct account account_now(void)
