@@ -50,7 +50,9 @@
 
 #include "thread/pool.h"
 
+#ifndef SEARCH_TURNS /* the models make do with one */
 #define SEARCH_TURNS 16
+#endif
 
 struct aw_worker {
     aw_list link; /* idle, or gone; under the lock */
