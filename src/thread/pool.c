@@ -43,7 +43,7 @@
  * Leaving.  Joining a thread and detaching it exclude each other, so the leaving worker decides
  * under the lock: if somebody waits for the workers it puts itself on the list of those to be
  * joined, else it detaches itself.  Who waits reads `news` under the lock before it sleeps on it,
- * and it changes under the lock: no worker leaves unnoticed.
+ * and it changes under the lock: no worker leaves unnoticed, nor one that never came.
  *
  * Memory.  The pool is kept by its handles, by its jobs, and until it is over by itself; the last
  * worker gives that up as its last act.  Any other worker touches nothing of the pool after the
@@ -126,7 +126,7 @@ static struct aw_pool_job *dequeue(aw_executor *p)
 
 /* ---- the end of a pool ---- */
 
-/* A worker has left, or will not come: is it over now?  Under the lock. */
+/* Is it over now?  Under the lock. */
 static bool becomes_over(aw_executor *p)
 {
     if (!p->shut || p->n_threads || p->over)
@@ -143,6 +143,15 @@ static void finish(aw_executor *p)
     aw_pool_release(p);
 }
 
+/* There is one worker less: news for those who wait for them.  Under the lock; whoever calls it
+ * wakes them afterwards. */
+static bool count_out(aw_executor *p)
+{
+    p->n_threads--;
+    atomic_fetch_add_explicit(&p->news, 1, memory_order_relaxed);
+    return becomes_over(p);
+}
+
 static void free_worker(struct aw_worker *w)
 {
     aw_mem_free(w);
@@ -153,14 +162,12 @@ static void leave(struct aw_worker *w)
 {
     aw_executor *p = w->pool;
     aw_mutex_lock(&p->lock);
-    p->n_threads--;
     p->n_leaving--;
     aw_list_remove(&w->all);
     bool joined = p->joiners > 0;
     if (joined)
         aw_list_push_back(&p->gone, &w->link);
-    bool over = becomes_over(p);
-    atomic_fetch_add_explicit(&p->news, 1, memory_order_relaxed);
+    bool over = count_out(p);
     aw_mutex_unlock(&p->lock);
     aw_futex_wake_all(&p->news);
     if (!joined) {
@@ -288,15 +295,15 @@ static int start_worker(aw_executor *p, struct aw_pool_job *job)
 static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
 {
     aw_mutex_lock(&p->lock);
-    p->n_threads--;
+    bool over = count_out(p);
     struct aw_worker *w = pop_idle(p);
     bool others = w || p->n_threads > p->n_leaving;
     if (w)
         give(w, job);
     else if (others)
         put_back(p, job);
-    bool over = becomes_over(p);
     aw_mutex_unlock(&p->lock);
+    aw_futex_wake_all(&p->news);
     if (w)
         aw_latch_open(&w->call);
     if (!others)
