@@ -36,6 +36,13 @@ _Static_assert(sizeof(struct node_call) == sizeof(aw_inbox_node) &&
                    _Alignof(struct node_call) == _Alignof(aw_inbox_node),
                "the public node has room");
 
+/* One of those that the loop's limit counts is over. */
+static void leave(aw_loop *l)
+{
+    if (l->submit_limit)
+        atomic_fetch_sub_explicit(&l->submitted, 1, memory_order_relaxed);
+}
+
 /* It begins without task-local values, and those that it sets end with it. */
 static void call_back(aw_loop *l, aw_callback *cb, void *arg)
 {
@@ -64,7 +71,20 @@ static void run_allocated(struct aw_ready *item)
 {
     struct node_call *n = aw_container_of(item, struct node_call, ready), call = *n;
     aw_mem_free(n);
+    leave(call.loop);
     call_back(call.loop, call.cb, call.arg);
+}
+
+/* Under the loop's limit?  Then one more is on its way, or at work. */
+static int enter(aw_loop *l)
+{
+    if (!l->submit_limit)
+        return 0;
+    size_t before = atomic_fetch_add_explicit(&l->submitted, 1, memory_order_relaxed);
+    if (before < l->submit_limit)
+        return 0;
+    atomic_fetch_sub_explicit(&l->submitted, 1, memory_order_relaxed);
+    return aw_fail(AW_EFULL, "the loop has as many submissions as its .submit_limit allows");
 }
 
 static int check(aw_loop *l, bool has_function)
@@ -87,13 +107,17 @@ int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *c
 int aw_call_soon_threadsafe(aw_loop *l, aw_callback *cb, void *arg)
 {
     AW_TRY(check(l, cb != NULL));
+    AW_TRY(enter(l));
     struct node_call *n = aw_mem_alloc(sizeof *n);
-    if (!n)
-        return aw_fail(-ENOMEM, NULL);
-    *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg, .loop = l};
-    int err = aw_inbox_push(l, &n->ready);
-    if (err < 0)
+    int err = n ? 0 : aw_fail(-ENOMEM, NULL);
+    if (n) {
+        *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg, .loop = l};
+        err = aw_inbox_push(l, &n->ready);
+    }
+    if (err < 0) {
         aw_mem_free(n);
+        leave(l);
+    }
     return err;
 }
 
@@ -147,12 +171,21 @@ static void report_lost(aw_cfuture *f)
                         &submission_of(f)->opts, f->result, f->detail);
 }
 
-static const struct aw_cfuture_kind submission_kind = {
-    .cancelled = tell_loop, .free = free_submission, .has_work = true, .lost = report_lost};
+static struct aw_spin *spin_of_waiters(aw_cfuture *f)
+{
+    return &f->loop->waiter_spin;
+}
+
+static const struct aw_cfuture_kind submission_kind = {.cancelled = tell_loop,
+                                                       .free = free_submission,
+                                                       .spin = spin_of_waiters,
+                                                       .has_work = true,
+                                                       .lost = report_lost};
 
 /* The work is over, or never will be: the loop's reference goes. */
 static void over(struct submission *s)
 {
+    leave(s->future.loop);
     aw_latch_open(&s->announced);
     aw_cfuture_end(&s->future);
     aw_cfuture_unref(&s->future);
@@ -341,13 +374,16 @@ static int check_submission(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
     int err = check_submission(l, fn, opts);
-    if (err < 0)
+    if (err < 0 || (err = enter(l)) < 0)
         return aw_null(err);
     struct submission *s = describe(l, fn, opts);
-    if (!s)
+    if (!s) {
+        leave(l);
         return NULL;
+    }
     err = aw_inbox_push(l, &s->begin);
     if (err < 0) {
+        leave(l);
         aw_cfuture_unref(&s->future);
         aw_cfuture_unref(&s->future);
         return aw_null(err);
