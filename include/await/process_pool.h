@@ -60,9 +60,10 @@ typedef int aw_process_fn(const void *in, size_t n, aw_process_reply *out);
 /* Fork off the process that all workers will be forks of; to be called first in main.
  *
  * Standard output and error are flushed before.  The server is no child of the program: wait() does
- * not see it.  It and all workers end when the program does, however that happens.  They ignore
- * SIGINT, so that an interrupt from the terminal goes to the program alone; every other signal has
- * its default action in them.
+ * not see it.  It and all workers end when the program does, however that happens.  What is sent to
+ * the whole program does not end the server, and SIGINT, which a terminal sends, does not end the
+ * workers: what becomes of them is the program's to say.  Every other signal has its default action
+ * in a worker, whatever the program set.
  *
  * 0, also when this process has its server already; AW_EMISUSE once there are threads, or inside a
  * running loop; -EAGAIN, -ENOMEM, -EMFILE, -ENFILE as the system gives them; -ENOENT without /proc.
@@ -177,8 +178,8 @@ typedef struct aw_process_job_opts {
  * or error; -ETIMEDOUT when the time limit is over, and the worker is killed; AW_EBROKEN when the
  * worker died, or the pool is broken; -ENOMEM; AW_ELIMIT when more than .output_limit came out;
  * AW_EMISUSE for a function of a module that was loaded after aw_process_server(); -EAGAIN,
- * -EMFILE and the like when the system gives no process and the pool has none.  Its callbacks run
- * in the pool's thread, and must not block.
+ * -EMFILE and the like when the system gives no process for it.  What the job printed has been
+ * flushed by then.  The future's callbacks run in the pool's thread, and must not block.
  *
  * NULL with aw_errno(): -EINVAL, -ENOMEM; AW_EMISUSE after shutdown; AW_EFULL at the queue's limit;
  * AW_EBROKEN when the pool is broken; AW_EFORKED.  Does not wait. */

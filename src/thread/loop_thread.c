@@ -202,7 +202,8 @@ aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts)
                                  thread_main, lt);
     if (err < 0) {
         aw_mem_free(lt);
-        return aw_fail_null(err, "the thread could not be started");
+        return aw_fail_null(err, err == -EINVAL ? "the system refuses this processor or stack size"
+                                                : "the thread could not be started");
     }
     if (leave_phase(lt, STARTING, INT64_MAX) == FAILED) {
         err = lt->error;

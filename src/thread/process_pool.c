@@ -84,12 +84,12 @@ static const struct aw_cfuture_kind end_kind = {.free = free_pool};
 static int make_parts(aw_process_pool *p)
 {
     size_t n = (size_t)p->opts.max_workers;
+    const void *input = p->opts.initializer_input;
+    p->opts.initializer_input = NULL; /* until it is our own */
     p->workers = aw_mem_zalloc(n * sizeof *p->workers);
     p->fds = aw_mem_alloc((2 * n + 2) * sizeof *p->fds);
     if (!p->workers || !p->fds)
         return -ENOMEM;
-    const void *input = p->opts.initializer_input;
-    p->opts.initializer_input = NULL;
     if (p->opts.initializer_size) {
         void *copy = aw_mem_alloc(p->opts.initializer_size);
         if (!copy)

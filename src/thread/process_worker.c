@@ -91,14 +91,15 @@ void aw_proc_dismiss(struct aw_proc_worker *w, bool kill)
     drop_body(w);
 }
 
-/* It died, or as good as: its job fails; and what else, the pool's options say. */
+/* It died, or as good as: its job fails; and what else, the pool's options say.  The pool is broken
+ * first, so that who learns of the job can submit nothing more. */
 static void has_died(aw_process_pool *p, struct aw_proc_worker *w, const char *text)
 {
     bool preparing = w->state == AW_PROC_PREPARING;
     aw_proc_dismiss(w, true);
-    fail_job(p, w, AW_EBROKEN, text);
     if (preparing || p->opts.break_on_death)
         aw_proc_break(p, text);
+    fail_job(p, w, AW_EBROKEN, text);
 }
 
 /* It does what no worker does. */

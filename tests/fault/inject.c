@@ -45,6 +45,15 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, TOLD, true},
     {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_SOCKET_PAIR, "socket_pair", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SEND_FDS, "send_fds", -EAGAIN, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
+    /* Then everything is looked at. */
+    {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_THREAD, "thread", -EAGAIN, TOLD, true},
     /* Woken without a reason: as by a signal. */
     {SWEEP_SYSTEM, SITE_FUTEX_WAIT, "futex_wait", -EINTR, HARMLESS, false},
@@ -346,6 +355,36 @@ static int close_(int fd)
     return err ? err : result;
 }
 
+static int socket_pair(int ret[2], int type)
+{
+    int err = hit(SITE_SOCKET_PAIR, false);
+    return err ? err : real.socket_pair(ret, type);
+}
+
+static int send_fds(int fd, const int *fds, size_t n)
+{
+    int err = hit(SITE_SEND_FDS, false);
+    return err ? err : real.send_fds(fd, fds, n);
+}
+
+static ssize_t send_now(int fd, const void *buf, size_t n)
+{
+    int err = hit(SITE_SEND_NOW, false);
+    return err ? err : real.send_now(fd, buf, n);
+}
+
+static ssize_t recv_now(int fd, void *buf, size_t n)
+{
+    int err = hit(SITE_RECV_NOW, false);
+    return err ? err : real.recv_now(fd, buf, n);
+}
+
+static int poll_(struct pollfd *fds, size_t n, int64_t timeout_ns)
+{
+    int err = hit(SITE_POLL, false);
+    return err ? err : real.poll(fds, n, timeout_ns);
+}
+
 void inject_install(void)
 {
     if (real.map)
@@ -368,11 +407,11 @@ void inject_install(void)
                                    .write = write_,
                                    .close = close_,
                                    .fork = real.fork,
-                                   .socket_pair = real.socket_pair,
-                                   .send_fds = real.send_fds,
-                                   .send_now = real.send_now,
-                                   .recv_now = real.recv_now,
-                                   .poll = real.poll};
+                                   .socket_pair = socket_pair,
+                                   .send_fds = send_fds,
+                                   .send_now = send_now,
+                                   .recv_now = recv_now,
+                                   .poll = poll_};
 }
 
 struct account account_now(void)

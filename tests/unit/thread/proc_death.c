@@ -18,11 +18,14 @@ static void assert_broken(aw_cfuture *f, long pid, const char *how)
 TEST(proc_the_detail_says_who_died_and_how)
 {
     aw_process_pool *pool = make_pool(.max_workers = 1);
-    assert_broken(submit_int(pool, die, SIGSEGV), worker_of(pool),
+    long pid = worker_of(pool);
+    assert_broken(submit_int(pool, die, SIGSEGV), pid,
                   ", in die, was killed by signal 11 (Segmentation fault)");
-    assert_broken(submit_int(pool, die, SIGTERM), worker_of(pool),
+    pid = worker_of(pool);
+    assert_broken(submit_int(pool, die, SIGTERM), pid,
                   ", in die, was killed by signal 15 (Terminated)");
-    assert_broken(submit(pool, leave, NULL, 0), worker_of(pool), ", in leave, ended with status 7");
+    pid = worker_of(pool);
+    assert_broken(submit(pool, leave, NULL, 0), pid, ", in leave, ended with status 7");
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
@@ -181,19 +184,19 @@ TEST_REAL_CLOCK(proc_a_job_over_its_limit_is_killed)
 {
     aw_process_pool *pool = make_pool(.max_workers = 2, .timeout = 0.1, .break_on_death = true);
     aw_cfuture *slow = submit(pool, run_for_ever, NULL, 0);
-    long pid = only_worker(pool);
     aw_cfuture *other = submit(pool, nap_inside, &(long){300}, sizeof(long), .timeout = INFINITY);
+    long pid = 0;
     assert_int_equal(aw_cfuture_result(slow, INFINITY), -ETIMEDOUT);
-    char expected[96];
-    snprintf(expected, sizeof expected,
-             "worker process %ld, in run_for_ever, was killed at the time limit", pid);
-    assert_string_equal(aw_errmsg(), expected);
+    assert_int_equal(sscanf(aw_errmsg(), "worker process %ld, in run_for_ever, was killed", &pid),
+                     1);
+    assert_non_null(strstr(aw_errmsg(), "at the time limit"));
     aw_cfuture_unref(slow);
     wait_until(!is_alive(pid));
     assert_int_equal(collect(other), 300);
-    assert_int_equal(collect(submit_ms(pool, 1)), 1);
     slow = submit(pool, run_for_ever, NULL, 0, .timeout = 0.01);
     assert_int_equal(collect(slow), -ETIMEDOUT);
+    other = submit(pool, tell_pid, NULL, 0, .timeout = INFINITY);
+    assert_int_equal(collect(other), 0);
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
@@ -390,17 +393,18 @@ TEST_REAL_CLOCK(proc_a_killed_server_breaks_the_pool)
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
-/* It forks nobody while it is stopped; the time limits hold. */
+/* It forks nobody while it is stopped, and tells nothing; the time limits hold. */
 TEST_REAL_CLOCK(proc_a_stopped_server)
 {
-    aw_process_pool *pool = make_pool(.max_workers = 2, .timeout = 0.1);
-    long server = server_of(pool);
-    aw_cfuture *f = submit_ms(pool, 20), *none;
-    wait_until(aw_cfuture_running(f));
+    aw_process_pool *pool = make_pool(.max_workers = 2);
+    long server = server_of(pool), worker = worker_of(pool);
+    aw_cfuture *held = submit(pool, run_for_ever, NULL, 0), *none;
+    wait_until(aw_cfuture_running(held));
     kill((pid_t)server, SIGSTOP);
-    none = submit(pool, tell_pid, NULL, 0);
-    assert_int_equal(collect(f), 20);
+    none = submit(pool, tell_pid, NULL, 0, .timeout = 0.1);
     assert_int_equal(collect(none), -ETIMEDOUT);
+    kill((pid_t)worker, SIGKILL);
+    assert_broken(held, worker, "was killed, and nothing more was heard of it");
     kill((pid_t)server, SIGCONT);
     assert_int_equal(collect(submit(pool, tell_pid, NULL, 0)), 0);
     assert_int_equal(aw_process_pool_free(pool), 0);
