@@ -20,8 +20,8 @@ enum {
     FAILURES_MAX = 8,          /* of one sweep; then it ends */
     POINT_SECONDS = 5,         /* a run that takes longer hangs */
     POINTS_INSTRUMENTED = 400, /* of a sweep, under a sanitizer or valgrind */
-    SCENARIOS_MIN = 100,        /* of which there are never to be fewer */
-    POINTS_MIN = 12000,        /* of all sweeps together, likewise */
+    SCENARIOS_MIN = 100,       /* of which there are never to be fewer */
+    POINTS_MIN = 16000,        /* of all sweeps together, likewise */
 };
 
 static const char *const kind_names[] = {"alloc", "stack", "system", "cancel"};
