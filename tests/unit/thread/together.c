@@ -284,7 +284,7 @@ static void replace_until(double end)
 static double stress_seconds(void)
 {
     const char *said = getenv("AWAIT_STRESS_SECONDS");
-    return said ? atof(said) : 1;
+    return said ? strtod(said, NULL) : 1;
 }
 
 TEST_SLOW_REAL_CLOCK(stress_everything_at_once)
