@@ -62,6 +62,8 @@ test: setup-test
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
 	@AWAIT_MODEL_OPS=10000000 tests/run.py --config gcc=build/gcc --no-scripts --limit 300 model_
+	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
+	    stress_everything
 	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(SHUFFLES)
 
 # ROWS: groups, rows or figures of bench/rows.py; PEERS: names, or none; RECORD=1 writes the results
