@@ -11,7 +11,7 @@ CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 .PHONY: help demo test test-all bench install lint format clean
 
 help:
-	@echo "make demo      see it run (under a minute)"
+	@echo "make demo      see it run (a minute)"
 	@echo "make test      build three configurations and run every test"
 	@echo "make test-all  the same, with plain clang, and under valgrind"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"

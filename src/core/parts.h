@@ -417,6 +417,8 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);
+/* The loop of this thread cannot go on. */
+void aw_report_loop_failed(aw_loop *l, const char *thread, int error);
 /* Every unfinished task, to standard error. */
 void aw_report_dump(aw_loop *l);
 /* A task's name into `out`: given, or "Task-7". */

@@ -42,6 +42,12 @@ struct aw_sys_table {
     ssize_t (*read)(int fd, void *buf, size_t n);
     ssize_t (*write)(int fd, const void *buf, size_t n);
     int (*close)(int fd);
+    int (*fork)(void);
+    int (*socket_pair)(int ret[2], int type);               /* local, close-on-exec */
+    int (*send_fds)(int fd, const int *fds, size_t n);      /* one message, without waiting */
+    ssize_t (*send_now)(int fd, const void *buf, size_t n); /* never waits; no SIGPIPE */
+    ssize_t (*recv_now)(int fd, void *buf, size_t n);       /* never waits */
+    int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
 };
 extern struct aw_sys_table aw_sys;
 

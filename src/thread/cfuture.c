@@ -27,7 +27,7 @@ static struct aw_cf_callback taken_mark, busy_mark;
 
 void aw_cfuture_init(aw_cfuture *f, const struct aw_cfuture_kind *kind, aw_loop *loop)
 {
-    *f = (aw_cfuture){.kind = kind, .loop = loop};
+    *f = (aw_cfuture){.kind = kind, .loop = loop, .fork_generation = aw_fork_generation()};
     atomic_init(&f->refs, 1);
     atomic_init(&f->state, AW_CF_PENDING);
 }
@@ -261,7 +261,7 @@ bool aw_cfuture_cancel(aw_cfuture *f)
 {
     if (!f)
         return false;
-    if (!advance(f, AW_CF_PENDING, AW_CF_COMPLETING))
+    if (aw_cf_is_forked(f) || !advance(f, AW_CF_PENDING, AW_CF_COMPLETING))
         return aw_cf_state(f) == AW_CF_CANCELLED;
     aw_cfuture_ref(f); /* as above */
     f->result = -ECANCELED;
@@ -347,8 +347,8 @@ static int sleep_until_done(aw_cfuture *f, int64_t deadline)
 
 int aw_cf_refuse_own_loop(const aw_cfuture *f)
 {
-    if (f->loop && f->loop->fork_generation != aw_fork_generation())
-        return aw_fail(AW_EFORKED, "the loop belongs to the parent of this process");
+    if (aw_cf_is_forked(f))
+        return aw_fail(AW_EFORKED, "the work is that of the parent of this process");
     if (f->loop && f->loop == aw_self.loop)
         return aw_fail(-EDEADLK, "the loop's own thread cannot block for its work; await it");
     return 0;
@@ -452,6 +452,8 @@ int aw_cfuture_add_done_callback(aw_cfuture *f, aw_cfuture_callback *cb, void *a
         return aw_null_handle();
     if (!cb)
         return aw_fail(-EINVAL, "the callback is NULL");
+    if (aw_cf_is_forked(f) && !aw_cfuture_done(f))
+        return aw_fail(AW_EFORKED, "the work is that of the parent of this process");
     struct user_callback *u = aw_mem_alloc(sizeof *u);
     if (!u)
         return aw_fail(-ENOMEM, NULL);

@@ -141,7 +141,9 @@ static void run_loop(aw_loop_thread *lt)
     aw_loop *l = lt->loop;
     struct hello hello = {.ready = {.run = say_running}, .lt = lt};
     aw_ready_push(l, &hello.ready);
-    aw_ignore(aw_loop_passes(l));
+    int err = aw_loop_passes(l);
+    if (err < 0)
+        aw_report_loop_failed(l, lt->name, err);
     bool at_exit = lt->told && lt->let_finish;
     double timeout = lt->told ? lt->timeout : STOP_TIMEOUT;
     if (at_exit)

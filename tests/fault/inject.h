@@ -35,6 +35,8 @@ enum site {
     SITE_READ,
     SITE_WRITE,
     SITE_CLOSE,
+    SITE_THREAD,
+    SITE_FUTEX_WAIT,
     SITE_SUSPEND,
     SITES
 };

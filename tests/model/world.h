@@ -23,25 +23,34 @@ struct gate {
 void gate_open(struct gate *g);
 void gate_pass(struct gate *g);
 
-/* The thread that the library starts is this one of the model's; at most one in each order. */
+/* A thread that the library starts is one of the model's `later` ones, with this body; when there
+ * is none left, the system gives no thread. */
 void world_started_thread(void);
 
-#ifdef MODEL_BROKEN
+#ifdef MODEL_BROKEN /* the name of the bug */
 enum { model_is_broken = true };
+#define MODEL_NAME_(name, bug) name##_breaks_by_##bug
+#define MODEL_NAME(name, bug) MODEL_NAME_(name, bug)
 #else
 enum { model_is_broken = false };
+#define MODEL_BROKEN
+#define MODEL_NAME(name, bug) name
 #endif
 
 /* A test that tries every order of a model: it finds nothing in the sources as they are, and
- * something in those of which one line was changed. */
+ * something in those of which one line was changed.  The threads are left where they are then, so
+ * no exit handler may look at what they hold. */
 #define TEST_MODEL(name, model)                                                                    \
-    TEST_SLOW(name)                                                                                \
+    TEST_SLOW(MODEL_NAME(name, MODEL_BROKEN))                                                      \
     {                                                                                              \
         static struct verdict v;                                                                   \
         if (getenv("AWAIT_TEST_INSTRUMENTED"))                                                     \
             SKIP("valgrind takes too long to try every order");                                    \
         explore(&(model), ULONG_MAX, &v);                                                          \
-        assert_int_equal(v.found, model_is_broken);                                                \
+        if (v.found && model_is_broken)                                                            \
+            _Exit(0);                                                                              \
+        assert_int_equal(v.found, false);                                                          \
+        assert_int_equal(model_is_broken, false);                                                  \
     }
 
 #endif

@@ -257,6 +257,58 @@ static void leave_the_pool(void *arg)
     gate_open(&gate);
 }
 
+static pthread_key_t ending;
+static _Atomic int n_ended;
+
+static void end_slowly(void *value)
+{
+    (void)value;
+    nap(20);
+    n_ended++;
+}
+
+static int have_a_slow_end(void *arg)
+{
+    return -pthread_setspecific(ending, arg);
+}
+
+static void wait_until_no_thread(aw_executor *ex)
+{
+    while (aw_executor_threads(ex) > 0)
+        nap(1);
+}
+
+/* Also those threads that left before anybody waited for them. */
+TEST_REAL_CLOCK(exec_a_shutdown_that_waits_finds_all_threads_ended)
+{
+    assert_int_equal(pthread_key_create(&ending, end_slowly), 0);
+    aw_executor *ex = aw_thread_pool(.max_workers = 1);
+    assert_int_equal(collect(aw_executor_submit(ex, have_a_slow_end, ex)), 0);
+    assert_int_equal(aw_executor_shutdown(ex), 0);
+    wait_until_no_thread(ex);
+    assert_int_equal(aw_executor_shutdown(ex, .wait = true), 0);
+    assert_int_equal(n_ended, 1);
+    aw_executor_unref(ex);
+}
+
+/* And where nobody may wait any more, nothing is left of them. */
+TEST_REAL_CLOCK(exec_the_last_handle_lets_threads_go)
+{
+    _Atomic int calls = 0;
+    count_memory();
+    for (int i = 0; i < 2; i++) {
+        aw_executor *ex = aw_thread_pool(.max_workers = 1);
+        aw_cfuture *f = aw_executor_submit(ex, count_call, &calls);
+        assert_int_equal(aw_executor_shutdown(ex), 0);
+        if (i == 0)
+            wait_until_no_thread(ex);
+        aw_executor_unref(ex);
+        assert_int_equal(collect(f), 0);
+    }
+    while (memory.live > 0) /* a thread may still be on its way out */
+        nap(1);
+}
+
 /* A shutdown with a time limit names the jobs and gives them up; closing does not wait either. */
 TEST_REAL_CLOCK(exec_a_shutdown_with_a_limit_gives_jobs_up)
 {
