@@ -150,9 +150,9 @@ static double due(size_t i)
 static int timers(void *arg)
 {
     (void)arg;
-    enum { AT_A_TIME = 100000 };
+    enum { AT_A_TIME = 1000 };
     static aw_handle *handles[AT_A_TIME];
-    const size_t present = bench_count(1000000, 1), n = bench_count(AT_A_TIME, 1), times = 5;
+    const size_t present = bench_count(1000000, 1), n = bench_count(AT_A_TIME, 1), times = 500;
     double set = 0, cancel = 0;
     for (size_t i = 0; i < present; i++)
         AW_TRY(aw_call_later(due(i), nothing, NULL));

@@ -51,7 +51,7 @@ static int64_t due(size_t i)
 
 static int run_timers(void)
 {
-    const size_t present = bench_count(1000000, 1), n = bench_count(100000, 1), times = 5;
+    const size_t present = bench_count(1000000, 1), n = bench_count(1000, 1), times = 500;
     struct timer *timers = malloc((present + n) * sizeof *timers);
     double set_time = 0, cancel_time = 0;
     if (!timers)

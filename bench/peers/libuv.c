@@ -35,7 +35,7 @@ static uint64_t due(size_t i)
 
 static int run_timers(void)
 {
-    const size_t present = bench_count(1000000, 1), n = bench_count(100000, 1), times = 5;
+    const size_t present = bench_count(1000000, 1), n = bench_count(1000, 1), times = 500;
     uv_timer_t *timers = malloc((present + n) * sizeof *timers), *some = timers + present;
     uv_loop_t *loop = uv_default_loop();
     double set = 0, cancel = 0;

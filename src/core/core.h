@@ -287,17 +287,20 @@ struct aw_loop {
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
     _Atomic long owner_number;               /* that thread's, for messages; as the owner */
-    unsigned fork_generation;                /* of the process that made it */
-    aw_list closers;                  /* aw_closer.link: what others have to do when it closes */
+    aw_list closers; /* aw_closer.link: what others have to do when it closes */
+    char apart[64];  /* so that other threads' writes do not take the lines around from the loop */
     _Atomic(struct aw_ready *) inbox; /* inbox.c: handed over by other threads, newest first */
+    _Atomic size_t outside_refs;      /* of other threads on its memory; one for all inside */
     _Atomic unsigned wakers;          /* pushers that may be about to wake the poll */
-    struct aw_spin spin, waiter_spin; /* of the loop; of threads that wait for its results */
+    unsigned fork_generation;         /* of the process that made it */
     size_t submit_limit;              /* most submissions that are not over; 0: any number */
     _Atomic size_t submitted;         /* how many there are, where there is a limit */
-    size_t outside;                   /* what other threads owe it: jobs, wrapped futures */
-    size_t jobs;                      /* of these, the jobs */
-    void *pool;                       /* offload.c: its pool for blocking work, or NULL */
-    _Atomic size_t outside_refs;      /* of other threads on its memory; one for all inside */
+    struct aw_spin waiter_spin;       /* of threads that wait for its results */
+    char apart_too[64];
+    struct aw_spin spin;      /* its own */
+    size_t outside;           /* what other threads owe it: jobs, wrapped futures */
+    size_t jobs;              /* of these, the jobs */
+    void *pool;               /* offload.c: its pool for blocking work, or NULL */
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */
     _Atomic unsigned signals_unseen; /* came since the loop last looked */

@@ -305,7 +305,10 @@ static int outcome(aw_cfuture *f)
 
 int64_t aw_cf_deadline_in(double seconds)
 {
-    int64_t ns = aw_ns_from_seconds(seconds), now = aw_clock_real();
+    int64_t ns = aw_ns_from_seconds(seconds);
+    if (ns == INT64_MAX)
+        return ns;
+    int64_t now = aw_clock_real();
     return ns > INT64_MAX - now ? INT64_MAX : now + ns;
 }
 

@@ -135,6 +135,7 @@ struct submission {
     struct aw_text *name;
     aw_context *context;
     struct aw_latch announced; /* aw_announce() was called, or will not be */
+    bool expected;             /* somebody waits for that: known before it is handed over */
     void *announcement;        /* valid once that is open */
     _Alignas(max_align_t) char copy[];
 };
@@ -186,7 +187,8 @@ static const struct aw_cfuture_kind submission_kind = {.cancelled = tell_loop,
 static void over(struct submission *s)
 {
     leave(s->future.loop);
-    aw_latch_open(&s->announced);
+    if (s->expected)
+        aw_latch_open(&s->announced);
     aw_cfuture_end(&s->future);
     aw_cfuture_unref(&s->future);
 }
@@ -337,7 +339,7 @@ static struct submission *describe(aw_loop *l, aw_fn *fn, const aw_task_opts *op
         return aw_fail_null(-ENOMEM, NULL);
     }
     aw_cfuture_init(&s->future, &submission_kind, l);
-    atomic_store(&s->future.refs, 2); /* the submitter's and the loop's */
+    atomic_init(&s->future.refs, 2); /* the submitter's and the loop's */
     aw_loop_hold(l);
     s->begin.run = begin;
     s->cancel.run = cancel;
@@ -371,7 +373,7 @@ static int check_submission(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     return 0;
 }
 
-aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+static aw_cfuture *submit(aw_loop *l, aw_fn *fn, const aw_task_opts *opts, bool expected)
 {
     int err = check_submission(l, fn, opts);
     if (err < 0 || (err = enter(l)) < 0)
@@ -381,6 +383,7 @@ aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
         leave(l);
         return NULL;
     }
+    s->expected = expected;
     err = aw_inbox_push(l, &s->begin);
     if (err < 0) {
         leave(l);
@@ -391,13 +394,18 @@ aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     return &s->future;
 }
 
+aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    return submit(l, fn, opts, false);
+}
+
 /* ---- announcing ---- */
 
 aw_cfuture *aw_submit_ready_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
     if (l && l == aw_self.loop)
         return aw_fail_null(-EDEADLK, "the loop's own thread cannot wait for its work");
-    aw_cfuture *f = aw_submit_(l, fn, opts);
+    aw_cfuture *f = submit(l, fn, opts, true);
     if (!f)
         return NULL;
     struct submission *s = submission_of(f);

@@ -99,7 +99,7 @@ func due(i int) time.Duration {
 
 func timers() {
 	runtime.GOMAXPROCS(1)
-	present, n, times := count(1000000, 1), count(100000, 1), 5
+	present, n, times := count(1000000, 1), count(1000, 1), 500
 	var set, cancel time.Duration
 	kept := make([]*time.Timer, present)
 	for i := range kept {

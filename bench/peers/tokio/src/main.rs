@@ -102,7 +102,7 @@ fn set(seconds: Duration, context: &mut Context<'_>) -> Timer {
 }
 
 fn timers() {
-    let (present, n, times) = (count(1_000_000, 1), count(100_000, 1), 5);
+    let (present, n, times) = (count(1_000_000, 1), count(1000, 1), 500);
     runtime().block_on(std::future::poll_fn(|context| {
         let kept: Vec<Timer> = (0..present).map(|i| set(due(i), context)).collect();
         let (mut set_time, mut cancel_time) = (Duration::ZERO, Duration::ZERO);
