@@ -9,8 +9,9 @@
 
 enum { WHO = MODEL_THREADS + 1 }; /* the threads, and the setup and check */
 
+typedef uint16_t tick;
 struct clock {
-    uint32_t at[WHO];
+    tick at[WHO];
 };
 
 extern struct clock clocks[WHO]; /* how much of each thread's steps each has seen */
