@@ -21,7 +21,7 @@ enum { TABLE_SIZE = 1 << 14 };
 /* The bytes of an aligned word: when each was last accessed, by each. */
 struct word {
     uintptr_t address; /* of the word; 0: free */
-    tick reads[8][WHO], writes[8][WHO], atomic_reads[8][WHO], atomic_writes[8][WHO];
+    struct clock reads[8], writes[8], atomic_reads[8], atomic_writes[8];
     struct clock *released[8]; /* into the atomic object that begins at that byte, or NULL */
 };
 
@@ -43,7 +43,9 @@ static struct word *word_at(uintptr_t address)
     if (n_used == TABLE_SIZE / 2)
         abort();
     if (!table[i])
-        table[i] = malloc(sizeof *table[i]);
+        table[i] = aligned_alloc(_Alignof(struct word), sizeof *table[i]);
+    if (!table[i])
+        abort();
     memset(table[i], 0, sizeof *table[i]);
     table[i]->address = address;
     used[n_used++] = table[i];
@@ -122,23 +124,24 @@ size_t blocks_left(void)
 /* ---- accesses ---- */
 
 /* Has `who` not seen one of these accesses of others? */
-static bool unseen(int who, const tick times[WHO])
+static bool unseen(int who, const struct clock *times)
 {
-    for (int i = 0; i < WHO; i++)
-        if (times[i] > clocks[who].at[i])
-            return true;
-    return false;
+    union {
+        ticks each;
+        uint64_t half[2];
+    } later = {.each = (ticks)(times->at > clocks[who].at)};
+    return later.half[0] | later.half[1];
 }
 
 static const char *conflict(int who, const struct word *w, unsigned byte, bool write, bool atomic)
 {
-    if (unseen(who, w->writes[byte]))
+    if (unseen(who, &w->writes[byte]))
         return write ? "a write races with a write" : "a read races with a write";
-    if (!atomic && unseen(who, w->atomic_writes[byte]))
+    if (!atomic && unseen(who, &w->atomic_writes[byte]))
         return "a plain access races with an atomic one";
-    if (write && unseen(who, w->reads[byte]))
+    if (write && unseen(who, &w->reads[byte]))
         return "a write races with a read";
-    if (write && !atomic && unseen(who, w->atomic_reads[byte]))
+    if (write && !atomic && unseen(who, &w->atomic_reads[byte]))
         return "a write races with an atomic read";
     return NULL;
 }
@@ -147,11 +150,12 @@ static const char *conflict(int who, const struct word *w, unsigned byte, bool w
  * the first did not: whoever came between would have conflicted with that. */
 static const char *check_byte(int who, struct word *w, unsigned byte, bool write, bool atomic)
 {
-    tick *times = atomic ? (write ? w->atomic_writes[byte] : w->atomic_reads[byte])
-                         : (write ? w->writes[byte] : w->reads[byte]);
-    if (times[who] == clocks[who].at[who])
+    struct clock *times =
+        atomic ? (write ? w->atomic_writes : w->atomic_reads) : (write ? w->writes : w->reads);
+    tick now = clocks[who].at[who];
+    if (times[byte].at[who] == now)
         return NULL;
-    times[who] = clocks[who].at[who];
+    times[byte].at[who] = now;
     return conflict(who, w, byte, write, atomic);
 }
 
