@@ -151,7 +151,7 @@ struct options {
 
 static void may_go_on(struct options *o, int who, bool unluckily, bool without_reason)
 {
-    if (!unluckily || order.preemptions < order.verdict->preemptions)
+    if (!unluckily || order.preemptions < order.verdict->bound)
         o->at[o->n++] = (struct option){who, unluckily, without_reason};
 }
 
@@ -224,7 +224,7 @@ static int next_thread(int me)
 
 bool model_bad_luck(void)
 {
-    if (order.preemptions == order.verdict->preemptions || !choose(2))
+    if (order.preemptions == order.verdict->bound || !choose(2))
         return false;
     order.preemptions++;
     trace_event(running, 2);
@@ -515,18 +515,25 @@ static void try_order(const struct model *m)
     order.on = false;
 }
 
-void explore(const struct model *m, unsigned long limit, struct verdict *v)
+int explore_bound(const struct model *m)
 {
-    *v = (struct verdict){.found = false};
+    return m->quick && !getenv("AWAIT_MODEL_FULL") ? m->quick : m->preemptions;
+}
+
+void explore(const struct model *m, int bound, struct verdict *v)
+{
+    *v = (struct verdict){.bound = bound};
+    if (!order.model)
+        start_threads(m);
     order.model = m;
     order.verdict = v;
-    v->preemptions = m->quick && !getenv("AWAIT_MODEL_FULL") ? m->quick : m->preemptions;
-    start_threads(m);
+    order.n_choices = 0;
+    traces_forget();
     do {
         try_order(m);
         v->orders++;
         v->steps += (unsigned long)order.steps;
-    } while (!v->found && v->orders < limit && advance());
+    } while (!v->found && advance());
     printf("%lu orders of %lu states, bad luck at most %d times, %lu steps: %s\n", v->orders,
-           traces_known(), v->preemptions, v->steps, v->found ? v->text : "nothing found");
+           traces_known(), bound, v->steps, v->found ? v->text : "nothing found");
 }
