@@ -151,7 +151,7 @@ struct options {
 
 static void may_go_on(struct options *o, int who, bool unluckily, bool without_reason)
 {
-    if (!unluckily || order.preemptions < order.verdict->preemptions)
+    if (!unluckily || order.preemptions < order.verdict->bound)
         o->at[o->n++] = (struct option){who, unluckily, without_reason};
 }
 
@@ -224,7 +224,7 @@ static int next_thread(int me)
 
 bool model_bad_luck(void)
 {
-    if (order.preemptions == order.verdict->preemptions || !choose(2))
+    if (order.preemptions == order.verdict->bound || !choose(2))
         return false;
     order.preemptions++;
     trace_event(running, 2);
@@ -399,9 +399,11 @@ bool model_is_on(void)
 
 /* ---- memory ---- */
 
+/* Where all has been tried, nothing wrong can be found. */
+
 void model_plain(const void *addr, size_t size, bool write)
 {
-    const char *wrong = clocks_plain(running, addr, size, write);
+    const char *wrong = order.cut ? NULL : clocks_plain(running, addr, size, write);
     if (wrong)
         model_found(wrong, addr);
 }
@@ -409,7 +411,9 @@ void model_plain(const void *addr, size_t size, bool write)
 void model_atomic(const void *addr, size_t size, bool write, bool acquire, bool release,
                   bool replaces)
 {
-    const char *wrong = clocks_atomic(running, addr, size, write, acquire, release, replaces);
+    const char *wrong = NULL;
+    if (!order.cut)
+        wrong = clocks_atomic(running, addr, size, write, acquire, release, replaces);
     if (wrong)
         model_found(wrong, addr);
     if (write)
@@ -431,7 +435,7 @@ static void let_go(void *ptr, void *arg)
 {
     (void)arg;
     const char *wrong = blocks_free(running, ptr);
-    if (wrong)
+    if (wrong && !order.cut)
         model_found(wrong, ptr);
 }
 
@@ -511,18 +515,25 @@ static void try_order(const struct model *m)
     order.on = false;
 }
 
-void explore(const struct model *m, unsigned long limit, struct verdict *v)
+int explore_bound(const struct model *m)
 {
-    *v = (struct verdict){.found = false};
+    return m->quick && !getenv("AWAIT_MODEL_FULL") ? m->quick : m->preemptions;
+}
+
+void explore(const struct model *m, int bound, struct verdict *v)
+{
+    *v = (struct verdict){.bound = bound};
+    if (!order.model)
+        start_threads(m);
     order.model = m;
     order.verdict = v;
-    v->preemptions = m->quick && !getenv("AWAIT_MODEL_FULL") ? m->quick : m->preemptions;
-    start_threads(m);
+    order.n_choices = 0;
+    traces_forget();
     do {
         try_order(m);
         v->orders++;
         v->steps += (unsigned long)order.steps;
-    } while (!v->found && v->orders < limit && advance());
+    } while (!v->found && advance());
     printf("%lu orders of %lu states, bad luck at most %d times, %lu steps: %s\n", v->orders,
-           traces_known(), v->preemptions, v->steps, v->found ? v->text : "nothing found");
+           traces_known(), bound, v->steps, v->found ? v->text : "nothing found");
 }

@@ -48,14 +48,17 @@ struct model {
 
 struct verdict {
     bool found;
-    int preemptions; /* the bound */
+    int bound;
     unsigned long orders, steps;
     char text[8192]; /* what was found, and the steps that led to it */
 };
 
-/* Tries all orders, or as many as `limit` says; prints a line.  Once something has been found the
- * threads of that order stay where they are, so a process can find only one thing. */
-void explore(const struct model *m, unsigned long limit, struct verdict *v);
+/* Tries all orders with bad luck at most so often; prints a line.  Once something has been found
+ * the threads of that order stay where they are, so a process can find only one thing. */
+void explore(const struct model *m, int bound, struct verdict *v);
+
+/* How much bad luck is tried: what the model says for this environment. */
+int explore_bound(const struct model *m);
 
 /* ---- for models ---- */
 

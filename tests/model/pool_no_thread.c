@@ -52,8 +52,8 @@ static const struct model starving = {
     .setup = make_pool,
     .threads = {submit_and_shut_down, submit_and_go, world_started_thread},
     .later = 1,
-    .preemptions = 3,
-    .quick = 2,
+    .preemptions = 2,
+    .quick = 1,
     .yields_end = true};
 
 TEST_MODEL(model_pool_without_a_thread_for_a_job, starving)

@@ -72,8 +72,8 @@ static void shut_down(void)
 static const struct model shutting = {.setup = make_pool,
                                       .threads = {submit_both, shut_down, world_started_thread},
                                       .later = 1,
-                                      .preemptions = 3,
-                                      .quick = 2,
+                                      .preemptions = 2,
+                                      .quick = 1,
                                       .yields_end = true};
 
 TEST_MODEL(model_pool_shut_down_against_submit, shutting)

@@ -43,8 +43,8 @@ static const struct model sleeping = {
     .setup = make_pool,
     .threads = {submit_and_join, submit_and_join, world_started_thread},
     .later = 1,
-    .preemptions = 3,
-    .quick = 2,
+    .preemptions = 2,
+    .quick = 1,
     .yields_end = true};
 
 TEST_MODEL(model_pool_submit_sleep_call_leave, sleeping)

@@ -125,3 +125,10 @@ unsigned long traces_known(void)
 {
     return n_seen;
 }
+
+void traces_forget(void)
+{
+    free(table);
+    table = NULL;
+    table_size = n_seen = 0;
+}

@@ -18,6 +18,8 @@ void trace_event(int who, uint64_t what);
  * there is now. */
 bool trace_seen(uint64_t more, int bad_luck);
 
+/* How many there have been since all were forgotten. */
 unsigned long traces_known(void);
+void traces_forget(void);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "model/world.h"
 
+#include <signal.h>
+
 #include "core/core.h"
 #include "sys/thread.h"
 
@@ -230,4 +232,36 @@ aw_loop *world_loop(void)
     world_begin();
     model_assert(l && __wrap_aw_io_open(&l->io, NULL, NULL) == 0);
     return l;
+}
+
+/* ---- trying ---- */
+
+AW_NOINLINE void world_reuse_stack(void)
+{
+    char room[2048] = {0};
+    model_plain(room, sizeof room, true);
+}
+
+static void found_by_crash(int signo)
+{
+    (void)signo;
+    _Exit(0);
+}
+
+void world_try(const struct model *m, bool is_broken)
+{
+    static struct verdict v;
+    if (is_broken) {
+        signal(SIGABRT, found_by_crash);
+        signal(SIGSEGV, found_by_crash);
+    }
+    for (int bound = is_broken ? 0 : explore_bound(m); bound <= m->preemptions; bound++) {
+        explore(m, bound, &v);
+        assert_int_equal(v.found && !is_broken, false);
+        if (v.found)
+            _Exit(0);
+        if (!is_broken)
+            return;
+    }
+    fail_msg("the bug was not found");
 }
