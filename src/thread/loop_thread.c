@@ -125,7 +125,8 @@ static int open_loop(aw_loop_thread *lt)
 {
     const aw_loop_thread_opts *o = &lt->opts;
     aw_loop *l =
-        aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend);
+        aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend,
+                    .spin = o->spin, .submit_limit = o->submit_limit);
     if (!l)
         return aw_errno();
     l->exposed = true;
