@@ -133,43 +133,61 @@ TEST_REAL_CLOCK(exec_fork_leaves_the_parents_pools_to_the_parent)
 /* ---- the end of a run ---- */
 
 struct stack_job {
-    struct gate gate;
+    struct gate *gate;
     _Atomic int touched;
 };
 
 static int touch_late(void *arg)
 {
     struct stack_job *s = arg;
-    gate_await(&s->gate);
-    nap(300);
+    aw_ignore(stand_at_gate(s->gate));
+    nap(50);
     atomic_fetch_add(&s->touched, 1); /* on the stack of the task that waits */
     return 0;
 }
 
+struct left_waiting {
+    struct gate gate;
+    int touched;
+};
+
 static int wait_on_own_stack(void *arg)
 {
-    struct stack_job s = {.touched = 0};
-    gate_init(&s.gate, 0);
-    sem_post(&s.gate.entered);
+    struct left_waiting *w = arg;
+    struct stack_job s = {.gate = &w->gate};
     int err = aw_to_thread(touch_late, &s);
-    *(int *)arg = s.touched;
+    w->touched = s.touched;
     return err;
 }
 
+/* The job has begun when main ends. */
 static int leave_it_waiting(void *arg)
 {
-    aw_unref(aw_create_task(wait_on_own_stack, arg));
-    return aw_sleep(0.01);
+    struct left_waiting *w = arg;
+    aw_unref(aw_create_task(wait_on_own_stack, w, .eager = true));
+    gate_await(&w->gate);
+    return 0;
+}
+
+/* And goes on once it has been named. */
+static int collect_and_open(const aw_report *r, void *arg)
+{
+    struct left_waiting *w = arg;
+    if (r->kind == AW_REPORT_WOULD_NOT_STOP)
+        gate_open(&w->gate);
+    return collect_report(r, NULL);
 }
 
 /* Neither cancellation nor its hard kind takes the stack away under a thread that uses it; what is
  * waited for is named. */
 TEST_REAL_CLOCK(exec_a_run_waits_for_the_jobs_its_tasks_wait_for)
 {
-    int touched = 0;
-    assert_int_equal(
-        aw_run(leave_it_waiting, &touched, .hard = 0.05, .exception_handler = collect_report), 0);
-    assert_int_equal(touched, 1);
+    static struct left_waiting w;
+    gate_init(&w.gate, 0);
+    assert_int_equal(aw_run(leave_it_waiting, &w, .hard = 0.05,
+                            .exception_handler = collect_and_open, .exception_arg = &w),
+                     0);
+    assert_int_equal(w.touched, 1);
     assert_int_equal(reports.kind, AW_REPORT_WOULD_NOT_STOP);
     assert_reports(2); /* cancelled at the end of the run; cannot stop before its job */
 }
