@@ -308,7 +308,8 @@ def main():
             shuffle = shuffle_seed(name, options)
             if shuffle is not None:
                 print(f"{name}: order-free tests under AWAIT_SHUFFLE=1 AWAIT_SEED={shuffle}")
-            tests += unit_tests(name, folder, (options.limit, LIMIT_SLOW), shuffle)
+            limits = options.limit, max(options.limit, LIMIT_SLOW)
+            tests += unit_tests(name, folder, limits, shuffle)
     if not options.no_scripts and options.shuffle is None:
         tests += script_tests([c for c in configs if not c[0].startswith("shuffle")])
     tests = [t for t in tests if wanted(t.name, options.names)] * options.repeat

@@ -37,12 +37,13 @@ typedef struct aw_inbox_node {
 /* Call cb(arg) on the loop, soon, from any thread; wakes the loop if it sleeps.  Calls of one
  * thread run in the order they were made, and before what is scheduled on the loop afterwards.  It
  * is not called if the loop is closed before.  A negative return goes to the loop's exception
- * handler.  0; -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFORKED.  Never
- * blocks. */
+ * handler.  0; -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFULL at its
+ * .submit_limit; AW_EFORKED.  Never blocks. */
 AW_API int aw_call_soon_threadsafe(aw_loop *loop, aw_callback *cb, void *arg);
 
 /* The same with a node of the caller's, which must not be in use, and must stay until cb is called
- * (which may use it again) or the loop has been closed; never fails for want of memory. */
+ * (which may use it again) or the loop has been closed; never fails for want of memory, and has no
+ * limit. */
 AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_callback *cb,
                                         void *arg);
 
@@ -52,12 +53,14 @@ AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_c
  * coroutine on the loop.
  *
  * Returns a handle at once; NULL with aw_errno(): -EINVAL, -ENOMEM, AW_EMISUSE once the loop is
- * closed, AW_EFORKED: the argument is then still the caller's, and .release is not called.  With
- * .copy the argument is copied before the call returns; without, it must stay until the coroutine
- * has ended: wait for that with aw_cfuture_join(), or use .release.  If the loop closes, or its run
- * comes to its end, before the coroutine could begin, the future ends cancelled; if it could not be
- * begun the future has that error, and the loop's exception handler too.  .release is called in the
- * loop's thread, or the one that closes it, on every one of these ways.  Never blocks.
+ * closed, AW_EFULL at its .submit_limit, AW_EFORKED: the argument is then still the caller's, and
+ * .release is not called.  With .copy the argument is copied before the call returns; without, it
+ * must stay until the coroutine has ended: wait for that with aw_cfuture_join(), or use .release.
+ * The future's value is what aw_return_value() was given, else the argument; NULL if that was a
+ * copy, which goes with the coroutine.  If the loop closes, or its run comes to its end, before the
+ * coroutine could begin, the future ends cancelled; if it could not be begun the future has that
+ * error, and the loop's exception handler too.  .release is called in the loop's thread, or the one
+ * that closes it, on every one of these ways.  Never blocks.
  *
  * The coroutine's failure is reported if nobody looks at it: the future's last handle was given up
  * without its result having been asked for.  A coroutine that fails after its future was cancelled
@@ -163,6 +166,8 @@ typedef struct aw_loop_thread_opts {
     double exit_timeout; /* seconds that the end of the process gives its work; 5 by default */
     bool debug, virtual_clock;
     const char *backend;
+    double spin; /* these two as in aw_run_opts */
+    size_t submit_limit;
     int (*exception_handler)(const struct aw_report *report, void *arg);
     void *exception_arg;
 } aw_loop_thread_opts;

@@ -462,7 +462,7 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
     aw_buf b;
     begin(&b, text, sizeof text, message);
     if (opts->fn_name) {
-        aw_buf_printf(&b, "  coroutine: %s\n  submitted: ", opts->fn_name);
+        aw_buf_printf(&b, "  function:  %s\n  submitted: ", opts->fn_name);
         end_with_place(&b, opts->file, opts->line);
     }
     add_error(&b, error, detail ? detail->s : NULL);

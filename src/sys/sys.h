@@ -103,6 +103,16 @@ void aw_futex_wake_one(_Atomic uint32_t *word);
 /* Let another thread run. */
 void aw_thread_yield(void);
 
+/* Between two looks at a word that another thread will change. */
+static inline void aw_cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* The number of the calling thread, for messages. */
 long aw_thread_id(void);
 

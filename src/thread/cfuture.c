@@ -305,13 +305,34 @@ static int outcome(aw_cfuture *f)
 
 int64_t aw_cf_deadline_in(double seconds)
 {
-    int64_t ns = aw_ns_from_seconds(seconds), now = aw_clock_real();
+    int64_t ns = aw_ns_from_seconds(seconds);
+    if (ns == INT64_MAX)
+        return ns;
+    int64_t now = aw_clock_real();
     return ns > INT64_MAX - now ? INT64_MAX : now + ns;
+}
+
+static bool is_done(void *f)
+{
+    return aw_cf_state(f) > AW_CF_COMPLETING;
+}
+
+static bool is_over(void *f)
+{
+    return aw_latch_is_open(&((aw_cfuture *)f)->ended);
+}
+
+/* Where its loop spins, who waits for it does: true as soon as it is there. */
+static bool comes_soon(aw_cfuture *f, bool (*there)(void *f), int64_t deadline)
+{
+    return f->kind->spin && aw_spin_until(f->kind->spin(f), there, f, deadline);
 }
 
 /* Sleep until it is done: 0 or -ETIMEDOUT. */
 static int sleep_until_done(aw_cfuture *f, int64_t deadline)
 {
+    if (comes_soon(f, is_done, deadline))
+        return 0;
     for (;;) {
         uint32_t seen = atomic_load_explicit(&f->state, memory_order_acquire);
         if ((seen & AW_CF_STATE) > AW_CF_COMPLETING)
@@ -350,7 +371,7 @@ int aw_cfuture_result(aw_cfuture *f, double timeout)
 /* Its work is over, and so it is done.  When the time is over the work is told to end. */
 static bool join_work(aw_cfuture *f, int64_t deadline)
 {
-    if (aw_latch_wait(&f->ended, deadline))
+    if (comes_soon(f, is_over, deadline) || aw_latch_wait(&f->ended, deadline))
         return true;
     aw_ignore(aw_cfuture_cancel(f));
     aw_latch_wait(&f->ended, INT64_MAX);

@@ -48,11 +48,12 @@ struct aw_cf_callback {
 
 /* What is special about the producer; entries may be NULL. */
 struct aw_cfuture_kind {
-    void (*cancelled)(aw_cfuture *f); /* it was cancelled by a user: tell the producer */
-    void (*free)(aw_cfuture *f);      /* the last reference has gone: free the memory */
-    bool has_work;                    /* `ended` is set, and matters to aw_cfuture_join() */
-    void (*lost)(aw_cfuture *f);      /* the last reference has gone, it has failed, and nobody has
-                                         looked: report that */
+    void (*cancelled)(aw_cfuture *f);       /* it was cancelled by a user: tell the producer */
+    void (*free)(aw_cfuture *f);            /* the last reference has gone: free the memory */
+    struct aw_spin *(*spin)(aw_cfuture *f); /* how who waits for it stays awake first */
+    bool has_work;                          /* `ended` is set, and matters to aw_cfuture_join() */
+    void (*lost)(aw_cfuture *f); /* the last reference has gone, it has failed, and nobody has
+                                    looked: report that */
 };
 
 /* Shut at first, then open for ever: what threads sleep on.  Opening releases what was written

@@ -125,7 +125,8 @@ static int open_loop(aw_loop_thread *lt)
 {
     const aw_loop_thread_opts *o = &lt->opts;
     aw_loop *l =
-        aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend);
+        aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend,
+                    .spin = o->spin, .submit_limit = o->submit_limit);
     if (!l)
         return aw_errno();
     l->exposed = true;
@@ -201,7 +202,8 @@ aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts)
                                  thread_main, lt);
     if (err < 0) {
         aw_mem_free(lt);
-        return aw_fail_null(err, "the thread could not be started");
+        return aw_fail_null(err, err == -EINVAL ? "the system refuses this processor or stack size"
+                                                : "the thread could not be started");
     }
     if (leave_phase(lt, STARTING, INT64_MAX) == FAILED) {
         err = lt->error;

@@ -46,6 +46,7 @@ struct aw_executor {
     _Atomic size_t n_queued; /* jobs in the queue; peeked at without the lock */
     bool searching;          /* a worker looks for a job, and will look again before it sleeps */
     int n_threads;           /* workers that were counted in and have not left */
+    int n_leaving;           /* of these, those that will not look at the queue again */
     int n_abandoned;         /* of these, those with a job that is abandoned */
     int joiners;             /* threads that wait for the workers, and will join them */
     unsigned next_number;    /* of the next worker: part of its name */

@@ -21,7 +21,7 @@ enum {
     POINT_SECONDS = 5,         /* a run that takes longer hangs */
     POINTS_INSTRUMENTED = 400, /* of a sweep, under a sanitizer or valgrind */
     SCENARIOS_MIN = 100,       /* of which there are never to be fewer */
-    POINTS_MIN = 12000,        /* of all sweeps together, likewise */
+    POINTS_MIN = 16000,        /* of all sweeps together, likewise */
 };
 
 static const char *const kind_names[] = {"alloc", "stack", "system", "cancel"};
