@@ -109,6 +109,81 @@ TEST_REAL_CLOCK(proc_workers_killed_all_the_time)
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
+static int block_usr1(const void *in, size_t n, aw_process_reply *out)
+{
+    sigset_t set;
+    (void)in, (void)n, (void)out;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static int wait_for_usr1(const void *in, size_t n, aw_process_reply *out)
+{
+    sigset_t set;
+    int signo;
+    (void)in, (void)n, (void)out;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    return -sigwait(&set, &signo);
+}
+
+static struct {
+    flag entered, go;
+} gate;
+
+static int stand_at_gate(aw_cfuture *f, void *arg)
+{
+    (void)f, (void)arg;
+    raise_flag(&gate.entered);
+    wait_flag(&gate.go);
+    return 0;
+}
+
+/* An idle worker dies while the pool's thread cannot notice it, and is then given a job: nothing
+ * was lost, so the other worker does it. */
+TEST_REAL_CLOCK(proc_a_job_for_a_dead_worker_goes_to_another)
+{
+    aw_process_pool *pool = make_pool(.max_workers = 2, .initializer = block_usr1);
+    aw_cfuture *fs[2];
+    long pids[2];
+    for (int i = 0; i < 2; i++)
+        fs[i] = submit(pool, wait_for_usr1, NULL, 0);
+    wait_until(aw_cfuture_running(fs[0]) && aw_cfuture_running(fs[1]));
+    wait_until(aw_process_pool_pids(pool, pids, 2) == 2);
+    kill((pid_t)pids[0], SIGUSR1);
+    wait_until(aw_cfuture_done(fs[0]) || aw_cfuture_done(fs[1]));
+    int busy = aw_cfuture_done(fs[0]) ? 1 : 0;
+    assert_int_equal(aw_cfuture_add_done_callback(fs[busy], stand_at_gate, NULL), 0);
+    kill((pid_t)pids[1], SIGUSR1);
+    wait_flag(&gate.entered);
+    kill((pid_t)pids[0], SIGKILL);
+    wait_until(!is_alive(pids[0]));
+    aw_cfuture *f = submit(pool, tell_pid, NULL, 0);
+    raise_flag(&gate.go);
+    assert_int_equal(collect(f), 0);
+    assert_int_equal(collect(fs[0]), 0);
+    assert_int_equal(collect(fs[1]), 0);
+    assert_int_equal(aw_process_pool_free(pool), 0);
+}
+
+/* It has read a part of its job. */
+TEST_REAL_CLOCK(proc_killed_in_the_middle_of_reading)
+{
+    const size_t n = 8 << 20;
+    char *bytes = calloc(1, n);
+    aw_process_pool *pool = make_pool(.max_workers = 1);
+    long pid = worker_of(pool);
+    kill((pid_t)pid, SIGSTOP);
+    aw_cfuture *f = submit(pool, echo, bytes, n);
+    wait_until(aw_cfuture_running(f));
+    kill((pid_t)pid, SIGKILL);
+    assert_broken(f, pid, ", in echo, was killed by signal 9 (Killed)");
+    assert_int_equal(collect(submit(pool, echo, bytes, n)), n);
+    free(bytes);
+    assert_int_equal(aw_process_pool_free(pool), 0);
+}
+
 /* ---- shutting down ---- */
 
 static void *shut_and_wait(void *pool)
@@ -330,6 +405,34 @@ TEST_REAL_CLOCK(proc_an_answer_counts_when_it_is_whole)
     whole.head.number = 2;
     assert_broken(submit(pool, babble_and_die, &whole, sizeof whole.head + 3), 0,
                   "in babble_and_die, ended with status 1");
+    assert_int_equal(aw_process_pool_free(pool), 0);
+}
+
+/* Right answers with a few bytes changed, cut or lengthened, and the worker ends: each is an answer
+ * or it is not, and the pool goes on. */
+TEST_SLOW_REAL_CLOCK(proc_answers_changed_at_random)
+{
+    int counts[2] = {0, 0};
+    unsigned seed = 1;
+    aw_process_pool *pool = make_pool(.max_workers = 1, .output_limit = 1000);
+    for (unsigned i = 1; i <= test_scale(400, 60); i++) {
+        char bytes[256];
+        struct frame head = {.magic = ANSWER, .number = i, .result = 1, .size = 60};
+        memset(bytes, 'o', sizeof bytes);
+        memcpy(bytes, &head, sizeof head);
+        for (int changes = rand_r(&seed) % 3; changes > 0; changes--)
+            bytes[rand_r(&seed) % sizeof head] = (char)rand_r(&seed);
+        size_t n = sizeof head + 60 + (size_t)(rand_r(&seed) % 4 == 0 ? rand_r(&seed) % 90 : 0);
+        aw_cfuture *f = submit(pool, babble_and_die, bytes, n - (size_t)(rand_r(&seed) % 2));
+        int result = aw_cfuture_result(f, INFINITY);
+        counts[result == AW_EBROKEN]++;
+        if (result >= 0)
+            aw_process_output(f, &n);
+        assert_true(result < 0 || n <= 1000);
+        aw_cfuture_unref(f);
+    }
+    assert_true(counts[0] > 5 && counts[1] > 5);
+    assert_int_equal(collect(submit(pool, tell_pid, NULL, 0)), 0);
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
