@@ -70,6 +70,10 @@ THREADS = (
         Figure("submit-wait", "submit and wait", "µs",
                goals=(("free", "raw", 1.2), ("one CPU", "tokio", 1))),
         Figure("submit-wait-p99", "submit and wait, 99th percentile", "µs"),)),
+    Row("submit-wait-spin", "threads", "threads", figures=(
+        Figure("submit-wait-spin", "submit and wait, both sides spin for 50 µs", "µs",
+               goals=(("free", "value", 1),)),
+        Figure("submit-wait-spin-p99", "the same, 99th percentile", "µs"),)),
     Row("to-thread", "threads", "threads", regimes=BOTH, figures=(
         Figure("to-thread", "to_thread and back", "µs",
                goals=(("one CPU", "go", 1), ("one CPU", "tokio", 1))),)),

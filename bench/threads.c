@@ -147,14 +147,25 @@ static int submit_and_wait(const char *name, aw_loop *l, size_t n)
     return 0;
 }
 
-static int run_submit_wait(void)
+/* With the loop and the waiting thread staying awake for `spin` seconds. */
+static int measure_submit_wait(const char *name, double spin)
 {
-    aw_loop_thread *lt = aw_loop_thread_start(.name = "bench");
+    aw_loop_thread *lt = aw_loop_thread_start(.name = "bench", .spin = spin);
     if (!lt)
         return failed("start");
-    int err = submit_and_wait("submit-wait", loop_of(lt), bench_count(4000, 1));
+    int err = submit_and_wait(name, loop_of(lt), bench_count(4000, 1));
     aw_ignore(aw_loop_thread_stop(lt));
     return err;
+}
+
+static int run_submit_wait(void)
+{
+    return measure_submit_wait("submit-wait", 0);
+}
+
+static int run_submit_wait_spin(void)
+{
+    return measure_submit_wait("submit-wait-spin", 50e-6);
 }
 
 /* ---- blocking work from a loop ---- */
@@ -203,9 +214,10 @@ static int run_to_thread_64(void)
 }
 
 static const struct bench_row rows[] = {
-    {"callbacks-node", run_callbacks_node}, {"callbacks-alloc", run_callbacks_alloc},
-    {"submit-collect", run_submit_collect}, {"submit-wait", run_submit_wait},
-    {"to-thread", run_to_thread},           {"to-thread-64", run_to_thread_64},
+    {"callbacks-node", run_callbacks_node},     {"callbacks-alloc", run_callbacks_alloc},
+    {"submit-collect", run_submit_collect},     {"submit-wait", run_submit_wait},
+    {"submit-wait-spin", run_submit_wait_spin}, {"to-thread", run_to_thread},
+    {"to-thread-64", run_to_thread_64},
 };
 
 BENCH_MAIN(rows)
