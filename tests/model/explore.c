@@ -420,11 +420,6 @@ void model_atomic(const void *addr, size_t size, bool write, bool acquire, bool 
         has_changed_something();
 }
 
-void model_not_raced(const void *addr)
-{
-    blocks_not_raced(addr);
-}
-
 static void *allocate(size_t size, void *arg)
 {
     (void)arg;

@@ -71,9 +71,6 @@ void model_found(const char *what, const void *addr);
 /* What a word of memory is called in the list of steps. */
 void model_name(const void *addr, const char *name);
 
-/* Its parts are freed in the order of things that are not looked at: only a use after that is. */
-void model_not_raced(const void *addr);
-
 /* ---- for shim.c and world.c ---- */
 
 /* Before a step that others can see, a change to this word or only a look: maybe others go first.
