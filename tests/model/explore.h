@@ -24,8 +24,8 @@
  * older value on some processor is not modelled.  That part of the argument stands in words beside
  * the code.
  *
- * Each model is built twice: with the sources as they are, of which it must find nothing; and with
- * one line of them changed for the worse (bugs/NAME), which it must find.
+ * Each model is built with the sources as they are, of which it must find nothing; and with one
+ * place of them changed for the worse (bugs/MODEL/BUG), which it must find.
  */
 #ifndef TESTS_MODEL_EXPLORE_H
 #define TESTS_MODEL_EXPLORE_H
