@@ -280,11 +280,13 @@ static struct aw_worker *new_worker(aw_executor *p, struct aw_pool_job *job)
     aw_list_init(&w->link);
     w->pool = p;
     aw_mutex_lock(&p->lock);
-    aw_list_push_back(&p->workers, &w->all);
-    give(w, job);
     unsigned number = p->next_number++;
     aw_mutex_unlock(&p->lock);
     snprintf(w->name, sizeof w->name, "%s_%u", p->name, number);
+    aw_mutex_lock(&p->lock);
+    aw_list_push_back(&p->workers, &w->all); /* whoever finds it there reads its name */
+    give(w, job);
+    aw_mutex_unlock(&p->lock);
     return w;
 }
 

@@ -57,7 +57,10 @@ static void check(void)
     model_assert(waited == 0 || waited == 1);
 }
 
-static const struct model watching = {
-    .setup = make_future, .threads = {wait, complete, watch}, .check = check, .preemptions = 3};
+static const struct model watching = {.setup = make_future,
+                                      .threads = {wait, complete, watch},
+                                      .check = check,
+                                      .preemptions = 3,
+                                      .quick = 2};
 
 TEST_MODEL(model_cfuture_callbacks_added_and_taken_back, watching)

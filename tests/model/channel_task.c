@@ -126,7 +126,7 @@ static void check(void)
 #define SERVING(make)                                                                              \
     {                                                                                              \
         .setup = (make), .threads = {run_and_close, send, receive_in_thread}, .check = check,      \
-        .preemptions = 3, .quick = 2                                                               \
+        .preemptions = 2, .quick = 1                                                               \
     }
 static const struct model cancelled = SERVING(make_cancelled);
 static const struct model closing = SERVING(make_given_up);

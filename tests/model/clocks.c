@@ -59,7 +59,7 @@ enum { MAX_BLOCKS = 512 };
 static struct block {
     char *start;
     size_t size;
-    bool freed, not_raced;
+    bool freed;
 } blocks[MAX_BLOCKS];
 static size_t n_blocks;
 
@@ -92,25 +92,6 @@ void *blocks_alloc(size_t size)
     struct block *b = &blocks[n_blocks++];
     *b = (struct block){.start = malloc(size + 1), .size = size};
     return b->start;
-}
-
-void blocks_not_raced(const void *ptr)
-{
-    struct block *b = block_of(ptr);
-    if (b)
-        b->not_raced = true;
-}
-
-const char *blocks_free(int who, void *ptr)
-{
-    struct block *b = block_of(ptr);
-    if (!ptr)
-        return NULL;
-    if (!b || b->freed)
-        return b ? "freed twice" : "freed what was never allocated";
-    const char *wrong = b->not_raced ? NULL : clocks_plain(who, b->start, b->size, true);
-    b->freed = true;
-    return wrong ? "freed under somebody's access" : NULL;
 }
 
 size_t blocks_left(void)
@@ -157,6 +138,32 @@ static const char *check_byte(int who, struct word *w, unsigned byte, bool write
         return NULL;
     times[byte].at[who] = now;
     return conflict(who, w, byte, write, atomic);
+}
+
+/* Freeing is a write to all of it; nobody may come after. */
+static bool is_free_of_others(int who, const struct block *b)
+{
+    for (size_t i = 0; i < n_used; i++) {
+        const struct word *w = used[i];
+        uintptr_t start = (uintptr_t)b->start;
+        if (w->address + 8 <= start || w->address >= start + b->size)
+            continue;
+        for (unsigned byte = 0; byte < 8; byte++)
+            if (w->address + byte - start < b->size && conflict(who, w, byte, true, false))
+                return false;
+    }
+    return true;
+}
+
+const char *blocks_free(int who, void *ptr)
+{
+    struct block *b = block_of(ptr);
+    if (!ptr)
+        return NULL;
+    if (!b || b->freed)
+        return b ? "freed twice" : "freed what was never allocated";
+    b->freed = true;
+    return is_free_of_others(who, b) ? NULL : "freed under somebody's access";
 }
 
 static const char *check_bytes(int who, const void *addr, size_t size, bool write, bool atomic)

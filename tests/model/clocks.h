@@ -38,7 +38,6 @@ const char *clocks_atomic(int who, const void *addr, size_t size, bool write, bo
 void *blocks_alloc(size_t size);
 /* What is wrong with freeing it, or NULL; the memory stays as it is until the order is over. */
 const char *blocks_free(int who, void *ptr);
-void blocks_not_raced(const void *ptr);
 /* How many have not been freed. */
 size_t blocks_left(void);
 

@@ -174,24 +174,35 @@ static int look_again(int me)
     return -1;
 }
 
+/* Those for whom it is no bad luck that I stop here, or only mine. */
+static void collect_others(struct options *o, int me, bool i_could)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (i != me && can_go_on(i))
+            may_go_on(o, i, i_could, false);
+}
+
+static void collect_sleepers(struct options *o)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (threads[i].state == BLOCKED && threads[i].how & FICKLE)
+            may_go_on(o, i, true, true);
+}
+
 static void collect_options(struct options *o, int me)
 {
     bool ready = me < MODEL_THREADS && threads[me].state == READY;
     bool i_could = ready && !threads[me].yielded;
     if (i_could)
         may_go_on(o, me, false, false);
-    for (int i = 0; i < MODEL_THREADS; i++)
-        if (i != me && can_go_on(i))
-            may_go_on(o, i, i_could, false);
+    collect_others(o, me, i_could);
     if (!i_could && me < MODEL_THREADS && can_go_on(me))
         may_go_on(o, me, false, false); /* its time is over at once */
     if (!o->n)
         return; /* sleepers without a reason do not count */
     if (ready && !i_could && order.model->yields_end)
         may_go_on(o, me, true, false);
-    for (int i = 0; i < MODEL_THREADS; i++)
-        if (threads[i].state == BLOCKED && threads[i].how & FICKLE)
-            may_go_on(o, i, true, true);
+    collect_sleepers(o);
 }
 
 /* No alternative has to be tried here, if another order has come to the same. */
@@ -418,11 +429,6 @@ void model_atomic(const void *addr, size_t size, bool write, bool acquire, bool 
         model_found(wrong, addr);
     if (write)
         has_changed_something();
-}
-
-void model_not_raced(const void *addr)
-{
-    blocks_not_raced(addr);
 }
 
 static void *allocate(size_t size, void *arg)

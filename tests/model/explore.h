@@ -24,8 +24,8 @@
  * older value on some processor is not modelled.  That part of the argument stands in words beside
  * the code.
  *
- * Each model is built twice: with the sources as they are, of which it must find nothing; and with
- * one line of them changed for the worse (bugs/NAME), which it must find.
+ * Each model is built with the sources as they are, of which it must find nothing; and with one
+ * place of them changed for the worse (bugs/MODEL/BUG), which it must find.
  */
 #ifndef TESTS_MODEL_EXPLORE_H
 #define TESTS_MODEL_EXPLORE_H
@@ -70,9 +70,6 @@ void model_found(const char *what, const void *addr);
 
 /* What a word of memory is called in the list of steps. */
 void model_name(const void *addr, const char *name);
-
-/* Its parts are freed in the order of things that are not looked at: only a use after that is. */
-void model_not_raced(const void *addr);
 
 /* ---- for shim.c and world.c ---- */
 
