@@ -154,11 +154,6 @@ static bool count_out(aw_executor *p)
     return becomes_over(p);
 }
 
-static void free_worker(struct aw_worker *w)
-{
-    aw_mem_free(w);
-}
-
 /* The last act of a worker's thread. */
 static void leave(struct aw_worker *w)
 {
@@ -174,7 +169,7 @@ static void leave(struct aw_worker *w)
     aw_futex_wake_all(&p->news);
     if (!joined) {
         aw_os_thread_detach(&w->thread);
-        free_worker(w);
+        aw_mem_free(w);
     }
     if (over)
         finish(p);
@@ -186,7 +181,7 @@ static void join_gone(aw_list *gone)
     while ((link = aw_list_pop_front(gone)) != NULL) {
         struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
         aw_os_thread_join(&w->thread);
-        free_worker(w);
+        aw_mem_free(w);
     }
 }
 
@@ -200,7 +195,7 @@ void aw_pool_let_go(aw_executor *p)
     while ((link = aw_list_pop_front(&gone)) != NULL) {
         struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
         aw_os_thread_detach(&w->thread);
-        free_worker(w);
+        aw_mem_free(w);
     }
 }
 
@@ -302,7 +297,7 @@ static int start_worker(aw_executor *p, struct aw_pool_job *job)
     aw_list_remove(&w->all);
     job->worker = NULL;
     aw_mutex_unlock(&p->lock);
-    free_worker(w);
+    aw_mem_free(w);
     return err;
 }
 
