@@ -23,7 +23,7 @@ text { fill: #1f2328; } .dim { fill: #59636e; font-size: 11px; }
 COLOURS = {"ours": "#e5484d", "raw": "#8b949e", "go": "#00add8", "tokio": "#d97706",
            "libuv": "#6e9b34", "asyncio": "#4584b6", "uvloop": "#a371f7",
            "State Threads": "#b08968", "Boost.Context": "#2da44e"}
-LEFT, WIDTH, RIGHT, LINE = 330, 520, 30, 26
+LEFT, WIDTH, RIGHT, LINE = 380, 520, 30, 26
 
 
 def text(x, y, words, anchor="start", kind=""):
@@ -105,7 +105,7 @@ def comparison(data, group):
         parts.append(text(x, bottom + 16, f"{plain(tick)}×", "middle", "dim"))
     for i, (title, by) in enumerate(lines):
         y = top + LINE * i + 12
-        parts.append(text(LEFT - 12, y, title[:50], "end"))
+        parts.append(text(LEFT - 12, y, title[:58], "end"))
         for name in sorted(by, key=lambda n: n == "ours"):
             parts.append(f'<circle cx="{axis(by[name]):.1f}" cy="{y - 4}" '
                          f'r="{6 if name == "ours" else 4.5}" fill="{COLOURS[name]}">'
