@@ -273,8 +273,7 @@ def arguments():
                         help="only the tests marked order-free, their tasks in the order of SEED")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS",
-                        help=f"the usual time limit (default: {LIMIT}; "
-                             f"slow tests: {LIMIT_SLOW} or more)")
+                        help=f"the usual time limit (default: {LIMIT}; slow: >= {LIMIT_SLOW})")
     parser.add_argument("--repeat", type=int, default=1, help="run each test so many times")
     parser.add_argument("--list", action="store_true", help="say what would run")
     parser.add_argument("--no-scripts", action="store_true", help="leave the script tests out")

@@ -174,7 +174,7 @@ static int look_again(int me)
     return -1;
 }
 
-/* Those for whom it is no bad luck that I stop here, or only mine. */
+/* Others: going on here is bad luck for me if I could. */
 static void collect_others(struct options *o, int me, bool i_could)
 {
     for (int i = 0; i < MODEL_THREADS; i++)
