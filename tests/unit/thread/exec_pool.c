@@ -106,7 +106,7 @@ TEST(exec_a_burst_reaches_every_thread)
     struct gate gate;
     gate_init(&gate, 0);
     aw_executor *ex = aw_thread_pool(.max_workers = N);
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 2000; round++) {
         aw_cfuture *fs[N];
         assert_int_equal(collect(aw_executor_submit(ex, nap_job, INT(0))), 0);
         for (int i = 0; i < N; i++)
