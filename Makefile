@@ -51,18 +51,20 @@ demo: setup-build
 
 CONFIGS = gcc asan tsan
 CONFIGS_ALL = $(CONFIGS) clang valgrind
+# The gcc build again: on the backend that it does not choose here, and where it may not choose.
+BACKENDS = --config epoll=build/gcc --config denied=build/gcc
 # Those that shuffle run tests of the gcc build, each by a seed of its own.
 SHUFFLES = $(foreach n,1 2 3 4 5 6 7 8 9 10,--config shuffle-$(n)=build/gcc)
 
 test: setup-test
 	@$(MAKE) --no-print-directory $(CONFIGS:%=build/%/built)
 	@tests/run.py $(foreach name,$(CONFIGS),--config $(name)=build/$(name)) \
-	    $(wordlist 1,2,$(SHUFFLES))
+	    $(BACKENDS) $(wordlist 1,2,$(SHUFFLES))
 
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
 	@AWAIT_MODEL_OPS=10000000 tests/run.py --config gcc=build/gcc --no-scripts --limit 300 model_
-	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(SHUFFLES)
+	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) $(SHUFFLES)
 
 bench: setup-build setup-lint
 	@$(MAKE) --no-print-directory build/release/built

@@ -37,8 +37,10 @@ ENVIRONMENT = {
         "ASAN_OPTIONS": "detect_stack_use_after_return=1:detect_leaks=1:abort_on_error=1",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     },
-    "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
-    "valgrind": {"AWAIT_TEST_INSTRUMENTED": "1"},
+    # Neither sees what the kernel writes for io_uring.
+    "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1", "AWAIT_BACKEND": "epoll"},
+    "valgrind": {"AWAIT_TEST_INSTRUMENTED": "1", "AWAIT_BACKEND": "epoll"},
+    "epoll": {"AWAIT_BACKEND": "epoll"},
 }
 # How much longer than in a plain build a test may take there.
 SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12}
@@ -46,6 +48,8 @@ WRAPPER = {
     "valgrind": ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
                  "--child-silent-after-fork=yes",
                  "--errors-for-leak-kinds=definite"],
+    # io_uring is there, and a seccomp filter forbids it.
+    "denied": ["{build}/tests/deny_uring"],
 }
 # clang's TSan gives up at start when the kernel randomises addresses too widely.
 TSAN_MAPPING = "ThreadSanitizer: unexpected memory mapping"
@@ -112,7 +116,8 @@ def unit_tests(config, folder, limits, shuffle):
             if shuffle is not None and "order-free" not in flags.split(","):
                 continue
             limit = limits["slow" in flags.split(",")]
-            command = WRAPPER.get(config, []) + [relative(binary), "--run", name]
+            wrapper = [word.format(build=relative(folder)) for word in WRAPPER.get(config, [])]
+            command = wrapper + [relative(binary), "--run", name]
             yield Test(config, name, command, limit * SLOWNESS.get(config, 1), environment)
 
 
