@@ -12,7 +12,7 @@ CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 
 help:
 	@echo "make demo      see it run (under a minute)"
-	@echo "make test      build three configurations and run every test"
+	@echo "make test      build three configurations and run every test, on every backend"
 	@echo "make test-all  the same, with plain clang, and under valgrind"
 	@echo "make bench     measure"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"

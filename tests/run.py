@@ -51,6 +51,9 @@ WRAPPER = {
     # io_uring is there, and a seccomp filter forbids it.
     "denied": ["{build}/tests/deny_uring"],
 }
+# Configurations that only differ by the backend leave out what has none, or one of its own.
+OTHER_BACKEND = ("epoll", "denied")
+NO_BACKEND = ("test_base", "test_coro", "test_harness", "test_model_", "test_sys")
 # clang's TSan gives up at start when the kernel randomises addresses too widely.
 TSAN_MAPPING = "ThreadSanitizer: unexpected memory mapping"
 NO_RANDOMISATION = ["setarch", platform.machine(), "-R"]
@@ -108,7 +111,8 @@ def unit_tests(config, folder, limits, shuffle):
     if shuffle is not None:
         environment |= {"AWAIT_SHUFFLE": "1", "AWAIT_SEED": str(shuffle)}
     binaries = sorted(p for p in (folder / "tests").glob("test_*")
-                      if p.is_file() and os.access(p, os.X_OK))
+                      if p.is_file() and os.access(p, os.X_OK)
+                      and not (config in OTHER_BACKEND and p.name.startswith(NO_BACKEND)))
     if not binaries:
         sys.exit(f"run.py: no test binaries in {folder}/tests: build the configuration first")
     for binary in binaries:

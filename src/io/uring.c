@@ -376,13 +376,20 @@ static bool finish_now(struct aw_op *op, int64_t result)
     return true;
 }
 
+/* The kernel first tries to open without blocking, and a FIFO is then open, or refused, before
+ * there is another end.  To open it as open(2) does takes a thread that can be kept waiting. */
+static bool opens_by_thread(const struct aw_op *op)
+{
+    return op->kind == AW_OP_OPENAT && !(op->flags & O_NONBLOCK);
+}
+
 static bool uring_submit(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
     if (op->fd < 0 && op->kind != AW_OP_OPENAT)
         return finish_now(op, -EBADF);
-    op->phase = QUEUED;
+    op->phase = opens_by_thread(op) ? ASYNC : QUEUED;
     op->asked = false;
     bool first = true;
     if (is_ordered(op)) {
