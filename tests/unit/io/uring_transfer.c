@@ -175,6 +175,37 @@ TEST(uring_file_is_opened_written_read_and_closed)
     uring_rig_close(&r);
 }
 
+/* What lies in the page cache is read at once, but not without end. */
+TEST(uring_cached_reads_are_limited_in_each_pass)
+{
+    enum { BLOCK = 65536, ENOUGH = 1000 };
+    static char block[BLOCK];
+    struct rig r;
+    uring_rig_open(&r);
+    aw_sys.pread_now = uring_watch.real.pread_now;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    int fd = fileno(file);
+    assert_int_equal(write(fd, block, sizeof block), sizeof block);
+    for (int round = 0; round < 2; round++) {
+        int at_once = 0;
+        struct aw_op op = op_pread(fd, block, BLOCK, 0);
+        while (at_once < ENOUGH && rig_submit(&r, &op)) {
+            assert_int_equal(op.result, BLOCK);
+            at_once++;
+        }
+        assert_true(at_once > 1 && at_once < ENOUGH);
+        assert_int_equal(rig_result(&r, &op), BLOCK);
+    }
+    int fds[2];
+    make_pipe(fds, 0);
+    struct aw_op op = op_pread(fds[0], block, 1, 0);
+    must_give(&r, &op, -ESPIPE);
+    close_pipe(fds);
+    fclose(file);
+    uring_rig_close(&r);
+}
+
 /* ---- kernels that give up sooner ---- */
 
 static int again; /* how many completions are still to become -EAGAIN */
