@@ -11,10 +11,10 @@ CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 .PHONY: help demo test test-all bench install lint format clean
 
 help:
-	@echo "make demo      see it run (under a minute)"
+	@echo "make demo      see it run (a minute)"
 	@echo "make test      build three configurations and run every test, on every backend"
 	@echo "make test-all  the same, with plain clang, and under valgrind"
-	@echo "make bench     measure"
+	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make lint      layer and tidy checks only"
 	@echo "make format    clang-format over every C file"
@@ -63,12 +63,19 @@ test: setup-test
 
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
-	@AWAIT_MODEL_OPS=10000000 tests/run.py --config gcc=build/gcc --no-scripts --limit 300 model_
+	@AWAIT_MODEL_OPS=10000000 AWAIT_MODEL_FULL=1 tests/run.py --config gcc=build/gcc \
+	    --no-scripts --limit 900 model_
+	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
+	    stress_everything
 	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) $(SHUFFLES)
 
-bench: setup-build setup-lint
+# ROWS: groups, rows or figures of bench/rows.py; PEERS: names, or none; RECORD=1 writes the results
+# into bench/results and docs.
+BENCH = $(if $(ROWS),--rows $(ROWS)) $(if $(PEERS),--peers $(PEERS)) \
+    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RECORD),--record)
+bench: setup-bench
 	@$(MAKE) --no-print-directory build/release/built
-	@bench/run.py build/release
+	@bench/run.py --build build/release $(BENCH)
 
 install: setup-build build/release/build.ninja
 	@meson configure build/release -Dprefix=$(abspath $(PREFIX))

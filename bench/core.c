@@ -1,25 +1,12 @@
 /*
- * core.c - what the core costs: one line per workload, nanoseconds per operation.
+ * core.c - what the core costs: giving way, starting and joining, passing messages, timers.
  *
- * Each workload is what a program does all day: give way, start and join, pass messages, set and
- * cancel timers.  bench/run.py runs this several times and prints medians.
+ * What a program does all day, in the words that it would use.  bench/limit/core.c does the same
+ * work by hand.
  */
 #include <await.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void say(const char *name, double began, double operations)
-{
-    printf("%s\t%.2f\n", name, (seconds() - began) * 1e9 / operations);
-}
+#include "bench/bench.h"
 
 static int nothing(void *arg)
 {
@@ -27,120 +14,188 @@ static int nothing(void *arg)
     return 0;
 }
 
+/* Runs `main` on a loop, and says why if it fails. */
+static int on_a_loop(aw_fn *main)
+{
+    int err = aw_run(main, NULL);
+    if (err < 0)
+        fprintf(stderr, "%s %s\n", aw_strerror(err), aw_errmsg());
+    return err;
+}
+
+/* ---- giving way ---- */
+
 static int give_way(void *arg)
 {
-    for (int n = *(int *)arg; n > 0; n--)
+    for (size_t n = *(size_t *)arg; n > 0; n--)
         AW_TRY(aw_sleep(0));
     return 0;
 }
 
 /* `tasks` tasks give way to each other, `each` times. */
-static int yield_among(const char *name, size_t tasks, int each)
+static int yield_among(const char *name, size_t tasks, size_t each)
 {
     aw_work *works = malloc(tasks * sizeof *works);
     if (!works)
         return -ENOMEM;
     for (size_t i = 0; i < tasks; i++)
         works[i] = AW_CORO(give_way, &each);
-    double began = seconds();
-    int err = aw_gather_array(works, tasks);
-    say(name, began, (double)tasks * each);
+    int err = aw_gather_array(works, tasks); /* touches the stacks */
+    double began = bench_now();
+    if (err == 0)
+        err = aw_gather_array(works, tasks);
+    bench_say_ns(name, began, (double)tasks * (double)each);
     free(works);
     return err;
 }
 
-static int create_and_join(void)
+static int yield_two(void *arg)
 {
-    const int n = 1000000;
-    double began = seconds();
-    for (int i = 0; i < n; i++)
+    (void)arg;
+    return yield_among("yield-2", 2, bench_count(500000, 1));
+}
+
+static int yield_thousand(void *arg)
+{
+    (void)arg;
+    return yield_among("yield-1000", 1000, bench_count(2000, 1));
+}
+
+/* ---- starting and joining ---- */
+
+static int create_and_join(void *arg)
+{
+    (void)arg;
+    const size_t n = bench_count(1000000, 1);
+    double began = bench_now();
+    for (size_t i = 0; i < n; i++)
         AW_TRY(aw_join(aw_create_task(nothing, NULL)));
-    say("create + run + join", began, n);
+    bench_say_ns("create-join", began, (double)n);
     return 0;
 }
 
+/* 10,000 children that end at once; the first round touches their stacks. */
+static int gather_ten_thousand(const char *name, bool eager)
+{
+    enum { N = 10000 };
+    static aw_work works[N];
+    const size_t times = bench_count(20, 1);
+    for (int i = 0; i < N; i++)
+        works[i] = AW_CORO(nothing, NULL, .eager = eager);
+    AW_TRY(aw_gather_array(works, N));
+    double began = bench_now();
+    for (size_t i = 0; i < times; i++)
+        AW_TRY(aw_gather_array(works, N));
+    bench_say(name, (bench_now() - began) * 1e6 / (double)times);
+    return 0;
+}
+
+static int gather_deferred(void *arg)
+{
+    (void)arg;
+    return gather_ten_thousand("gather-deferred", false);
+}
+
+static int gather_eager(void *arg)
+{
+    (void)arg;
+    return gather_ten_thousand("gather-eager", true);
+}
+
+/* ---- messages ---- */
+
 struct table {
     aw_queue there, back;
-    int rounds;
+    size_t rounds;
 };
 
 static int answer(void *arg)
 {
     struct table *t = arg;
     void *ball;
-    for (int i = 0; i < t->rounds; i++) {
+    for (size_t i = 0; i < t->rounds; i++) {
         AW_TRY(aw_queue_get(&t->there, &ball));
         AW_TRY(aw_queue_put(&t->back, ball));
     }
     return 0;
 }
 
-static int ping_pong(void)
+static int ping_pong(void *arg)
 {
-    struct table t = {.rounds = 1000000};
+    (void)arg;
+    struct table t = {.rounds = bench_count(500000, 1)};
     aw_task *other = aw_create_task(answer, &t);
     void *ball = &t;
-    double began = seconds();
-    for (int i = 0; i < t.rounds; i++) {
+    double began = bench_now();
+    for (size_t i = 0; i < t.rounds; i++) {
         AW_TRY(aw_queue_put(&t.there, ball));
         AW_TRY(aw_queue_get(&t.back, &ball));
     }
-    say("ping-pong through queues, a round", began, t.rounds);
+    bench_say_ns("ping-pong", began, (double)t.rounds);
     int err = aw_join(other);
     aw_queue_fini(&t.there);
     aw_queue_fini(&t.back);
     return err;
 }
 
-static int gather_ten_thousand(void)
+/* ---- timers ---- */
+
+/* When the i-th of many timers is due, in seconds from now. */
+static double due(size_t i)
 {
-    enum { N = 10000, TIMES = 20 };
-    static aw_work works[N];
-    for (int i = 0; i < N; i++)
-        works[i] = AW_CORO(nothing, NULL);
-    AW_TRY(aw_gather_array(works, N)); /* touches the stacks */
-    double began = seconds();
-    for (int i = 0; i < TIMES; i++)
-        AW_TRY(aw_gather_array(works, N));
-    say("gather of 10,000, a child", began, (double)N * TIMES);
-    return 0;
+    return 1 + (double)(i % 1000) * 0.37;
 }
 
-static int timers(void)
-{
-    enum { N = 1000000 };
-    aw_handle **handles = malloc(N * sizeof(aw_handle *));
-    if (!handles)
-        return -ENOMEM;
-    double began = seconds();
-    for (int i = 0; i < N; i++)
-        AW_TRY(aw_call_later(1 + i % 1000 * 0.37, nothing, NULL, .handle = &handles[i]));
-    say("timer set, up to a million present", began, N);
-    began = seconds();
-    for (int i = 0; i < N; i++)
-        aw_handle_cancel(handles[i]);
-    say("timer cancelled", began, N);
-    for (int i = 0; i < N; i++)
-        aw_handle_unref(handles[i]);
-    free(handles);
-    return 0;
-}
-
-static int measure(void *arg)
+/* A million are present; others are set and cancelled beside them, so many at a time. */
+static int timers(void *arg)
 {
     (void)arg;
-    AW_TRY(yield_among("yield, 2 tasks", 2, 1000000));
-    AW_TRY(yield_among("yield, 1,000 tasks", 1000, 2000));
-    AW_TRY(create_and_join());
-    AW_TRY(ping_pong());
-    AW_TRY(gather_ten_thousand());
-    return timers();
+    enum { AT_A_TIME = 1000 };
+    static aw_handle *handles[AT_A_TIME];
+    const size_t present = bench_count(1000000, 1), n = bench_count(AT_A_TIME, 1), times = 500;
+    double set = 0, cancel = 0;
+    for (size_t i = 0; i < present; i++)
+        AW_TRY(aw_call_later(due(i), nothing, NULL));
+    for (size_t k = 0; k < times; k++) {
+        double began = bench_now();
+        for (size_t i = 0; i < n; i++)
+            AW_TRY(aw_call_later(due(i), nothing, NULL, .handle = &handles[i]));
+        double middle = bench_now();
+        for (size_t i = 0; i < n; i++) {
+            aw_handle_cancel(handles[i]);
+            aw_handle_unref(handles[i]);
+        }
+        set += middle - began;
+        cancel += bench_now() - middle;
+    }
+    double each = 1e9 / (double)(n * times);
+    bench_say("timer-set", set * each);
+    bench_say("timer-cancel", cancel * each);
+    bench_say("timers", (set + cancel) * each / 2);
+    return 0;
 }
 
-int main(void)
-{
-    int err = aw_run(measure, NULL);
-    if (err < 0)
-        fprintf(stderr, "bench: %s %s\n", aw_strerror(err), aw_errmsg());
-    return err < 0;
-}
+#define ROW(name)                                                                                  \
+    static int run_##name(void)                                                                    \
+    {                                                                                              \
+        return on_a_loop(name);                                                                    \
+    }
+ROW(yield_two)
+ROW(yield_thousand)
+ROW(create_and_join)
+ROW(ping_pong)
+ROW(timers)
+ROW(gather_deferred)
+ROW(gather_eager)
+
+static const struct bench_row rows[] = {
+    {"yield-2", run_yield_two},
+    {"yield-1000", run_yield_thousand},
+    {"create-join", run_create_and_join},
+    {"ping-pong", run_ping_pong},
+    {"timers", run_timers},
+    {"gather-deferred", run_gather_deferred},
+    {"gather-eager", run_gather_eager},
+};
+
+BENCH_MAIN(rows)

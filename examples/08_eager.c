@@ -6,6 +6,7 @@
  * this coroutine sleeps, and that its result waits until it is asked for.
  *
  * The work does not need this function to wait for it: .copy gives it a copy of its argument.
+ * 08_submit.c is the same between two loops in two threads.
  */
 #include <await.h>
 #include <stdio.h>

@@ -56,6 +56,7 @@ ROWS = [
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.
     Row("include", [], ALL, ["sys/types.h"]),
     Row("examples", [], ALL, ["*"], os=True),
+    Row("bench/coro", ["bench/*", "coro/*"], [], ["*"], os=True),
     Row("bench", ["bench/*"], ALL, ["*"], os=True),
     Row("tools", ["tools/*"], ALL, ["*"], os=True),
 ]

@@ -2,7 +2,13 @@
 
 The output goes to a pseudo-terminal: standard output is then flushed line by
 line, so that a report on standard error stands where it was written.  What is
-expected of examples/NAME.c stands in tests/examples/NAME.expected.
+expected of examples/NAME.c stands in tests/examples/NAME.expected; of a run that a
+signal ends in NAME.SIGNAL.expected.
+
+Programs with threads of their own run on the real clock, where lines that are
+printed at about the same time come in any order.  What is expected of them opens
+with the line `thread time | line`, and has these three in each line; the order counts
+in each thread, and between threads where the times differ by half a second or more.
 """
 
 import os
@@ -13,6 +19,7 @@ import select
 import signal
 import subprocess
 import termios
+import threading
 import time
 from difflib import unified_diff
 
@@ -20,10 +27,24 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 EXPECTED = ROOT / "tests/examples"
 EARLY, LATE = 0.0101, 0.4  # what a time on the real clock may differ by, in seconds
 NUMBER = re.compile(r"\d+\.\d+")
+THREADS = re.compile(r"thread +time +\| line\n")
+APART = 0.5  # seconds between lines of two threads from which on their order counts
+SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM}
+SIGNAL_AFTER = 1.5  # seconds
+
+
+def program(name):
+    """The program of an expected output."""
+    return name.partition(".")[0]
+
+
+def signal_of(name):
+    """The signal that ends this run of a program, or None."""
+    return SIGNALS.get(name.partition(".")[2])
 
 
 def source(name):
-    return ROOT / "examples" / f"{name}.c"
+    return ROOT / "examples" / f"{program(name)}.c"
 
 
 def names():
@@ -33,6 +54,11 @@ def names():
 
 def expected(name):
     return (EXPECTED / f"{name}.expected").read_text("utf-8")
+
+
+def has_threads(name):
+    """Is its expected output one of several threads, for the real clock?"""
+    return bool(THREADS.match(expected(name)))
 
 
 # ---- running --------------------------------------------------------------------------------
@@ -79,13 +105,26 @@ def end(process):
     return process.wait()
 
 
-def run(command, env, limit=30.0, echo=None):
-    """Runs a command to its end; `echo` is given each line as it comes."""
+def send_later(process, number):
+    """Sends a signal some time after now, if the process is still there."""
+    def send():
+        if process.poll() is None:
+            process.send_signal(number)
+
+    timer = threading.Timer(SIGNAL_AFTER, send)
+    timer.daemon = True
+    timer.start()
+
+
+def run(command, env, limit=30.0, echo=None, interrupt=None):
+    """Runs a command to its end; `echo` is given each line as it comes, `interrupt` is sent."""
     begin = time.monotonic()
     ours, theirs = open_terminal()
     process = subprocess.Popen([str(word) for word in command], cwd=ROOT, env=env, stdout=theirs,
                                stderr=theirs, stdin=subprocess.DEVNULL, start_new_session=True)
     os.close(theirs)
+    if interrupt:
+        send_later(process, interrupt)
     text, shown = b"", 0
     try:
         while chunk := read_some(ours, begin + limit):
@@ -106,9 +145,12 @@ def run(command, env, limit=30.0, echo=None):
 
 
 def normalise(text):
-    """Code addresses and folders differ from build to build."""
+    """Without what differs from build to build, or from run to run."""
     text = re.sub(r"\+0x[0-9a-f]+", "+0x…", text)
-    return re.sub(r"[^\s(]*/(examples/\w+\.c:\d+|\w+\+0x…)", r"\1", text)
+    text = re.sub(r"\bthread \d+", "thread …", text)
+    text = re.sub(r"[^\s(]*/(examples/\w+\.c:\d+|\w+\+0x…)", r"\1", text)
+    # How deep a stack is depends on what the compiler inlined: one line stands for all.
+    return re.sub(r"(  stack: +\S+\n)(?: {11}\S+\+0x…\n)+", r"\1           …\n", text)
 
 
 def same_line(wanted, got, real_clock):
@@ -121,9 +163,59 @@ def same_line(wanted, got, real_clock):
                for a, b in zip(NUMBER.findall(wanted), NUMBER.findall(got)))
 
 
+class Line:
+    """A line that some thread prints at some time."""
+
+    def __init__(self, row):
+        left, _, self.text = row.partition(" | ")
+        self.thread, time_text = left.split()
+        self.time = float(time_text)
+
+    def fits(self, got):
+        """Is it this line?  "…" stands for any number."""
+        pattern = re.escape(self.text).replace("…", r"(?:…|[\d.]+)")
+        return same_line(self.text, got, True) or bool(re.fullmatch(pattern, got))
+
+
+def threads_of(wanted):
+    """The lines of each thread, in order."""
+    threads = {}
+    for row in wanted.splitlines()[1:]:
+        line = Line(row)
+        threads.setdefault(line.thread, []).append(line)
+    return list(threads.values())
+
+
+def steps(threads, done, got):
+    """The ways to take one more line as printed: how many lines of each thread are done then."""
+    heads = [lines[n] if n < len(lines) else None for lines, n in zip(threads, done)]
+    for i, head in enumerate(heads):
+        early = head and any(h and h.time <= head.time - APART for h in heads)
+        if head and not early and head.fits(got):
+            yield done[:i] + (done[i] + 1,) + done[i + 1:]
+
+
+def differences_of_threads(wanted, got):
+    """Says where the printed lines leave every order that is allowed."""
+    threads = threads_of(wanted)
+    ways = {(0,) * len(threads)}  # which lines may have been printed so far
+    for number, line in enumerate(got, 1):
+        before, ways = ways, {way for done in ways for way in steps(threads, done, line)}
+        if not ways:
+            heads = [lines[n].text for done in before for lines, n in zip(threads, done)
+                     if n < len(lines)]
+            return [f"line {number} is: {line}", *(f"it might be: {text}" for text in heads)]
+    if any(all(n == len(lines) for lines, n in zip(threads, done)) for done in ways):
+        return []
+    return [f"only {len(got)} lines came"]
+
+
 def differences(wanted, got, real_clock=False):
-    """A diff of the two texts as lines, empty when they agree."""
+    """What is wrong with a text, as lines: a diff, or where threads are out of order."""
     a, b = normalise(wanted).splitlines(), normalise(got).splitlines()
+    if THREADS.match(wanted):
+        found = differences_of_threads(normalise(wanted), b)
+        return [*found, "all of it:", *b] if found else []
     if len(a) == len(b) and all(same_line(x, y, real_clock) for x, y in zip(a, b)):
         return []
     return list(unified_diff(a, b, "expected", "printed", lineterm="", n=len(a)))

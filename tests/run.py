@@ -282,7 +282,7 @@ def arguments():
                         help="only the tests marked order-free, their tasks in the order of SEED")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS",
-                        help=f"the usual time limit (default: {LIMIT})")
+                        help=f"the usual time limit (default: {LIMIT}; slow: >= {LIMIT_SLOW})")
     parser.add_argument("--repeat", type=int, default=1, help="run each test so many times")
     parser.add_argument("--list", action="store_true", help="say what would run")
     parser.add_argument("--no-scripts", action="store_true", help="leave the script tests out")
@@ -317,7 +317,8 @@ def main():
             shuffle = shuffle_seed(name, options)
             if shuffle is not None:
                 print(f"{name}: order-free tests under AWAIT_SHUFFLE=1 AWAIT_SEED={shuffle}")
-            tests += unit_tests(name, folder, (options.limit, LIMIT_SLOW), shuffle)
+            limits = options.limit, max(options.limit, LIMIT_SLOW)
+            tests += unit_tests(name, folder, limits, shuffle)
     if not options.no_scripts and options.shuffle is None:
         tests += script_tests([c for c in configs if not c[0].startswith("shuffle")])
     tests = [t for t in tests if wanted(t.name, options.names)] * options.repeat

@@ -36,9 +36,9 @@ extern "C" {
     X(AW_ETHREAD, -5003, "called from the wrong thread or for the wrong loop")                     \
     X(AW_EINTR, -5004, "interrupted by a signal to the runner")                                    \
     X(AW_EGROUP, -5005, "several tasks of a group failed")                                         \
-    X(AW_EEMPTY, -5006, "the queue is empty")                                                      \
-    X(AW_EFULL, -5007, "the queue is full")                                                        \
-    X(AW_ESHUTDOWN, -5008, "the queue is shut down")                                               \
+    X(AW_EEMPTY, -5006, "the queue or the channel is empty")                                       \
+    X(AW_EFULL, -5007, "the queue or the channel is full")                                         \
+    X(AW_ESHUTDOWN, -5008, "the queue or the channel is shut down")                                \
     X(AW_EBROKEN, -5009, "the barrier or the pool is broken")                                      \
     X(AW_EOF, -5010, "the data ended before the read was complete")                                \
     X(AW_ELIMIT, -5011, "the limit was reached before the separator")                              \

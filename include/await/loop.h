@@ -41,6 +41,8 @@ typedef struct aw_run_opts {
     double hard;         /* seconds from there until every suspending call fails; 2 by default */
     uint64_t seed;       /* draws what order is left open; also by AWAIT_SEED */
     bool shuffle;        /* tasks that are ready run in a drawn order; also by AWAIT_SHUFFLE=1 */
+    double spin;         /* seconds to stay awake before sleeping, see below; 0: none */
+    size_t submit_limit; /* most submissions of other threads that are not over; 0: no limit */
     aw_loop *(*loop_factory)(void *arg); /* makes the loop, which the run closes and frees */
     void *loop_factory_arg;
     int (*exception_handler)(const struct aw_report *report, void *arg);
@@ -65,7 +67,15 @@ typedef struct aw_run_opts {
  * not end is reported with its stack and given up (the run then returns -ETIMEDOUT if main is among
  * it).  A second signal names every task and ends the process by the signal.  A run so stopped
  * returns main's result, or 0 if main ended cancelled. Tasks left behind at the end of any run have
- * the same .hard seconds. */
+ * the same .hard seconds.
+ *
+ * .spin: a loop with nothing to do, and threads that wait for its results, look again and again for
+ * so long (20e-6 is enough) before they sleep: an answer then takes less than a microsecond from
+ * one processor to another, and both are busy meanwhile.  It adapts: where nothing comes it is
+ * tried only now and then.  Without effect where the process may use one processor only.
+ *
+ * .submit_limit: aw_submit() and aw_call_soon_threadsafe() fail with AW_EFULL while so many of
+ * theirs wait or have not ended, so that threads faster than the loop cannot fill the memory. */
 #ifndef __cplusplus
 #define aw_run(fn, ...)                                                                            \
     aw_run_((fn), &(aw_run_opts){                                                                  \
@@ -80,6 +90,8 @@ typedef struct aw_loop_opts {
     bool debug, virtual_clock, shuffle; /* as in aw_run_opts */
     const char *backend;
     uint64_t seed;
+    double spin; /* seconds to stay awake before sleeping; see above, as aw_run_opts */
+    size_t submit_limit;
 } aw_loop_opts;
 
 /* aw_loop *aw_loop_new(...options): a loop that is not running.  NULL with aw_errno(): -ENOMEM. */

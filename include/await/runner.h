@@ -25,7 +25,8 @@ typedef struct aw_runner_opts {
     bool debug, virtual_clock, shuffle;
     const char *backend;
     uint64_t seed;
-    double hard;                         /* as for aw_run() */
+    double spin, hard; /* as for aw_run() */
+    size_t submit_limit;
     aw_loop *(*loop_factory)(void *arg); /* makes the loop, once; default: aw_loop_new() */
     void *loop_factory_arg;
     int (*exception_handler)(const struct aw_report *report, void *arg);

@@ -27,8 +27,8 @@
  * may be passed on: calls that return int answer with the reason of that failure (aw_errno(), or
  * -EINVAL if there is none), calls that return bool with false.
  *
- * Durations are seconds as double.  A positional duration <= 0 is already due, INFINITY is never,
- * NaN is -EINVAL.  A `.timeout` option that is omitted or zero means none.
+ * Durations are seconds as double.  A positional duration <= 0 is already due, INFINITY (of math.h)
+ * is never, NaN is -EINVAL.  A `.timeout` option that is omitted or zero means none.
  */
 #ifndef AWAIT_TASK_H
 #define AWAIT_TASK_H

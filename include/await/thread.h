@@ -37,12 +37,13 @@ typedef struct aw_inbox_node {
 /* Call cb(arg) on the loop, soon, from any thread; wakes the loop if it sleeps.  Calls of one
  * thread run in the order they were made, and before what is scheduled on the loop afterwards.  It
  * is not called if the loop is closed before.  A negative return goes to the loop's exception
- * handler.  0; -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFORKED.  Never
- * blocks. */
+ * handler.  0; -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFULL at its
+ * .submit_limit; AW_EFORKED.  Never blocks. */
 AW_API int aw_call_soon_threadsafe(aw_loop *loop, aw_callback *cb, void *arg);
 
 /* The same with a node of the caller's, which must not be in use, and must stay until cb is called
- * (which may use it again) or the loop has been closed; never fails for want of memory. */
+ * (which may use it again) or the loop has been closed; never fails for want of memory, and has no
+ * limit. */
 AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_callback *cb,
                                         void *arg);
 
@@ -52,12 +53,14 @@ AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_c
  * coroutine on the loop.
  *
  * Returns a handle at once; NULL with aw_errno(): -EINVAL, -ENOMEM, AW_EMISUSE once the loop is
- * closed, AW_EFORKED: the argument is then still the caller's, and .release is not called.  With
- * .copy the argument is copied before the call returns; without, it must stay until the coroutine
- * has ended: wait for that with aw_cfuture_join(), or use .release.  If the loop closes, or its run
- * comes to its end, before the coroutine could begin, the future ends cancelled; if it could not be
- * begun the future has that error, and the loop's exception handler too.  .release is called in the
- * loop's thread, or the one that closes it, on every one of these ways.  Never blocks.
+ * closed, AW_EFULL at its .submit_limit, AW_EFORKED: the argument is then still the caller's, and
+ * .release is not called.  With .copy the argument is copied before the call returns; without, it
+ * must stay until the coroutine has ended: wait for that with aw_cfuture_join(), or use .release.
+ * The future's value is what aw_return_value() was given, else the argument; NULL if that was a
+ * copy, which goes with the coroutine.  If the loop closes, or its run comes to its end, before the
+ * coroutine could begin, the future ends cancelled; if it could not be begun the future has that
+ * error, and the loop's exception handler too.  .release is called in the loop's thread, or the one
+ * that closes it, on every one of these ways.  Never blocks.
  *
  * The coroutine's failure is reported if nobody looks at it: the future's last handle was given up
  * without its result having been asked for.  A coroutine that fails after its future was cancelled
@@ -103,7 +106,8 @@ AW_API bool aw_cfuture_running(aw_cfuture *f);
 AW_API bool aw_cfuture_cancelled(aw_cfuture *f);
 
 /* Cancel it: it is cancelled at once, and its coroutine is asked to end.  False when it is done, or
- * a job that is running; true also when it was cancelled before. */
+ * a job that is running, or the work of this process's parent; true also when it was cancelled
+ * before. */
 AW_API bool aw_cfuture_cancel(aw_cfuture *f);
 
 /* What is called when one is done.  A negative return is reported. */
@@ -112,7 +116,8 @@ typedef int aw_cfuture_callback(aw_cfuture *f, void *arg);
 /* Call cb(f, arg) when `f` is done: inside the call that completes it, in that thread (a submitted
  * coroutine: on its loop, in a later pass), in order of registration; inside this call if it is
  * done already and those before have begun to be called.  Not called if the last handle is given
- * up before it is done.  0, -ENOMEM, -EINVAL. */
+ * up before it is done.  0, -ENOMEM, -EINVAL; AW_EFORKED for work of the parent's that is not done.
+ */
 AW_API int aw_cfuture_add_done_callback(aw_cfuture *f, aw_cfuture_callback *cb, void *arg);
 
 /* Wait until enough of n futures are done: `when` is one of enum aw_wait_when of await/compose.h.
@@ -144,7 +149,7 @@ AW_API int aw_cfuture_set_error(aw_cfuture *f, int code, const char *msg);
 /* Await another thread's future: a future of the running loop that follows `f`, with its value and
  * its error's detail.  Cancelling it cancels `f` in the loop's next pass, where that can be
  * cancelled.  Holds a reference.  NULL with aw_errno(): -ENOMEM, -EINVAL, AW_EMISUSE outside a
- * loop. */
+ * loop, AW_EFORKED for work of the parent's that is not done. */
 #define aw_wrap_future(f)                                                                          \
     aw_wrap_future_((f), &(aw_future_opts){.file = __FILE__, .line = __LINE__})
 AW_API aw_future *aw_wrap_future_(aw_cfuture *f, const aw_future_opts *opts);
@@ -161,6 +166,8 @@ typedef struct aw_loop_thread_opts {
     double exit_timeout; /* seconds that the end of the process gives its work; 5 by default */
     bool debug, virtual_clock;
     const char *backend;
+    double spin; /* these two as in aw_run_opts */
+    size_t submit_limit;
     int (*exception_handler)(const struct aw_report *report, void *arg);
     void *exception_arg;
 } aw_loop_thread_opts;
@@ -174,7 +181,10 @@ typedef struct aw_loop_thread_opts {
  *
  * At exit() a thread that was not stopped has `.exit_timeout` seconds to finish its tasks; what is
  * left is cancelled and reported, and what does not end even then is named, with its stack.  The
- * tasks of a daemon are abandoned, with a line that says so. */
+ * tasks of a daemon are abandoned, with a line that says so.
+ *
+ * A loop whose waiting for the kernel fails ends by itself, and says so to its exception handler:
+ * AW_REPORT_LOOP_FAILED. */
 #define aw_loop_thread_start(...)                                                                  \
     aw_loop_thread_start_(&(aw_loop_thread_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
 AW_API aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts);

@@ -106,6 +106,16 @@ static inline void aw_fifo_push(aw_fifo *q, aw_fifo_node *node)
     q->tail = node;
 }
 
+/* Nodes that are linked already, the last one's next being NULL. */
+static inline void aw_fifo_append(aw_fifo *q, aw_fifo_node *first, aw_fifo_node *last)
+{
+    if (q->head)
+        q->tail->next = first;
+    else
+        q->head = first;
+    q->tail = last;
+}
+
 static inline aw_fifo_node *aw_fifo_pop(aw_fifo *q)
 {
     aw_fifo_node *node = q->head;

@@ -12,23 +12,6 @@
 
 static const char not_alive[] = "a handle was used after its last reference was given up";
 
-void aw_future_init(aw_future *f, aw_loop *l, enum aw_future_kind kind, const char *file, int line)
-{
-    f->magic = AW_FUTURE_ALIVE;
-    f->refs = 1;
-    f->kind = (uint8_t)kind;
-    f->state = AW_PENDING;
-    f->looked = false;
-    f->line = line;
-    f->result = 0;
-    f->value = NULL;
-    aw_list_init(&f->watchers);
-    f->loop = l;
-    f->detail = NULL;
-    f->file = file;
-    l->refs++;
-}
-
 #ifdef AW_DEBUG_HANDLES
 static void check_alive(const aw_future *f)
 {
@@ -255,13 +238,15 @@ void aw_join_drop(struct aw_wait *w)
 static const struct aw_wait_kind await_kind = {
     .name = "aw_await", .describe = describe_future, .drop = aw_await_drop};
 static const struct aw_wait_kind join_kind = {
-    .name = "aw_join", .describe = describe_future, .drop = aw_join_drop};
+    .name = "aw_join", .describe = describe_future, .drop = aw_await_drop};
 static const struct aw_wait_kind shielded_kind = {.name = "aw_await_shielded",
                                                   .describe = describe_future,
                                                   .cancel = aw_await_break,
                                                   .drop = aw_await_drop};
 
-int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *caller)
+/* `held`: the caller's own reference stays while it waits, so that none is taken. */
+static inline __attribute__((always_inline)) int
+await(aw_future *f, const struct aw_wait_kind *kind, const void *caller, bool held)
 {
     AW_TRY(aw_future_check(f));
     aw_loop *l = aw_self.loop;
@@ -276,7 +261,7 @@ int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *calle
     struct await a = {.wait = {.kind = kind, .object = f, .caller = caller},
                       .watch = {.kind = &await_watch}};
     aw_list_push_back(&f->watchers, &a.watch.link);
-    aw_ref(f);
+    f->refs += !held;
     int err = aw_suspend(l->current, &a.wait);
     if (f->state == AW_PENDING)
         aw_list_remove(&a.watch.link);
@@ -284,8 +269,14 @@ int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *calle
         err = aw_future_outcome(f);
     else
         aw_future_look(f);
-    aw_unref(f);
+    if (!held)
+        aw_unref(f);
     return err;
+}
+
+int aw_await_as(aw_future *f, const struct aw_wait_kind *kind, const void *caller)
+{
+    return await(f, kind, caller, false);
 }
 
 int aw_await(aw_future *f)
@@ -295,7 +286,7 @@ int aw_await(aw_future *f)
 
 int aw_join(aw_future *f)
 {
-    int err = aw_await_as(f, &join_kind, __builtin_return_address(0));
+    int err = await(f, &join_kind, __builtin_return_address(0), true);
     aw_unref(f);
     return err;
 }
@@ -342,9 +333,7 @@ static void free_future(aw_future *f)
     aw_text_unref(f->detail);
     f->detail = NULL;
     f->magic = AW_FUTURE_FREED;
-    if (f->kind == AW_KIND_TASK)
-        aw_task_free(aw_tcb_of(f));
-    else if (f->kind == AW_KIND_GATHER)
+    if (f->kind == AW_KIND_GATHER)
         aw_gather_free(f);
     else if (f->kind == AW_KIND_SHIELD)
         aw_shield_free(f);
@@ -374,10 +363,30 @@ static void retire(aw_future *f)
     aw_loop_unref(l);
 }
 
+/* A task follows nobody, so that freeing one never frees another. */
+void aw_task_unref(struct aw_tcb *t)
+{
+    aw_assert(t->fut.refs > 0);
+    if (--t->fut.refs > 0)
+        return;
+    aw_loop *l = t->fut.loop;
+    if (AW_UNLIKELY(t->fut.state == AW_FAILED))
+        aw_future_report_unlooked(&t->fut);
+    if (AW_UNLIKELY(!aw_list_empty(&t->fut.watchers)))
+        aw_future_drop_watches(&t->fut);
+    t->fut.magic = AW_FUTURE_FREED;
+    aw_task_free(t);
+    aw_loop_unref(l);
+}
+
 void aw_unref(aw_future *f)
 {
     if (!usable(f))
         return;
+    if (AW_LIKELY(f->kind == AW_KIND_TASK)) {
+        aw_task_unref(aw_tcb_of(f));
+        return;
+    }
     aw_assert(f->refs > 0);
     if (--f->refs == 0)
         retire(f);

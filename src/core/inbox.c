@@ -69,7 +69,8 @@ int aw_inbox_push(aw_loop *l, struct aw_ready *item)
     }
 }
 
-/* The items of a list that is newest first go to the end of the ready queue, oldest first. */
+/* The items of a list that is newest first go to the end of the ready queue, oldest first: turned
+ * round in one walk, and put there as a whole. */
 static void append_reversed(aw_loop *l, struct aw_ready *newest)
 {
     aw_fifo_node *turned = NULL;
@@ -78,11 +79,7 @@ static void append_reversed(aw_loop *l, struct aw_ready *newest)
         node->next = turned;
         turned = node;
     }
-    while (turned) {
-        aw_fifo_node *next = turned->next;
-        aw_fifo_push(&l->ready, turned);
-        turned = next;
-    }
+    aw_fifo_append(&l->ready, turned, &newest->link);
 }
 
 void aw_inbox_take(aw_loop *l)

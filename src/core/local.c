@@ -33,15 +33,6 @@ void aw_context_unref(aw_context *c)
         aw_mem_free(c);
 }
 
-/* Where the running code keeps its context. */
-static aw_context **place(void)
-{
-    aw_loop *l = aw_self.loop;
-    if (aw_self.context_override)
-        return aw_self.context_override;
-    return l && l->context ? l->context : &aw_self.context;
-}
-
 aw_context **aw_context_enter(aw_context **p)
 {
     aw_context **before = aw_self.context_override;
@@ -52,11 +43,6 @@ aw_context **aw_context_enter(aw_context **p)
 void aw_context_leave(aw_context **before)
 {
     aw_self.context_override = before;
-}
-
-aw_context *aw_context_here(void)
-{
-    return *place();
 }
 
 static struct entry *find(aw_context *c, const aw_local *var)
@@ -93,7 +79,7 @@ int aw_local_set(const aw_local *var, void *value)
 {
     if (!var)
         return aw_fail(-EINVAL, "the variable is NULL");
-    aw_context **p = place();
+    aw_context **p = aw_context_place();
     aw_context *new = copy(*p, find(*p, var) ? 0 : 1);
     if (!new)
         return aw_fail(-ENOMEM, NULL);

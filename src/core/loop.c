@@ -45,6 +45,8 @@ static void forget_loop(void)
 
 aw_loop *aw_loop_new_(const aw_loop_opts *opts)
 {
+    if (!(opts->spin >= 0))
+        return aw_fail_null(-EINVAL, ".spin is negative or NaN");
     int err = aw_fork_watch(forget_loop);
     aw_loop *l = err < 0 ? NULL : aw_mem_zalloc(sizeof *l);
     if (!l)
@@ -55,6 +57,9 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     l->backend = opts->backend;
     l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
     l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
+    aw_spin_init(&l->spin, opts->spin);
+    aw_spin_init(&l->waiter_spin, opts->spin);
+    l->submit_limit = opts->submit_limit;
     l->slow_ns = SLOW_STEP_NS;
     l->fork_generation = aw_fork_generation();
     aw_list_init(&l->tasks);
@@ -83,13 +88,6 @@ void aw_loop_release(aw_loop *l)
         return;
     aw_stack_pool_fini(&l->stacks);
     aw_mem_free(l);
-}
-
-void aw_loop_unref(aw_loop *l)
-{
-    aw_assert(l->refs > 0);
-    if (--l->refs == 0)
-        aw_loop_release(l);
 }
 
 /* What is scheduled will not run: let go of it. */
@@ -311,25 +309,18 @@ static bool job_ends_meanwhile(const aw_loop *l)
     return aw_inbox_filled(l);
 }
 
-/* Wait until there is something to do. */
-static int wait_for_work(aw_loop *l)
+/* A test waits until nothing is left to do; what the kernel has already is to be done before. */
+static int wake_idle_waiter(aw_loop *l, bool in_flight)
 {
-    bool forever;
-    if (job_ends_meanwhile(l))
-        return 0;
-    int64_t timeout = time_to_wait(l, &forever);
-    bool in_flight = l->io->in_flight > 0 || l->jobs > 0;
-    if (!aw_list_empty(&l->idle_waiters) && timeout != 0) { /* a timer that is due comes first */
-        if (in_flight)
-            AW_TRY(poll_kernel(l, 0)); /* and what the kernel has already */
-        if (!l->ready.head)
-            aw_wake_one_idle(l);
-        return 0;
-    }
-    if (forever && !in_flight && nobody_outside(l))
-        return -EDEADLK;
-    if (!l->clock.is_virtual || forever)
-        return poll_kernel(l, timeout);
+    if (in_flight)
+        AW_TRY(poll_kernel(l, 0));
+    if (!l->ready.head)
+        aw_wake_one_idle(l);
+    return 0;
+}
+
+static int wait_in_virtual_time(aw_loop *l, int64_t timeout, bool in_flight)
+{
     if (in_flight) {
         int64_t began = aw_clock_real();
         AW_TRY(poll_kernel(l, timeout));
@@ -340,6 +331,42 @@ static int wait_for_work(aw_loop *l)
     }
     l->clock.virtual_now += timeout;
     return 0;
+}
+
+/* Has something come?  While the kernel has operations it is asked too. */
+static bool something_came(void *arg)
+{
+    aw_loop *l = arg;
+    if (aw_inbox_filled(l) || atomic_load_explicit(&l->attention, memory_order_relaxed))
+        return true;
+    return l->io->in_flight > 0 && (poll_kernel(l, 0) < 0 || l->ready.head);
+}
+
+/* Time is real, or there is none to wait for; `timeout` < 0: for ever. */
+static int wait_awake_or_asleep(aw_loop *l, int64_t timeout)
+{
+    int64_t now = l->spin.ns ? aw_clock_real() : 0;
+    int64_t deadline = timeout < 0 || timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
+    if (timeout != 0 && aw_spin_until(&l->spin, something_came, l, deadline))
+        return 0;
+    return poll_kernel(l, timeout);
+}
+
+/* Wait until there is something to do. */
+static int wait_for_work(aw_loop *l)
+{
+    bool forever;
+    if (job_ends_meanwhile(l))
+        return 0;
+    int64_t timeout = time_to_wait(l, &forever);
+    bool in_flight = l->io->in_flight > 0 || l->jobs > 0;
+    if (!aw_list_empty(&l->idle_waiters) && timeout != 0) /* a timer that is due comes first */
+        return wake_idle_waiter(l, in_flight);
+    if (forever && !in_flight && nobody_outside(l))
+        return -EDEADLK;
+    if (!l->clock.is_virtual || forever)
+        return wait_awake_or_asleep(l, timeout);
+    return wait_in_virtual_time(l, timeout, in_flight);
 }
 
 static int pass(aw_loop *l)

@@ -68,10 +68,10 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w);
 void aw_wake(struct aw_wait *w, int result);
 
 /* Give up one pass: wait kind `aw_sleep`, not cancelled early. */
-int aw_yield(struct aw_tcb *t, const void *caller);
+int aw_yield(aw_loop *l, struct aw_tcb *t, const void *caller);
 
 /* The end of a task's stack: switch to whatever is next, for good. */
-_Noreturn void aw_sched_exit(struct aw_tcb *t);
+void aw_sched_exit(struct aw_tcb *t);
 
 /* Run a task's first step now, on behalf of the running code. */
 void aw_sched_eager(aw_loop *l, struct aw_tcb *t);
@@ -90,7 +90,19 @@ void aw_loop_set_suspend_hook(aw_loop *l, void (*hook)(struct aw_tcb *t, void *a
 /* ---- future.c ---- */
 
 /* A new future's common part; the caller has the memory.  Takes a reference on the loop. */
-void aw_future_init(aw_future *f, aw_loop *l, enum aw_future_kind kind, const char *file, int line);
+static inline void aw_future_init(aw_future *f, aw_loop *l, enum aw_future_kind kind,
+                                  const char *file, int line)
+{
+    *f = (aw_future){.magic = AW_FUTURE_ALIVE,
+                     .refs = 1,
+                     .kind = (uint8_t)kind,
+                     .state = AW_PENDING,
+                     .line = line,
+                     .loop = l,
+                     .file = file};
+    aw_list_init(&f->watchers);
+    l->refs++;
+}
 
 /* Finish a pending future and fire its watches.  Takes over the reference to `detail`. */
 void aw_future_complete(aw_future *f, enum aw_future_state state, int result, void *value,
@@ -147,8 +159,10 @@ void aw_future_drop_watches(aw_future *f);
 struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts);
 /* As aw_create_task(), through the loop's task factory. */
 aw_task *aw_task_make(aw_fn *fn, const aw_task_opts *opts);
-/* The last reference has gone, or its loop closes: frees what it holds, and its stack. */
+/* The last reference has gone: frees what it holds, and its stack. */
 void aw_task_free(struct aw_tcb *t);
+/* aw_unref() of a task that this thread's loop runs. */
+void aw_task_unref(struct aw_tcb *t);
 /* A loop closes and this task, which was reported, will never go on: ends it. */
 void aw_task_abandon(struct aw_tcb *t);
 
@@ -255,7 +269,17 @@ void aw_group_failures_free(struct aw_group_failures *f);
 
 aw_context *aw_context_ref(aw_context *c);
 /* The values of the code that runs here; not a new reference, may be NULL. */
-aw_context *aw_context_here(void);
+static inline aw_context **aw_context_place(void)
+{
+    aw_loop *l = aw_self.loop;
+    if (AW_UNLIKELY(aw_self.context_override != NULL))
+        return aw_self.context_override;
+    return l && l->context ? l->context : &aw_self.context;
+}
+static inline aw_context *aw_context_here(void)
+{
+    return *aw_context_place();
+}
 /* Let other values be in force until leave(); for code that cannot suspend. */
 aw_context **aw_context_enter(aw_context **p);
 void aw_context_leave(aw_context **before);
@@ -328,6 +352,13 @@ static inline bool aw_inbox_filled(const aw_loop *l)
     return atomic_load_explicit(&l->inbox, memory_order_relaxed) != NULL;
 }
 
+/* ---- spin.c ---- */
+
+/* Zero seconds: never spin. */
+void aw_spin_init(struct aw_spin *s, double seconds);
+/* Look for a while, if that has paid lately: true as soon as there() is.  Any thread. */
+bool aw_spin_until(struct aw_spin *s, bool (*there)(void *arg), void *arg, int64_t deadline);
+
 /* ---- loop.c ---- */
 
 /* The unfinished tasks; written without a locked instruction, as there is one writer. */
@@ -352,7 +383,12 @@ int aw_loop_enter(aw_loop *l);
 void aw_loop_leave(aw_loop *l);
 /* Passes until `stopping`, or -EDEADLK. */
 int aw_loop_passes(aw_loop *l);
-void aw_loop_unref(aw_loop *l);
+static inline void aw_loop_unref(aw_loop *l)
+{
+    aw_assert(l->refs > 0);
+    if (--l->refs == 0)
+        aw_loop_release(l);
+}
 /* Virtual clock: let so many seconds pass, as though the running step took them. */
 void aw_loop_advance(aw_loop *l, double seconds);
 /* Options, environment. */
@@ -381,6 +417,8 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);
+/* The loop of this thread cannot go on. */
+void aw_report_loop_failed(aw_loop *l, const char *thread, int error);
 /* Every unfinished task, to standard error. */
 void aw_report_dump(aw_loop *l);
 /* A task's name into `out`: given, or "Task-7". */

@@ -50,6 +50,12 @@ static void add_place(aw_buf *b, const char *file, int line)
     aw_buf_printf(b, "%s:%d", file ? file : "?", line);
 }
 
+static void end_with_place(aw_buf *b, const char *file, int line)
+{
+    add_place(b, file, line);
+    aw_buf_add(b, "\n");
+}
+
 /* "Task-3 fetch", "gather". */
 static void add_who(aw_buf *b, aw_future *f)
 {
@@ -259,8 +265,7 @@ static void add_subject(aw_buf *b, aw_future *f)
         aw_buf_add(b, "\n");
     }
     aw_buf_add(b, "  created: ");
-    add_place(b, f->file, f->line);
-    aw_buf_add(b, "\n");
+    end_with_place(b, f->file, f->line);
 }
 
 void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
@@ -293,56 +298,59 @@ void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
     f->refs--;
 }
 
+/* A failure of code that runs here, with the detail that it has left. */
+static void deliver_failure(aw_report *r, aw_buf *b, aw_context *context)
+{
+    struct aw_text *detail = aw_errslot_share(aw_errslot_current(), r->error);
+    r->detail = detail ? detail->s : NULL;
+    add_error(b, r->error, r->detail);
+    deliver(r, b, context);
+    aw_text_unref(detail);
+}
+
 void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    struct aw_errslot *slot = aw_errslot_current();
-    struct aw_text *detail = aw_errslot_share(slot, error);
     begin(&b, text, sizeof text, message);
     aw_buf_printf(&b, "  callback: %s\n  scheduled: ", h->cb_name ? h->cb_name : "?");
-    add_place(&b, h->file, h->line);
-    aw_buf_add(&b, "\n");
-    add_error(&b, error, detail ? detail->s : NULL);
+    end_with_place(&b, h->file, h->line);
     aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
                    .message = message,
                    .error = error,
-                   .detail = detail ? detail->s : NULL,
                    .fn_name = h->cb_name,
                    .file = h->file,
                    .line = h->line,
                    .handle = h,
                    .loop = l};
-    deliver(&r, &b, h->context);
-    aw_text_unref(detail);
+    deliver_failure(&r, &b, h->context);
 }
 
-static void add_duration(aw_buf *b, int64_t ns)
+static void add_duration(aw_report *r, aw_buf *b, int64_t ns)
 {
-    aw_buf_printf(b, "  took:    %.3f s\n", (double)ns / 1e9);
+    r->duration = (double)ns / 1e9;
+    aw_buf_printf(b, "  took:    %.3f s\n", r->duration);
 }
 
 void aw_report_slow_step(struct aw_tcb *t, int64_t ns)
 {
     char text[TEXT_SIZE], label[64];
     aw_buf b;
-    const char *message = "a step of a task blocked the loop";
-    begin(&b, text, sizeof text, message);
-    add_subject(&b, &t->fut);
-    add_duration(&b, ns);
-    if (t->wait)
-        add_wait(&b, "  up to:   ", t);
-    else if (!aw_list_linked(&t->all))
-        aw_buf_add(&b, "  up to:   its end\n");
     aw_report r = {.kind = AW_REPORT_SLOW,
-                   .message = message,
+                   .message = "a step of a task blocked the loop",
                    .name = aw_task_label(t, label, sizeof label),
                    .fn_name = t->fn_name,
                    .file = t->fut.file,
                    .line = t->fut.line,
-                   .duration = (double)ns / 1e9,
                    .future = &t->fut,
                    .loop = t->fut.loop};
+    begin(&b, text, sizeof text, r.message);
+    add_subject(&b, &t->fut);
+    add_duration(&r, &b, ns);
+    if (t->wait)
+        add_wait(&b, "  up to:   ", t);
+    else if (!aw_list_linked(&t->all))
+        aw_buf_add(&b, "  up to:   its end\n");
     deliver(&r, &b, t->context);
 }
 
@@ -350,18 +358,16 @@ void aw_report_slow_callback(aw_handle *h, int64_t ns)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    const char *message = "a callback blocked the loop";
-    begin(&b, text, sizeof text, message);
-    aw_buf_printf(&b, "  callback: %s\n  scheduled: %s:%d\n", h->cb_name, h->file, h->line);
-    add_duration(&b, ns);
     aw_report r = {.kind = AW_REPORT_SLOW,
-                   .message = message,
+                   .message = "a callback blocked the loop",
                    .fn_name = h->cb_name,
                    .file = h->file,
                    .line = h->line,
-                   .duration = (double)ns / 1e9,
                    .handle = h,
                    .loop = h->loop};
+    begin(&b, text, sizeof text, r.message);
+    aw_buf_printf(&b, "  callback: %s\n  scheduled: %s:%d\n", h->cb_name, h->file, h->line);
+    add_duration(&r, &b, ns);
     deliver(&r, &b, h->context);
 }
 
@@ -378,8 +384,7 @@ static void done_callback_report(aw_report *r, aw_buf *b, aw_future *f, const vo
         r->fn_name = aw_tcb_of(f)->fn_name;
     }
     aw_buf_add(b, "\n  created: ");
-    add_place(b, f->file, f->line);
-    aw_buf_add(b, "\n");
+    end_with_place(b, f->file, f->line);
     r->file = f->file;
     r->line = f->line;
     r->future = f;
@@ -390,28 +395,21 @@ void aw_report_done_callback(aw_future *f, const void *cb, int error)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    struct aw_text *detail = aw_errslot_share(aw_errslot_current(), error);
-    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
-                   .message = "a done callback failed",
-                   .error = error,
-                   .detail = detail ? detail->s : NULL};
+    aw_report r = {
+        .kind = AW_REPORT_CALLBACK_FAILED, .message = "a done callback failed", .error = error};
     begin(&b, text, sizeof text, r.message);
     done_callback_report(&r, &b, f, cb);
-    add_error(&b, error, r.detail);
-    deliver(&r, &b, aw_context_here());
-    aw_text_unref(detail);
+    deliver_failure(&r, &b, aw_context_here());
 }
 
 void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    aw_report r = {.kind = AW_REPORT_SLOW,
-                   .message = "a done callback blocked the loop",
-                   .duration = (double)ns / 1e9};
+    aw_report r = {.kind = AW_REPORT_SLOW, .message = "a done callback blocked the loop"};
     begin(&b, text, sizeof text, r.message);
     done_callback_report(&r, &b, f, cb);
-    add_duration(&b, ns);
+    add_duration(&r, &b, ns);
     deliver(&r, &b, aw_context_here());
 }
 
@@ -427,28 +425,33 @@ void aw_report_bare_callback(aw_loop *l, const void *cb, const char *message, in
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    struct aw_text *detail = aw_errslot_share(aw_errslot_current(), error);
     begin_bare(&b, text, sizeof text, message, cb);
-    add_error(&b, error, detail ? detail->s : NULL);
-    aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
-                   .message = message,
+    aw_report r = {
+        .kind = AW_REPORT_CALLBACK_FAILED, .message = message, .error = error, .loop = l};
+    deliver_failure(&r, &b, aw_context_here());
+}
+
+void aw_report_loop_failed(aw_loop *l, const char *thread, int error)
+{
+    char text[TEXT_SIZE];
+    aw_buf b;
+    aw_report r = {.kind = AW_REPORT_LOOP_FAILED,
+                   .message = "the loop of a thread ended by an error",
                    .error = error,
-                   .detail = detail ? detail->s : NULL,
+                   .name = thread,
                    .loop = l};
-    deliver(&r, &b, aw_context_here());
-    aw_text_unref(detail);
+    begin(&b, text, sizeof text, r.message);
+    aw_buf_printf(&b, "  thread:  %s\n", thread);
+    deliver_failure(&r, &b, aw_context_here());
 }
 
 void aw_report_slow_bare_callback(aw_loop *l, const void *cb, int64_t ns)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    aw_report r = {.kind = AW_REPORT_SLOW,
-                   .message = "a callback blocked the loop",
-                   .duration = (double)ns / 1e9,
-                   .loop = l};
+    aw_report r = {.kind = AW_REPORT_SLOW, .message = "a callback blocked the loop", .loop = l};
     begin_bare(&b, text, sizeof text, r.message, cb);
-    add_duration(&b, ns);
+    add_duration(&r, &b, ns);
     deliver(&r, &b, aw_context_here());
 }
 
@@ -459,9 +462,8 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
     aw_buf b;
     begin(&b, text, sizeof text, message);
     if (opts->fn_name) {
-        aw_buf_printf(&b, "  coroutine: %s\n  submitted: ", opts->fn_name);
-        add_place(&b, opts->file, opts->line);
-        aw_buf_add(&b, "\n");
+        aw_buf_printf(&b, "  function:  %s\n  submitted: ", opts->fn_name);
+        end_with_place(&b, opts->file, opts->line);
     }
     add_error(&b, error, detail ? detail->s : NULL);
     aw_report r = {.kind = kind,
@@ -485,8 +487,7 @@ void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, co
     begin(&b, text, sizeof text, message);
     aw_buf_printf(&b, "  coroutine: %s%s%s\n  created:   ", name ? name : "", name ? " " : "",
                   fn_name ? fn_name : "?");
-    add_place(&b, file, line);
-    aw_buf_add(&b, "\n");
+    end_with_place(&b, file, line);
     aw_report r = {.kind = AW_REPORT_NEVER_AWAITED,
                    .message = message,
                    .name = name,
@@ -504,8 +505,7 @@ static void add_blocked(aw_buf *b, struct aw_tcb *t)
     aw_buf_add(b, "  task:    ");
     add_who(b, &t->fut);
     aw_buf_add(b, ", created at ");
-    add_place(b, t->fut.file, t->fut.line);
-    aw_buf_add(b, "\n");
+    end_with_place(b, t->fut.file, t->fut.line);
     add_wait(b, waiting, t);
 }
 

@@ -117,7 +117,8 @@ static aw_loop *loop_for(const aw_run_opts *opts)
         l = opts->loop_factory(opts->loop_factory_arg);
     else
         l = aw_loop_new(.debug = opts->debug, .virtual_clock = opts->virtual_clock,
-                        .backend = opts->backend, .seed = opts->seed, .shuffle = opts->shuffle);
+                        .backend = opts->backend, .seed = opts->seed, .shuffle = opts->shuffle,
+                        .spin = opts->spin, .submit_limit = opts->submit_limit);
     if (!l)
         return NULL;
     l->detect_deadlock = !opts->loop_factory;
@@ -229,6 +230,8 @@ aw_loop *aw_runner_loop(aw_runner *r)
                                       .backend = o->backend,
                                       .seed = o->seed,
                                       .shuffle = o->shuffle,
+                                      .spin = o->spin,
+                                      .submit_limit = o->submit_limit,
                                       .hard = o->hard,
                                       .loop_factory = o->loop_factory,
                                       .loop_factory_arg = o->loop_factory_arg,

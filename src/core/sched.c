@@ -94,6 +94,14 @@ static inline bool may_turn(const aw_loop *l)
            !aw_inbox_filled(l) && !atomic_load_explicit(&l->attention, memory_order_relaxed);
 }
 
+/* While one task runs, the lines come that the switch to the one after it will touch. */
+static inline void fetch_ahead(const aw_fifo_node *node)
+{
+    const struct aw_ready *item = aw_container_of(node, struct aw_ready, link);
+    __builtin_prefetch(item);
+    __builtin_prefetch(aw_container_of(item, struct aw_tcb, ready)); /* of a callback: harmless */
+}
+
 /* The next task, if it is one and can be switched to from here; taken off the queue. */
 static inline struct aw_tcb *next_task(aw_loop *l)
 {
@@ -107,7 +115,10 @@ static inline struct aw_tcb *next_task(aw_loop *l)
     if (item->run)
         return NULL;
     aw_fifo_pop(&l->batch);
-    return aw_container_of(item, struct aw_tcb, ready);
+    struct aw_tcb *t = aw_container_of(item, struct aw_tcb, ready);
+    if (l->batch.head)
+        fetch_ahead(l->batch.head);
+    return t;
 }
 
 static inline void make_current(aw_loop *l, struct aw_tcb *t)
@@ -179,9 +190,10 @@ static AW_NOINLINE int deliver_cancel(struct aw_tcb *t, const struct aw_wait *w)
     return aw_fail_text(-ECANCELED, t->cancel_msg);
 }
 
-int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
+/* The running loop is the task's; to ask for it is cheaper than to look into the task. */
+static inline __attribute__((always_inline)) int suspend(aw_loop *l, struct aw_tcb *t,
+                                                         struct aw_wait *w)
 {
-    aw_loop *l = t->fut.loop;
     aw_assert(l->current == t && !t->wait);
     aw_scope_check(t);
     w->task = t;
@@ -197,6 +209,11 @@ int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
     return w->result;
 }
 
+int aw_suspend(struct aw_tcb *t, struct aw_wait *w)
+{
+    return suspend(aw_self.loop, t, w);
+}
+
 void aw_wake(struct aw_wait *w, int result)
 {
     aw_assert(!w->woken);
@@ -209,22 +226,23 @@ void aw_wake(struct aw_wait *w, int result)
 
 static const struct aw_wait_kind yield_kind = {.name = "aw_sleep"};
 
-int aw_yield(struct aw_tcb *t, const void *caller)
+int aw_yield(aw_loop *l, struct aw_tcb *t, const void *caller)
 {
-    struct aw_wait w = {.kind = &yield_kind, .task = t, .caller = caller};
-    if (AW_UNLIKELY(t->fut.loop->hard))
+    struct aw_wait w = {.kind = &yield_kind, .task = t, .caller = caller, .woken = true};
+    if (AW_UNLIKELY(l->hard))
         aw_hard_yield(t); /* before it is queued: it may be given up here */
-    aw_wake(&w, 0);
-    return aw_suspend(t, &w);
+    if (AW_LIKELY(!t->given_up))
+        aw_ready_push(l, &t->ready);
+    return suspend(l, t, &w);
 }
 
 /* ---- the ends of a task ---- */
 
-_Noreturn void aw_sched_exit(struct aw_tcb *t)
+void aw_sched_exit(struct aw_tcb *t)
 {
     aw_loop *l = t->fut.loop;
     step_end(l, t);
-    aw_unref(&t->fut); /* the loop's reference: often the last, and the stack is the pool's now */
+    aw_task_unref(t); /* the loop's reference: often the last, and the stack is the pool's now */
     aw_fiber_exit_to(&t->fiber, successor(l, t));
 }
 

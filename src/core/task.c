@@ -73,12 +73,20 @@ static void task_entry(struct aw_fiber *fiber)
     aw_sched_exit(t);
 }
 
-void aw_task_free(struct aw_tcb *t)
+static AW_NOINLINE void free_texts(struct aw_tcb *t)
 {
+    aw_text_unref(t->fut.detail);
     aw_text_unref(t->cancel_msg);
     aw_text_unref(t->name);
-    aw_context_unref(t->context);
     aw_errslot_fini(&t->err);
+}
+
+void aw_task_free(struct aw_tcb *t)
+{
+    if (AW_UNLIKELY(t->fut.detail || t->cancel_msg || t->name || t->err.owner))
+        free_texts(t);
+    if (AW_UNLIKELY(t->context != NULL))
+        aw_context_unref(t->context);
     aw_stack_put(&t->fut.loop->stacks, &t->fiber);
 }
 
@@ -130,43 +138,43 @@ static int take_stack(aw_loop *l, size_t size, struct aw_tcb **ret)
 }
 
 /* Every field but the fiber's own. */
-static void init_tcb(struct aw_tcb *t, aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+static inline void init_tcb(struct aw_tcb *t, aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
+    aw_context *context = opts->context ? opts->context : aw_context_here();
     aw_future_init(&t->fut, l, AW_KIND_TASK, opts->file, opts->line);
-    t->ready.run = NULL;
     t->wait = NULL;
+    t->ready.run = NULL;
+    t->must_cancel = t->given_up = t->started = t->value_set = false;
+    t->hard_calls = 0;
+    t->suspensions = 0;
     t->eager_parent = NULL;
     t->eager_task = NULL;
+    t->context = context ? aw_context_ref(context) : NULL;
     t->fn = fn;
     t->arg = opts->arg;
     t->release = opts->release;
     t->release_arg = opts->arg;
     t->cancel_requests = 0;
-    t->must_cancel = t->started = t->value_set = false;
-    t->given_up = false;
-    t->hard_calls = 0;
-    t->suspensions = 0;
     t->cancel_epoch = 0;
     t->cancel_msg = NULL;
     t->id = ++l->next_id;
     t->name = NULL;
     t->fn_name = opts->fn_name;
-    t->context = aw_context_ref(opts->context ? opts->context : aw_context_here());
     t->scopes = NULL;
-    t->group = NULL;
     t->submission = opts->submission;
+    t->group = NULL;
     t->err = (struct aw_errslot){0};
 }
 
-struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+static inline struct aw_tcb *new_task(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
     size_t size = opts->stack_size ? opts->stack_size : AW_TASK_STACK;
     struct aw_tcb *t = NULL;
     int err = check_opts(l, fn, opts, size);
     if (err < 0 || (err = take_stack(l, size, &t)) < 0)
         return aw_null(err);
-    struct aw_text *name = aw_text_new(opts->name);
-    if (opts->name && *opts->name && !name) {
+    struct aw_text *name = opts->name ? aw_text_new(opts->name) : NULL;
+    if (AW_UNLIKELY(opts->name && *opts->name && !name)) {
         aw_stack_put(&l->stacks, &t->fiber);
         return aw_fail_null(-ENOMEM, "no memory for the task's name");
     }
@@ -187,12 +195,17 @@ struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     return t;
 }
 
+struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    return new_task(l, fn, opts);
+}
+
 aw_task *aw_create_task_default(aw_fn *fn, const aw_task_opts *opts)
 {
     aw_loop *l = opts->loop ? opts->loop : aw_self.loop;
     if (!l)
         return aw_null(aw_no_loop());
-    struct aw_tcb *t = aw_task_new(l, fn, opts);
+    struct aw_tcb *t = new_task(l, fn, opts);
     if (!t)
         return NULL;
     t->fut.refs = 2; /* the creator's handle, and the loop's until the coroutine has ended */
@@ -287,7 +300,7 @@ int aw_sleep(double seconds)
         return aw_fail(-EINVAL, "the duration is NaN");
     const void *caller = __builtin_return_address(0);
     if (seconds <= 0)
-        return aw_yield(l->current, caller);
+        return aw_yield(l, l->current, caller);
     struct sleep s = {.wait = {.kind = &sleep_kind, .caller = caller},
                       .timer = {.fire = sleep_over}};
     aw_timer_set(&l->timers, &s.timer, aw_deadline_in(l, seconds));

@@ -72,7 +72,7 @@ void aw_fiber_adopt_thread(struct aw_fiber *f);
 static inline void aw_fiber_switch(struct aw_fiber *from, struct aw_fiber *to);
 
 /* The same, for a `from` that will never run again on this stack's contents. */
-_Noreturn void aw_fiber_exit_to(struct aw_fiber *from, struct aw_fiber *to);
+_Noreturn static inline void aw_fiber_exit_to(struct aw_fiber *from, struct aw_fiber *to);
 
 /* ---- stacks ---- */
 

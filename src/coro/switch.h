@@ -71,4 +71,13 @@ static inline __attribute__((always_inline)) void aw_fiber_switch(struct aw_fibe
     (void)previous;
 }
 
+_Noreturn static inline void aw_fiber_exit_to(struct aw_fiber *from, struct aw_fiber *to)
+{
+    aw_assert(from != to && to->regs.ip);
+    from->regs.ip = NULL; /* whoever switches to it is caught by the assertion, or by page 0 */
+    AW_NOTE_START_SWITCH(NULL, to->asan_lo, to->asan_size);
+    AW_NOTE_FIBER_SWITCH(to->tsan_fiber);
+    aw_regs_jump(from, to);
+}
+
 #endif

@@ -57,6 +57,12 @@ struct aw_sys_table {
     int (*ring_attach)(struct io_uring *ring); /* register its descriptor with this thread */
     int (*ring_detach)(struct io_uring *ring);
     int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
+    int (*fork)(void);
+    int (*socket_pair)(int ret[2], int type);               /* local, close-on-exec */
+    int (*send_fds)(int fd, const int *fds, size_t n);      /* one message, without waiting */
+    ssize_t (*send_now)(int fd, const void *buf, size_t n); /* never waits; no SIGPIPE */
+    ssize_t (*recv_now)(int fd, void *buf, size_t n);       /* never waits */
+    int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
 };
 extern struct aw_sys_table aw_sys;
 
@@ -111,6 +117,16 @@ void aw_futex_wake_one(_Atomic uint32_t *word);
 
 /* Let another thread run. */
 void aw_thread_yield(void);
+
+/* Between two looks at a word that another thread will change. */
+static inline void aw_cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 /* The number of the calling thread, for messages. */
 long aw_thread_id(void);

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -188,6 +190,58 @@ static int sys_openat(int dir, const char *path, int flags, unsigned mode)
     return (int)settle(openat(dir, path, flags, mode), saved);
 }
 
+static int sys_fork(void)
+{
+    int saved = errno;
+    return (int)settle(fork(), saved);
+}
+
+static int sys_socket_pair(int ret[2], int type)
+{
+    int saved = errno;
+    return (int)settle(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ret), saved);
+}
+
+#define FDS_MAX 2
+
+static int sys_send_fds(int fd, const int *fds, size_t n)
+{
+    int saved = errno;
+    char byte = 0;
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+    } control = {0};
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+    aw_assert(n <= FDS_MAX);
+    control.head = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n * sizeof(int))};
+    memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
+    return (int)settle(sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL), saved);
+}
+
+static ssize_t sys_send_now(int fd, const void *buf, size_t n)
+{
+    int saved = errno;
+    return settle(send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL), saved);
+}
+
+static ssize_t sys_recv_now(int fd, void *buf, size_t n)
+{
+    int saved = errno;
+    return settle(recv(fd, buf, n, MSG_DONTWAIT), saved);
+}
+
+static int sys_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
+{
+    int saved = errno;
+    return (int)settle(poll(fds, n, milliseconds(timeout_ns)), saved);
+}
+
 struct aw_sys_table aw_sys = {
     .map = sys_map,
     .unmap = sys_unmap,
@@ -215,4 +269,10 @@ struct aw_sys_table aw_sys = {
     .ring_detach = aw_ring_detach,
     .ring_enter = aw_ring_enter,
 #endif
+    .fork = sys_fork,
+    .socket_pair = sys_socket_pair,
+    .send_fds = sys_send_fds,
+    .send_now = sys_send_now,
+    .recv_now = sys_recv_now,
+    .poll = sys_poll,
 };

@@ -27,7 +27,7 @@ static struct aw_cf_callback taken_mark, busy_mark;
 
 void aw_cfuture_init(aw_cfuture *f, const struct aw_cfuture_kind *kind, aw_loop *loop)
 {
-    *f = (aw_cfuture){.kind = kind, .loop = loop};
+    *f = (aw_cfuture){.kind = kind, .loop = loop, .fork_generation = aw_fork_generation()};
     atomic_init(&f->refs, 1);
     atomic_init(&f->state, AW_CF_PENDING);
 }
@@ -261,7 +261,7 @@ bool aw_cfuture_cancel(aw_cfuture *f)
 {
     if (!f)
         return false;
-    if (!advance(f, AW_CF_PENDING, AW_CF_COMPLETING))
+    if (aw_cf_is_forked(f) || !advance(f, AW_CF_PENDING, AW_CF_COMPLETING))
         return aw_cf_state(f) == AW_CF_CANCELLED;
     aw_cfuture_ref(f); /* as above */
     f->result = -ECANCELED;
@@ -305,13 +305,34 @@ static int outcome(aw_cfuture *f)
 
 int64_t aw_cf_deadline_in(double seconds)
 {
-    int64_t ns = aw_ns_from_seconds(seconds), now = aw_clock_real();
+    int64_t ns = aw_ns_from_seconds(seconds);
+    if (ns == INT64_MAX)
+        return ns;
+    int64_t now = aw_clock_real();
     return ns > INT64_MAX - now ? INT64_MAX : now + ns;
+}
+
+static bool is_done(void *f)
+{
+    return aw_cf_state(f) > AW_CF_COMPLETING;
+}
+
+static bool is_over(void *f)
+{
+    return aw_latch_is_open(&((aw_cfuture *)f)->ended);
+}
+
+/* Where its loop spins, who waits for it does: true as soon as it is there. */
+static bool comes_soon(aw_cfuture *f, bool (*there)(void *f), int64_t deadline)
+{
+    return f->kind->spin && aw_spin_until(f->kind->spin(f), there, f, deadline);
 }
 
 /* Sleep until it is done: 0 or -ETIMEDOUT. */
 static int sleep_until_done(aw_cfuture *f, int64_t deadline)
 {
+    if (comes_soon(f, is_done, deadline))
+        return 0;
     for (;;) {
         uint32_t seen = atomic_load_explicit(&f->state, memory_order_acquire);
         if ((seen & AW_CF_STATE) > AW_CF_COMPLETING)
@@ -326,8 +347,8 @@ static int sleep_until_done(aw_cfuture *f, int64_t deadline)
 
 int aw_cf_refuse_own_loop(const aw_cfuture *f)
 {
-    if (f->loop && f->loop->fork_generation != aw_fork_generation())
-        return aw_fail(AW_EFORKED, "the loop belongs to the parent of this process");
+    if (aw_cf_is_forked(f))
+        return aw_fail(AW_EFORKED, "the work is that of the parent of this process");
     if (f->loop && f->loop == aw_self.loop)
         return aw_fail(-EDEADLK, "the loop's own thread cannot block for its work; await it");
     return 0;
@@ -350,7 +371,7 @@ int aw_cfuture_result(aw_cfuture *f, double timeout)
 /* Its work is over, and so it is done.  When the time is over the work is told to end. */
 static bool join_work(aw_cfuture *f, int64_t deadline)
 {
-    if (aw_latch_wait(&f->ended, deadline))
+    if (comes_soon(f, is_over, deadline) || aw_latch_wait(&f->ended, deadline))
         return true;
     aw_ignore(aw_cfuture_cancel(f));
     aw_latch_wait(&f->ended, INT64_MAX);
@@ -431,6 +452,8 @@ int aw_cfuture_add_done_callback(aw_cfuture *f, aw_cfuture_callback *cb, void *a
         return aw_null_handle();
     if (!cb)
         return aw_fail(-EINVAL, "the callback is NULL");
+    if (aw_cf_is_forked(f) && !aw_cfuture_done(f))
+        return aw_fail(AW_EFORKED, "the work is that of the parent of this process");
     struct user_callback *u = aw_mem_alloc(sizeof *u);
     if (!u)
         return aw_fail(-ENOMEM, NULL);

@@ -48,11 +48,12 @@ struct aw_cf_callback {
 
 /* What is special about the producer; entries may be NULL. */
 struct aw_cfuture_kind {
-    void (*cancelled)(aw_cfuture *f); /* it was cancelled by a user: tell the producer */
-    void (*free)(aw_cfuture *f);      /* the last reference has gone: free the memory */
-    bool has_work;                    /* `ended` is set, and matters to aw_cfuture_join() */
-    void (*lost)(aw_cfuture *f);      /* the last reference has gone, it has failed, and nobody has
-                                         looked: report that */
+    void (*cancelled)(aw_cfuture *f);       /* it was cancelled by a user: tell the producer */
+    void (*free)(aw_cfuture *f);            /* the last reference has gone: free the memory */
+    struct aw_spin *(*spin)(aw_cfuture *f); /* how who waits for it stays awake first */
+    bool has_work;                          /* `ended` is set, and matters to aw_cfuture_join() */
+    void (*lost)(aw_cfuture *f); /* the last reference has gone, it has failed, and nobody has
+                                    looked: report that */
 };
 
 /* Shut at first, then open for ever: what threads sleep on.  Opening releases what was written
@@ -79,7 +80,8 @@ struct aw_cfuture {
     void *value;
     struct aw_text *detail;
     _Atomic(struct aw_cf_callback *) callbacks;
-    aw_loop *loop; /* whose thread would do the work, or NULL: only compared */
+    aw_loop *loop;            /* whose thread would do the work, or NULL: only compared */
+    unsigned fork_generation; /* of the process whose threads would do the work */
 };
 
 void aw_cfuture_init(aw_cfuture *f, const struct aw_cfuture_kind *kind, aw_loop *loop);
@@ -128,6 +130,12 @@ bool aw_cfuture_unwatch(aw_cfuture *f, struct aw_cf_callback *callback);
 
 /* `seconds` from now on the real clock; none for a number <= 0, INT64_MAX for INFINITY. */
 int64_t aw_cf_deadline_in(double seconds);
+
+/* Is its work that of a process of which this one is a forked child?  Then it never ends here. */
+static inline bool aw_cf_is_forked(const aw_cfuture *f)
+{
+    return f->kind->has_work && f->fork_generation != aw_fork_generation();
+}
 
 /* Would waiting for it here wait for this very thread? -EDEADLK; or for nobody: AW_EFORKED. */
 int aw_cf_refuse_own_loop(const aw_cfuture *f);

@@ -112,6 +112,7 @@ void aw_executor_unref(aw_executor *p)
     if (!last)
         return;
     aw_pool_shut(p, false);
+    aw_pool_let_go(p);
     aw_pool_release(p);
 }
 

@@ -125,7 +125,8 @@ static int open_loop(aw_loop_thread *lt)
 {
     const aw_loop_thread_opts *o = &lt->opts;
     aw_loop *l =
-        aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend);
+        aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend,
+                    .spin = o->spin, .submit_limit = o->submit_limit);
     if (!l)
         return aw_errno();
     l->exposed = true;
@@ -140,7 +141,9 @@ static void run_loop(aw_loop_thread *lt)
     aw_loop *l = lt->loop;
     struct hello hello = {.ready = {.run = say_running}, .lt = lt};
     aw_ready_push(l, &hello.ready);
-    aw_ignore(aw_loop_passes(l));
+    int err = aw_loop_passes(l);
+    if (err < 0)
+        aw_report_loop_failed(l, lt->name, err);
     bool at_exit = lt->told && lt->let_finish;
     double timeout = lt->told ? lt->timeout : STOP_TIMEOUT;
     if (at_exit)
@@ -199,7 +202,8 @@ aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts)
                                  thread_main, lt);
     if (err < 0) {
         aw_mem_free(lt);
-        return aw_fail_null(err, "the thread could not be started");
+        return aw_fail_null(err, err == -EINVAL ? "the system refuses this processor or stack size"
+                                                : "the thread could not be started");
     }
     if (leave_phase(lt, STARTING, INT64_MAX) == FAILED) {
         err = lt->error;

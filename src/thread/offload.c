@@ -25,8 +25,9 @@
 
 #include "thread/pool.h"
 
-#define PATIENCE_NS INT64_C(5000000000) /* until those that the end of a loop waits for are named  \
-                                         */
+#define PATIENCE_NS                                                                                \
+    INT64_C(5000000000) /* until those that the end of a loop waits for are named                  \
+                         */
 
 struct offload {
     struct aw_pool_job job; /* first */

@@ -8,12 +8,15 @@
  *   1. While the queue is not empty, somebody will look at it again soon: a worker is searching; or
  *      one was called, or is being made, for another job, and has not looked yet; or no hands are
  *      free: every worker that there may be is at work, and looks when its job is over.  So no job
- *      waits while a thread does.
+ *      waits while a thread does.  (Where the system gives no thread, whoever is at work looks.)
  *   2. A worker becomes idle only when the queue is empty, and it is not the only one to search.
  *   3. A job is in one place: the queue, or one worker's hands.  Who takes it from there, sees it
  *      over, once: a worker that runs it; a worker, a canceller or a shutdown that drops it.
  *   4. Once it is shut no worker becomes idle; so each leaves when the queue is empty, and with the
  *      last one the pool is over, once.
+ *   5. A worker that will not look at the queue again is counted as leaving, in the same step as
+ *      its last look, although it is there a while yet.  A job goes back to the queue only while
+ *      somebody is there who is not.
  *
  * How 1 is kept.  Who submits puts the job in the queue if a worker searches or no hands are free,
  * and hands it to an idle or a new worker otherwise.  Who takes a job from the queue, or was called
@@ -37,10 +40,12 @@
  * looks in the queue, under the lock; if the job is in a worker's hands instead, that worker will
  * fail to begin it, and drops it.
  *
- * Leaving.  Joining a thread and detaching it exclude each other, so the leaving worker decides
- * under the lock: if somebody waits for the workers it puts itself on the list of those to be
- * joined, else it detaches itself.  Who waits reads `news` under the lock before it sleeps on it,
- * and it changes under the lock: no worker leaves unnoticed.
+ * Leaving.  Who has waited for the workers finds their threads ended, so a leaving worker puts
+ * itself on the list of those to be joined, as long as somebody waits or, having a handle, still
+ * may; else it detaches itself.  With the last handle those on the list are detached.  All of this
+ * under the lock, so each thread is joined or detached, once.  Who waits reads `news` under the
+ * lock before it sleeps on it, and it changes under the lock: no worker leaves unnoticed, nor one
+ * that never came.
  *
  * Memory.  The pool is kept by its handles, by its jobs, and until it is over by itself; the last
  * worker gives that up as its last act.  Any other worker touches nothing of the pool after the
@@ -50,7 +55,9 @@
 
 #include "thread/pool.h"
 
+#ifndef SEARCH_TURNS /* the models make do with one */
 #define SEARCH_TURNS 16
+#endif
 
 struct aw_worker {
     aw_list link; /* idle, or gone; under the lock */
@@ -121,7 +128,7 @@ static struct aw_pool_job *dequeue(aw_executor *p)
 
 /* ---- the end of a pool ---- */
 
-/* A worker has left, or will not come: is it over now?  Under the lock. */
+/* Is it over now?  Under the lock. */
 static bool becomes_over(aw_executor *p)
 {
     if (!p->shut || p->n_threads || p->over)
@@ -138,9 +145,13 @@ static void finish(aw_executor *p)
     aw_pool_release(p);
 }
 
-static void free_worker(struct aw_worker *w)
+/* There is one worker less: news for those who wait for them.  Under the lock; whoever calls it
+ * wakes them afterwards. */
+static bool count_out(aw_executor *p)
 {
-    aw_mem_free(w);
+    p->n_threads--;
+    atomic_fetch_add_explicit(&p->news, 1, memory_order_relaxed);
+    return becomes_over(p);
 }
 
 /* The last act of a worker's thread. */
@@ -148,18 +159,17 @@ static void leave(struct aw_worker *w)
 {
     aw_executor *p = w->pool;
     aw_mutex_lock(&p->lock);
-    p->n_threads--;
+    p->n_leaving--;
     aw_list_remove(&w->all);
-    bool joined = p->joiners > 0;
+    bool joined = p->joiners > 0 || p->handles > 0;
     if (joined)
         aw_list_push_back(&p->gone, &w->link);
-    bool over = becomes_over(p);
-    atomic_fetch_add_explicit(&p->news, 1, memory_order_relaxed);
+    bool over = count_out(p);
     aw_mutex_unlock(&p->lock);
     aw_futex_wake_all(&p->news);
     if (!joined) {
         aw_os_thread_detach(&w->thread);
-        free_worker(w);
+        aw_mem_free(w);
     }
     if (over)
         finish(p);
@@ -171,7 +181,21 @@ static void join_gone(aw_list *gone)
     while ((link = aw_list_pop_front(gone)) != NULL) {
         struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
         aw_os_thread_join(&w->thread);
-        free_worker(w);
+        aw_mem_free(w);
+    }
+}
+
+void aw_pool_let_go(aw_executor *p)
+{
+    aw_list gone, *link;
+    aw_list_init(&gone);
+    aw_mutex_lock(&p->lock);
+    aw_list_splice(&gone, &p->gone);
+    aw_mutex_unlock(&p->lock);
+    while ((link = aw_list_pop_front(&gone)) != NULL) {
+        struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
+        aw_os_thread_detach(&w->thread);
+        aw_mem_free(w);
     }
 }
 
@@ -227,6 +251,7 @@ void aw_pool_shut(aw_executor *p, bool cancel)
     aw_list_init(&idle);
     aw_mutex_lock(&p->lock);
     p->shut = true;
+    aw_list_each(at, &p->idle) p->n_leaving++;
     aw_list_splice(&idle, &p->idle);
     bool over = becomes_over(p);
     aw_mutex_unlock(&p->lock);
@@ -250,11 +275,13 @@ static struct aw_worker *new_worker(aw_executor *p, struct aw_pool_job *job)
     aw_list_init(&w->link);
     w->pool = p;
     aw_mutex_lock(&p->lock);
-    aw_list_push_back(&p->workers, &w->all);
-    give(w, job);
     unsigned number = p->next_number++;
     aw_mutex_unlock(&p->lock);
     snprintf(w->name, sizeof w->name, "%s_%u", p->name, number);
+    aw_mutex_lock(&p->lock);
+    aw_list_push_back(&p->workers, &w->all); /* whoever finds it there reads its name */
+    give(w, job);
+    aw_mutex_unlock(&p->lock);
     return w;
 }
 
@@ -272,24 +299,24 @@ static int start_worker(aw_executor *p, struct aw_pool_job *job)
     aw_list_remove(&w->all);
     job->worker = NULL;
     aw_mutex_unlock(&p->lock);
-    free_worker(w);
+    aw_mem_free(w);
     return err;
 }
 
-/* The thread that was counted in for this job will not come: it is for the others, if there are
- * any; 0, or `err`. */
+/* The thread that was counted in for this job will not come: it is for the others, if there are any
+ * that will look at the queue; 0, or `err`. */
 static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
 {
     aw_mutex_lock(&p->lock);
-    p->n_threads--;
+    bool over = count_out(p);
     struct aw_worker *w = pop_idle(p);
-    bool others = w || p->n_threads > 0;
+    bool others = w || p->n_threads > p->n_leaving;
     if (w)
         give(w, job);
     else if (others)
         put_back(p, job);
-    bool over = becomes_over(p);
     aw_mutex_unlock(&p->lock);
+    aw_futex_wake_all(&p->news);
     if (w)
         aw_latch_open(&w->call);
     if (!others)
@@ -339,11 +366,18 @@ static int set_to_work(aw_executor *p, struct hands h)
 }
 
 /* A worker comes by, on its way to a job of its own: it sees to the next one if nobody else will.
- * Under the lock. */
+ * Under the lock; set_to_work_too() without. */
 static struct hands hand_on(aw_executor *p)
 {
     bool needed = n_queued(p) && !p->searching && hands_are_free(p);
     return needed ? hand_over(p, dequeue(p)) : (struct hands){NULL, NULL};
+}
+
+/* Without a thread for it the job goes back, and this worker itself will look there again. */
+static void set_to_work_too(aw_executor *p, struct hands h)
+{
+    int err = set_to_work(p, h);
+    aw_assert(err == 0);
 }
 
 /* ---- jobs for workers ---- */
@@ -359,8 +393,10 @@ static enum next decide(struct aw_worker *w, bool may_search)
         give(w, job);
         return WORK;
     }
-    if (p->shut)
+    if (p->shut) {
+        p->n_leaving++;
         return LEAVE;
+    }
     if (may_search && !p->searching) {
         p->searching = true;
         return SEARCH;
@@ -388,7 +424,7 @@ static enum next look(struct aw_worker *w, bool searched)
     aw_mutex_unlock(&p->lock);
     if (done)
         aw_cfuture_unref(&done->future);
-    aw_ignore(set_to_work(p, more));
+    set_to_work_too(p, more);
     return next;
 }
 
@@ -407,12 +443,12 @@ static void wait_for_call(struct aw_worker *w)
 {
     aw_executor *p = w->pool;
     aw_latch_wait(&w->call, INT64_MAX);
-    if (!n_queued(p))
+    if (!w->job || !n_queued(p))
         return;
     aw_mutex_lock(&p->lock);
     struct hands more = hand_on(p);
     aw_mutex_unlock(&p->lock);
-    aw_ignore(set_to_work(p, more));
+    set_to_work_too(p, more);
 }
 
 /* False: it is to leave. */
@@ -437,6 +473,7 @@ static void break_pool(struct aw_worker *w, int err)
     aw_report_outside(*(void **)&p->opts.initializer, msg, err);
     aw_mutex_lock(&p->lock);
     p->broken = true;
+    p->n_leaving++;
     w->job = NULL;
     job->worker = NULL;
     aw_mutex_unlock(&p->lock);

@@ -46,6 +46,7 @@ struct aw_executor {
     _Atomic size_t n_queued; /* jobs in the queue; peeked at without the lock */
     bool searching;          /* a worker looks for a job, and will look again before it sleeps */
     int n_threads;           /* workers that were counted in and have not left */
+    int n_leaving;           /* of these, those that will not look at the queue again */
     int n_abandoned;         /* of these, those with a job that is abandoned */
     int joiners;             /* threads that wait for the workers, and will join them */
     unsigned next_number;    /* of the next worker: part of its name */
@@ -102,6 +103,8 @@ void aw_pool_shut(aw_executor *pool, bool cancel);
 /* Sleep until every worker has left, and join them; or all but those whose jobs were abandoned, or
  * the calling one.  0 or -ETIMEDOUT. */
 int aw_pool_wait(aw_executor *pool, int64_t deadline, bool but_abandoned);
+/* The last handle is gone: nobody will wait for the workers that have left. */
+void aw_pool_let_go(aw_executor *pool);
 /* Name every job that is being worked on, to standard error, under this heading. */
 void aw_pool_report(aw_executor *pool, const char *message);
 /* Does this code run in one of its threads? */

@@ -36,6 +36,13 @@ _Static_assert(sizeof(struct node_call) == sizeof(aw_inbox_node) &&
                    _Alignof(struct node_call) == _Alignof(aw_inbox_node),
                "the public node has room");
 
+/* One of those that the loop's limit counts is over. */
+static void leave(aw_loop *l)
+{
+    if (l->submit_limit)
+        atomic_fetch_sub_explicit(&l->submitted, 1, memory_order_relaxed);
+}
+
 /* It begins without task-local values, and those that it sets end with it. */
 static void call_back(aw_loop *l, aw_callback *cb, void *arg)
 {
@@ -64,7 +71,20 @@ static void run_allocated(struct aw_ready *item)
 {
     struct node_call *n = aw_container_of(item, struct node_call, ready), call = *n;
     aw_mem_free(n);
+    leave(call.loop);
     call_back(call.loop, call.cb, call.arg);
+}
+
+/* Under the loop's limit?  Then one more is on its way, or at work. */
+static int enter(aw_loop *l)
+{
+    if (!l->submit_limit)
+        return 0;
+    size_t before = atomic_fetch_add_explicit(&l->submitted, 1, memory_order_relaxed);
+    if (before < l->submit_limit)
+        return 0;
+    atomic_fetch_sub_explicit(&l->submitted, 1, memory_order_relaxed);
+    return aw_fail(AW_EFULL, "the loop has as many submissions as its .submit_limit allows");
 }
 
 static int check(aw_loop *l, bool has_function)
@@ -87,13 +107,17 @@ int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *c
 int aw_call_soon_threadsafe(aw_loop *l, aw_callback *cb, void *arg)
 {
     AW_TRY(check(l, cb != NULL));
+    AW_TRY(enter(l));
     struct node_call *n = aw_mem_alloc(sizeof *n);
-    if (!n)
-        return aw_fail(-ENOMEM, NULL);
-    *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg, .loop = l};
-    int err = aw_inbox_push(l, &n->ready);
-    if (err < 0)
+    int err = n ? 0 : aw_fail(-ENOMEM, NULL);
+    if (n) {
+        *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg, .loop = l};
+        err = aw_inbox_push(l, &n->ready);
+    }
+    if (err < 0) {
         aw_mem_free(n);
+        leave(l);
+    }
     return err;
 }
 
@@ -111,6 +135,7 @@ struct submission {
     struct aw_text *name;
     aw_context *context;
     struct aw_latch announced; /* aw_announce() was called, or will not be */
+    bool expected;             /* somebody waits for that: known before it is handed over */
     void *announcement;        /* valid once that is open */
     _Alignas(max_align_t) char copy[];
 };
@@ -147,13 +172,23 @@ static void report_lost(aw_cfuture *f)
                         &submission_of(f)->opts, f->result, f->detail);
 }
 
-static const struct aw_cfuture_kind submission_kind = {
-    .cancelled = tell_loop, .free = free_submission, .has_work = true, .lost = report_lost};
+static struct aw_spin *spin_of_waiters(aw_cfuture *f)
+{
+    return &f->loop->waiter_spin;
+}
+
+static const struct aw_cfuture_kind submission_kind = {.cancelled = tell_loop,
+                                                       .free = free_submission,
+                                                       .spin = spin_of_waiters,
+                                                       .has_work = true,
+                                                       .lost = report_lost};
 
 /* The work is over, or never will be: the loop's reference goes. */
 static void over(struct submission *s)
 {
-    aw_latch_open(&s->announced);
+    leave(s->future.loop);
+    if (s->expected)
+        aw_latch_open(&s->announced);
     aw_cfuture_end(&s->future);
     aw_cfuture_unref(&s->future);
 }
@@ -304,7 +339,7 @@ static struct submission *describe(aw_loop *l, aw_fn *fn, const aw_task_opts *op
         return aw_fail_null(-ENOMEM, NULL);
     }
     aw_cfuture_init(&s->future, &submission_kind, l);
-    atomic_store(&s->future.refs, 2); /* the submitter's and the loop's */
+    atomic_init(&s->future.refs, 2); /* the submitter's and the loop's */
     aw_loop_hold(l);
     s->begin.run = begin;
     s->cancel.run = cancel;
@@ -338,21 +373,30 @@ static int check_submission(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     return 0;
 }
 
-aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+static aw_cfuture *submit(aw_loop *l, aw_fn *fn, const aw_task_opts *opts, bool expected)
 {
     int err = check_submission(l, fn, opts);
-    if (err < 0)
+    if (err < 0 || (err = enter(l)) < 0)
         return aw_null(err);
     struct submission *s = describe(l, fn, opts);
-    if (!s)
+    if (!s) {
+        leave(l);
         return NULL;
+    }
+    s->expected = expected;
     err = aw_inbox_push(l, &s->begin);
     if (err < 0) {
+        leave(l);
         aw_cfuture_unref(&s->future);
         aw_cfuture_unref(&s->future);
         return aw_null(err);
     }
     return &s->future;
+}
+
+aw_cfuture *aw_submit_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
+{
+    return submit(l, fn, opts, false);
 }
 
 /* ---- announcing ---- */
@@ -361,7 +405,7 @@ aw_cfuture *aw_submit_ready_(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
 {
     if (l && l == aw_self.loop)
         return aw_fail_null(-EDEADLK, "the loop's own thread cannot wait for its work");
-    aw_cfuture *f = aw_submit_(l, fn, opts);
+    aw_cfuture *f = submit(l, fn, opts, true);
     if (!f)
         return NULL;
     struct submission *s = submission_of(f);

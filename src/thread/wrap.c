@@ -130,6 +130,8 @@ aw_future *aw_wrap_future_(aw_cfuture *f, const aw_future_opts *opts)
         return aw_null(aw_null_handle());
     if (!l)
         return aw_null(aw_no_loop());
+    if (aw_cf_is_forked(f) && !aw_cfuture_done(f))
+        return aw_fail_null(AW_EFORKED, "the work is that of the parent of this process");
     struct wrap *w = aw_mem_alloc(sizeof *w);
     struct cancelling *c = aw_mem_alloc(sizeof *c);
     aw_future_opts mine = {.file = opts->file, .line = opts->line, .loop = l};

@@ -8,6 +8,8 @@
  *   - the wait that was broken off says so: it returns -ECANCELED, except that an operation which
  *     took effect returns that, and that what an awaited future answers is its own affair;
  *   - it says so once: the next -ECANCELED belongs to another request.
+ *
+ * One loop in one thread is disturbed in a run, so what is known of its task is that thread's own.
  */
 #include <string.h>
 
@@ -15,7 +17,7 @@
 #include "fault/inject.h"
 
 /* The task that was cancelled. */
-static struct {
+static _Thread_local struct {
     struct aw_tcb *task;  /* NULL: none yet, or no longer of interest */
     struct aw_wait *wait; /* the one that was broken off; NULL: it has returned */
     uint32_t requests;    /* the count after that */

@@ -7,15 +7,19 @@
  * Losing the words beside an error for want of memory is documented.  It happens only in the few
  * functions that the linker wraps for us (see tests/meson.build): an allocation that fails in one
  * of them may stay unnoticed, any other must be told.
+ *
+ * All threads are counted together.  The plan is made and ended while there is only one.
  */
 #include "fault/inject.h"
 
 #include <dirent.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/core.h"
+#include "sys/thread.h"
 
 const struct fault faults[] = {
     {SWEEP_ALLOC, SITE_ALLOC, "alloc", -ENOMEM, TOLD, true},
@@ -53,6 +57,18 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EBUSY, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EBADF, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SOCKET_PAIR, "socket_pair", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SEND_FDS, "send_fds", -EAGAIN, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
+    /* Then everything is looked at. */
+    {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_THREAD, "thread", -EAGAIN, TOLD, true},
+    /* Woken without a reason: as by a signal. */
+    {SWEEP_SYSTEM, SITE_FUTEX_WAIT, "futex_wait", -EINTR, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "once", -ECANCELED, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "twice", -ECANCELED, HARMLESS, false},
     {SWEEP_CANCEL, SITE_SUSPEND, "again", -ECANCELED, HARMLESS, false},
@@ -62,19 +78,28 @@ const struct fault faults[] = {
 };
 const size_t n_faults = sizeof faults / sizeof *faults;
 
+enum { DESCRIPTORS = 1024 };
+
 static struct aw_sys_table real; /* the system's own calls */
-static struct account account;
-static const struct point *plan; /* NULL: only count */
-static unsigned seen[SITES], fired, loud;
-static bool counting, forgiven[SITES];
-static unsigned benign; /* how deep in functions that may lose what they ask memory for */
+static struct {
+    _Atomic size_t blocks, bytes, mapped;
+} account;
+static _Atomic bool wakes[DESCRIPTORS]; /* those that loops are woken by */
+static const struct point *plan;        /* NULL: only count */
+static _Atomic unsigned seen[SITES], fired, loud;
+static bool counting;
+static _Atomic bool forgiven[SITES];
+/* How deep in functions that may lose what they ask memory for. */
+static _Thread_local unsigned benign;
 
 /* ---- the plan ---- */
 
 void inject_begin(const struct point *p)
 {
-    memset(seen, 0, sizeof seen);
-    memset(forgiven, 0, sizeof forgiven);
+    for (int site = 0; site < SITES; site++) {
+        seen[site] = 0;
+        forgiven[site] = false;
+    }
     fired = loud = 0;
     plan = p;
     counting = true;
@@ -118,10 +143,10 @@ static int hit(enum site site, bool benign_here)
 {
     if (!counting)
         return 0;
-    seen[site]++;
+    unsigned k = atomic_fetch_add(&seen[site], 1) + 1;
     if (!plan || plan->fault->site != site)
         return 0;
-    if (seen[site] < plan->k || (seen[site] > plan->k && !plan->ever))
+    if (k < plan->k || (k > plan->k && !plan->ever))
         return 0;
     enum telling telling = plan->fault->telling;
     fired++;
@@ -221,6 +246,26 @@ bool __wrap_aw_overflow_watch(void)
     return watching;
 }
 
+/* ---- threads ---- */
+
+int __real_aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,
+                              void (*fn)(void *arg), void *arg);
+int __wrap_aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,
+                              void (*fn)(void *arg), void *arg);
+int __wrap_aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,
+                              void (*fn)(void *arg), void *arg)
+{
+    int err = hit(SITE_THREAD, false);
+    return err ? err : __real_aw_os_thread_start(t, name, stack_size, cpu, fn, arg);
+}
+
+int __real_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
+int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
+int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    return hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
+}
+
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
@@ -275,7 +320,17 @@ static int epoll_wait_(int ep, struct epoll_event *evs, int max, int64_t timeout
 static int eventfd_(void)
 {
     int err = hit(SITE_EVENTFD, false);
-    return err ? err : real.eventfd();
+    if (err)
+        return err;
+    int fd = real.eventfd();
+    if (fd >= 0 && fd < DESCRIPTORS)
+        wakes[fd] = true;
+    return fd;
+}
+
+static bool is_wake(int fd)
+{
+    return fd >= 0 && fd < DESCRIPTORS && wakes[fd];
 }
 
 static int get_flags(int fd)
@@ -292,19 +347,22 @@ static int poll_one(int fd, short events)
 
 static ssize_t read_(int fd, void *buf, size_t n)
 {
-    int err = hit(SITE_READ, false);
+    int err = hit(SITE_READ, is_wake(fd));
     return err ? err : real.read(fd, buf, n);
 }
 
+/* Adding one to what a loop is woken by cannot fail. */
 static ssize_t write_(int fd, const void *buf, size_t n)
 {
-    int err = hit(SITE_WRITE, false);
+    int err = is_wake(fd) ? 0 : hit(SITE_WRITE, false);
     return err ? err : real.write(fd, buf, n);
 }
 
 /* As Linux does it: closed all the same. */
 static int close_(int fd)
 {
+    if (is_wake(fd))
+        wakes[fd] = false;
     int err = hit(SITE_CLOSE, true), result = real.close(fd);
     return err ? err : result;
 }
@@ -356,6 +414,36 @@ static void name_the_backend(void)
     io->backend->close(io);
 }
 
+static int socket_pair(int ret[2], int type)
+{
+    int err = hit(SITE_SOCKET_PAIR, false);
+    return err ? err : real.socket_pair(ret, type);
+}
+
+static int send_fds(int fd, const int *fds, size_t n)
+{
+    int err = hit(SITE_SEND_FDS, false);
+    return err ? err : real.send_fds(fd, fds, n);
+}
+
+static ssize_t send_now(int fd, const void *buf, size_t n)
+{
+    int err = hit(SITE_SEND_NOW, false);
+    return err ? err : real.send_now(fd, buf, n);
+}
+
+static ssize_t recv_now(int fd, void *buf, size_t n)
+{
+    int err = hit(SITE_RECV_NOW, false);
+    return err ? err : real.recv_now(fd, buf, n);
+}
+
+static int poll_(struct pollfd *fds, size_t n, int64_t timeout_ns)
+{
+    int err = hit(SITE_POLL, false);
+    return err ? err : real.poll(fds, n, timeout_ns);
+}
+
 void inject_install(void)
 {
     if (real.map)
@@ -387,12 +475,19 @@ void inject_install(void)
                                    .ring_probe = ring_probe,
                                    .ring_attach = ring_attach,
                                    .ring_detach = ring_detach,
-                                   .ring_enter = ring_enter};
+                                   .ring_enter = ring_enter,
+                                   .fork = real.fork,
+                                   .socket_pair = socket_pair,
+                                   .send_fds = send_fds,
+                                   .send_now = send_now,
+                                   .recv_now = recv_now,
+                                   .poll = poll_};
 }
 
 struct account account_now(void)
 {
-    struct account now = account;
+    struct account now = {
+        .blocks = account.blocks, .bytes = account.bytes, .mapped = account.mapped};
     DIR *dir = opendir("/proc/self/fd");
     assert_non_null(dir);
     for (now.descriptors = 0; readdir(dir); now.descriptors++)

@@ -41,6 +41,13 @@ enum site {
     SITE_RING_ATTACH,
     SITE_RING_DETACH,
     SITE_RING_ENTER,
+    SITE_SOCKET_PAIR,
+    SITE_SEND_FDS,
+    SITE_SEND_NOW,
+    SITE_RECV_NOW,
+    SITE_POLL,
+    SITE_THREAD,
+    SITE_FUTEX_WAIT,
     SITE_SUSPEND,
     SITES
 };
@@ -77,6 +84,9 @@ struct account {
 
 /* Put the counting functions in place, for the rest of the process. */
 void inject_install(void);
+
+/* A process begins to run scenarios: what a program does first in main is done. */
+void process_begins(void);
 
 /* Count from zero, with a fault or (NULL) none; and stop. */
 void inject_begin(const struct point *p);

@@ -11,6 +11,10 @@
  *
  * So it is written like any careful program: it goes on only after what worked, gives back what it
  * made, and leaves nothing waiting for a thing that will not come.
+ *
+ * Threads are disturbed like everything else: the counts are of all of them together.  A scenario
+ * that has some ends them before it returns, lets one work at a time where it can, and says
+ * threads_take_part(): then a point near the end that is not reached in some run is no failure.
  */
 #ifndef TESTS_FAULT_SCENARIOS_H
 #define TESTS_FAULT_SCENARIOS_H
@@ -97,6 +101,15 @@ bool disturbed(void);
     } while (0)
 aw_future *keep(aw_future *f);
 
+/* The same for concurrent futures. */
+#define MAKE_CONCURRENT(var, expr)                                                                 \
+    do {                                                                                           \
+        (var) = keep_concurrent(expr);                                                             \
+        if (!(var))                                                                                \
+            return unexpected(aw_errno(), #expr, __FILE__, __LINE__);                              \
+    } while (0)
+aw_cfuture *keep_concurrent(aw_cfuture *f);
+
 /* ---- running ---- */
 
 /* aw_run() under the virtual clock; reports are noted. */
@@ -111,6 +124,9 @@ void end_loop(aw_loop *l);
 int note_report(const aw_report *r, void *arg);
 void announce_reports(int n);
 int reports_made(void);
+
+/* How often the calls that are counted happen depends on whose turn it is. */
+void threads_take_part(void);
 
 /* A function to be called, at most once, by the next report: whoever hears of a failure that no
  * call can return has to tell those who wait. */
@@ -171,6 +187,8 @@ struct notes {
     int report_error; /* of the first report that told of the injected error, or 0 */
     bool abandoned;   /* the loop closed over a task, and whatever that held is lost */
     bool wrong;
+    bool loop_failed; /* that of a thread ended by the injected error, and said so */
+    bool varies;      /* the number of points is not the same each time */
     char text[256];
 };
 extern struct notes notes;

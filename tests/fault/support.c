@@ -1,7 +1,10 @@
 /*
  * support.c - what scenarios share: verdicts, running, arguments, small coroutines, pipes.
+ *
+ * Any thread may have something to note, so the notes, and what is kept, are under a lock.
  */
 #include <fcntl.h>
+#include <pthread.h>
 
 #include "core/core.h"
 #include "fault/inject.h"
@@ -9,6 +12,7 @@
 struct scenario *scenarios;
 struct notes notes;
 int expected_error;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void scenario_register(struct scenario *s)
 {
@@ -22,10 +26,21 @@ void scenario_register(struct scenario *s)
 
 int wrong(const char *what, const char *file, int line)
 {
+    pthread_mutex_lock(&lock);
     if (!notes.wrong)
         snprintf(notes.text, sizeof notes.text, "%s:%d: not so: %s", file, line, what);
     notes.wrong = true;
+    pthread_mutex_unlock(&lock);
     return WRONG;
+}
+
+/* It was reported, and takes nothing more. */
+static bool loop_has_failed(void)
+{
+    pthread_mutex_lock(&lock);
+    bool failed = notes.loop_failed;
+    pthread_mutex_unlock(&lock);
+    return failed;
 }
 
 /* One thing that fails may end another by a cancellation. */
@@ -33,6 +48,8 @@ int unexpected(long long got, const char *what, const char *file, int line)
 {
     if (disturbed() && (got == expected_error || got == -ECANCELED))
         return (int)got;
+    if (got == AW_EMISUSE && loop_has_failed())
+        return expected_error;
     char text[160];
     snprintf(text, sizeof text, "%s (it is %lld)", what, got);
     return wrong(text, file, line);
@@ -49,8 +66,25 @@ aw_future *keep(aw_future *f)
 {
     if (!f)
         return NULL;
+    pthread_mutex_lock(&lock);
     assert_true(kept.n < sizeof kept.all / sizeof *kept.all);
-    return kept.all[kept.n++] = f;
+    kept.all[kept.n++] = f;
+    pthread_mutex_unlock(&lock);
+    return f;
+}
+
+/* By the thread that runs the scenario. */
+static struct {
+    aw_cfuture *all[64];
+    size_t n;
+} kept_concurrent;
+
+aw_cfuture *keep_concurrent(aw_cfuture *f)
+{
+    if (!f)
+        return NULL;
+    assert_true(kept_concurrent.n < sizeof kept_concurrent.all / sizeof *kept_concurrent.all);
+    return kept_concurrent.all[kept_concurrent.n++] = f;
 }
 
 static struct {
@@ -62,6 +96,8 @@ void scenario_reset(void)
 {
     while (kept.n > 0)
         aw_unref(kept.all[--kept.n]);
+    while (kept_concurrent.n > 0)
+        aw_cfuture_unref(kept_concurrent.all[--kept_concurrent.n]);
     reaction.fn = NULL;
     notes = (struct notes){0};
     aw_ignore(aw_sleep(0)); /* fails, and forgets the words of earlier errors */
@@ -72,36 +108,54 @@ void scenario_reset(void)
 int note_report(const aw_report *r, void *arg)
 {
     (void)arg;
+    pthread_mutex_lock(&lock);
     notes.reports++;
     if (r->error && r->error == expected_error)
         notes.report_error = r->error;
+    if (r->kind == AW_REPORT_LOOP_FAILED && r->error == expected_error)
+        notes.loop_failed = true;
     if (r->kind == AW_REPORT_PENDING)
         notes.abandoned = true;
     if (r->error == WRONG)
         notes.wrong = true;
-    if (!disturbed() && notes.reports > notes.announced)
-        wrong(r->text, "unannounced report", 0);
+    bool unannounced = notes.reports > notes.announced;
     void (*react)(void *) = reaction.fn;
+    void *with = reaction.arg;
     reaction.fn = NULL;
+    pthread_mutex_unlock(&lock);
+    if (!disturbed() && unannounced)
+        wrong(r->text, "unannounced report", 0);
     if (react)
-        react(reaction.arg);
+        react(with);
     return 0;
 }
 
 void announce_reports(int n)
 {
+    pthread_mutex_lock(&lock);
     notes.announced += n;
+    pthread_mutex_unlock(&lock);
 }
 
 int reports_made(void)
 {
-    return notes.reports;
+    pthread_mutex_lock(&lock);
+    int n = notes.reports;
+    pthread_mutex_unlock(&lock);
+    return n;
 }
 
 void on_report(void (*fn)(void *arg), void *arg)
 {
+    pthread_mutex_lock(&lock);
     reaction.fn = fn;
     reaction.arg = arg;
+    pthread_mutex_unlock(&lock);
+}
+
+void threads_take_part(void)
+{
+    notes.varies = true;
 }
 
 /* ---- running ---- */

@@ -29,7 +29,6 @@ static void make_future(void)
 static void produce(void)
 {
     value = 7;
-    model_plain(&value, sizeof value, true);
     set = aw_cfuture_set_result(f, 5, &value);
     model_assert(set == 0 || set == AW_ESTATE);
     model_assert(aw_cfuture_done(f));
@@ -56,7 +55,6 @@ static void wait(void)
     model_assert(aw_cfuture_add_done_callback(f, call, NULL) == 0);
     seen = aw_cfuture_result(f, INFINITY);
     if (seen == 5) {
-        model_plain(aw_cfuture_value(f), sizeof value, false);
         model_assert(*(int *)aw_cfuture_value(f) == 7);
     }
     aw_cfuture_unref(f);
@@ -69,9 +67,31 @@ static void check(void)
     model_assert((set == 0) == (seen == 5));
 }
 
-static const struct model settling = {.setup = make_future,
-                                      .threads = {wait, produce, cancel},
-                                      .check = check,
-                                      .preemptions = 3};
+static void make_lent(void)
+{
+    make_future();
+    aw_cfuture_unref(f);
+    aw_cfuture_unref(f);
+}
+
+/* Without a handle of its own: by the time it is over there may be none. */
+static void produce_on_loan(void)
+{
+    model_assert(aw_cfuture_set_result(f, 5, NULL) == 0);
+}
+
+static void wait_on(void)
+{
+    model_assert(aw_cfuture_result(f, INFINITY) == 5);
+    aw_cfuture_unref(f);
+}
+
+static const struct model settling = {
+    .setup = make_future, .threads = {wait, produce, cancel}, .check = check, .preemptions = 3};
 
 TEST_MODEL(model_cfuture_settled_cancelled_waited_for, settling)
+
+static const struct model lending = {
+    .setup = make_lent, .threads = {wait_on, produce_on_loan}, .preemptions = 4};
+
+TEST_MODEL(model_cfuture_set_by_one_without_a_handle, lending)

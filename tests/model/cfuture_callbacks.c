@@ -60,6 +60,7 @@ static void check(void)
 static const struct model watching = {.setup = make_future,
                                       .threads = {wait, complete, watch},
                                       .check = check,
-                                      .preemptions = 3};
+                                      .preemptions = 3,
+                                      .quick = 2};
 
 TEST_MODEL(model_cfuture_callbacks_added_and_taken_back, watching)

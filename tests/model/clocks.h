@@ -9,9 +9,13 @@
 
 enum { WHO = MODEL_THREADS + 1 }; /* the threads, and the setup and check */
 
+/* One entry for each of WHO, in one register. */
+typedef uint16_t tick;
+typedef tick ticks __attribute__((vector_size(16)));
 struct clock {
-    uint32_t at[WHO];
+    ticks at;
 };
+_Static_assert(WHO <= sizeof(ticks) / sizeof(tick), "a clock has an entry for each");
 
 extern struct clock clocks[WHO]; /* how much of each thread's steps each has seen */
 
@@ -20,9 +24,8 @@ void clocks_reset(void);
 
 static inline void clock_join(struct clock *c, const struct clock *other)
 {
-    for (int i = 0; i < WHO; i++)
-        if (c->at[i] < other->at[i])
-            c->at[i] = other->at[i];
+    ticks later = (ticks)(other->at > c->at);
+    c->at = (later & other->at) | (~later & c->at);
 }
 
 /* `who` reads, writes or does something atomic to these bytes; what is wrong with that, or NULL. */
@@ -35,7 +38,6 @@ const char *clocks_atomic(int who, const void *addr, size_t size, bool write, bo
 void *blocks_alloc(size_t size);
 /* What is wrong with freeing it, or NULL; the memory stays as it is until the order is over. */
 const char *blocks_free(int who, void *ptr);
-void blocks_not_raced(const void *ptr);
 /* How many have not been freed. */
 size_t blocks_left(void);
 

@@ -6,6 +6,10 @@
  * go on.  To try the next one the model runs again from the beginning: the old choices are followed
  * up to the last that has an alternative left, which is taken, and from there on the first choice,
  * which is to stay with the running thread.
+ *
+ * Many orders differ only in how steps follow each other that have nothing to do with each other.
+ * So the states that orders have come to are remembered (traces.c): an order that comes to one that
+ * is known goes on to its end, but nothing else is tried from there.
  */
 #include "model/explore.h"
 
@@ -19,17 +23,21 @@
 
 #include "core/core.h"
 #include "model/clocks.h"
+#include "model/traces.h"
 
 enum { MAX_CHOICES = 4096, MAX_STEPS = 20000, MAX_NAMES = 64, SHOWN = 100 };
 
-enum state { ABSENT, READY, BLOCKED, BLOCKED_WITH_TIME, ENDED };
+#define FUTILE_MAX 100 /* turns of those who yield that nobody else can end */
+
+enum state { ABSENT, LATER, READY, BLOCKED, ENDED };
 
 static struct thread {
     pthread_t handle;
     sem_t turn;
     enum state state;
     const void *waits_for;
-    bool timed_out, yielded;
+    unsigned how; /* BLOCKED: TIMED, FICKLE */
+    bool yielded;
 } threads[MODEL_THREADS];
 
 /* The order that is being tried. */
@@ -39,8 +47,9 @@ static struct {
         unsigned char of, taken;
     } choices[MAX_CHOICES];
     int n_choices, at; /* how many are known; the next one to be made */
-    int preemptions, steps;
+    int preemptions, steps, futile;
     bool on, found;
+    bool cut; /* what follows has been tried: no more choices */
     struct step {
         int who;
         const char *what;
@@ -100,7 +109,7 @@ static void say_steps(void)
         say("\n");
     }
     for (int i = 0; i < MODEL_THREADS; i++) {
-        if (threads[i].state != BLOCKED && threads[i].state != BLOCKED_WITH_TIME)
+        if (threads[i].state != BLOCKED)
             continue;
         say("  %c waits for", 'A' + i);
         say_address(threads[i].waits_for);
@@ -110,16 +119,17 @@ static void say_steps(void)
 
 /* ---- choosing ---- */
 
-static bool could_go_on(int i)
+/* Its waiting is over; why: part of what it knows. */
+static void let_go_on(int i, uint64_t why)
 {
-    return (threads[i].state == READY && !threads[i].yielded) ||
-           threads[i].state == BLOCKED_WITH_TIME;
+    threads[i].state = READY;
+    trace_event(i, why);
 }
 
 /* Of so many ways on, the one of this order. */
 static int choose(int n)
 {
-    if (n == 1)
+    if (n == 1 || order.cut)
         return 0;
     if (order.at == MAX_CHOICES)
         abort();
@@ -130,24 +140,106 @@ static int choose(int n)
     return order.choices[order.at++].taken;
 }
 
+/* Ways on from here: who goes on, and whether that is bad luck. */
+struct options {
+    struct option {
+        int who;
+        bool unluckily, without_reason;
+    } at[2 * MODEL_THREADS];
+    int n;
+};
+
+static void may_go_on(struct options *o, int who, bool unluckily, bool without_reason)
+{
+    if (!unluckily || order.preemptions < order.verdict->bound)
+        o->at[o->n++] = (struct option){who, unluckily, without_reason};
+}
+
+static bool can_go_on(int i)
+{
+    const struct thread *t = &threads[i];
+    return (t->state == READY && !t->yielded) || (t->state == BLOCKED && t->how & TIMED);
+}
+
+/* None can: those who have yielded look again, but not for ever. */
+static int look_again(int me)
+{
+    if (order.futile++ == FUTILE_MAX)
+        return -1;
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        int who = (me + i) % MODEL_THREADS;
+        if (threads[who].state == READY)
+            return who;
+    }
+    return -1;
+}
+
+/* Others: going on here is bad luck for me if I could. */
+static void collect_others(struct options *o, int me, bool i_could)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (i != me && can_go_on(i))
+            may_go_on(o, i, i_could, false);
+}
+
+static void collect_sleepers(struct options *o)
+{
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (threads[i].state == BLOCKED && threads[i].how & FICKLE)
+            may_go_on(o, i, true, true);
+}
+
+static void collect_options(struct options *o, int me)
+{
+    bool ready = me < MODEL_THREADS && threads[me].state == READY;
+    bool i_could = ready && !threads[me].yielded;
+    if (i_could)
+        may_go_on(o, me, false, false);
+    collect_others(o, me, i_could);
+    if (!i_could && me < MODEL_THREADS && can_go_on(me))
+        may_go_on(o, me, false, false); /* its time is over at once */
+    if (!o->n)
+        return; /* sleepers without a reason do not count */
+    if (ready && !i_could && order.model->yields_end)
+        may_go_on(o, me, true, false);
+    collect_sleepers(o);
+}
+
+/* No alternative has to be tried here, if another order has come to the same. */
+static void maybe_cut(int me)
+{
+    uint64_t more = (uint64_t)me;
+    if (order.cut || order.at < order.n_choices)
+        return;
+    for (int i = 0; i < MODEL_THREADS; i++)
+        more = more << 8 | threads[i].state << 3 | threads[i].how << 1 | threads[i].yielded;
+    order.cut = trace_seen(more, order.preemptions);
+}
+
 /* The next thread to run; -1: none can, and not all have ended. */
 static int next_thread(int me)
 {
-    int options[MODEL_THREADS], n = 0;
-    bool i_could = me < MODEL_THREADS && threads[me].state == READY && !threads[me].yielded;
-    if (i_could)
-        options[n++] = me;
-    if (!i_could || order.preemptions < order.model->preemptions)
-        for (int i = 0; i < MODEL_THREADS; i++)
-            if (i != me && could_go_on(i))
-                options[n++] = i;
-    if (!n && me < MODEL_THREADS && threads[me].state == BLOCKED_WITH_TIME)
-        options[n++] = me;
-    if (!n)
-        return -1;
-    int next = options[choose(n)];
-    order.preemptions += i_could && next != me;
-    return next;
+    struct options o = {.n = 0};
+    collect_options(&o, me);
+    if (!o.n)
+        return look_again(me);
+    if (o.n > 1)
+        maybe_cut(me);
+    struct option next = o.at[choose(o.n)];
+    order.preemptions += next.unluckily;
+    if (next.without_reason)
+        let_go_on(next.who, 1);
+    threads[next.who].yielded = false;
+    return next.who;
+}
+
+bool model_bad_luck(void)
+{
+    if (order.preemptions == order.verdict->bound || !choose(2))
+        return false;
+    order.preemptions++;
+    trace_event(running, 2);
+    return true;
 }
 
 /* To the next order, if there is one. */
@@ -197,7 +289,7 @@ void model_found(const char *what, const void *addr)
 static bool all_have_ended(void)
 {
     for (int i = 0; i < MODEL_THREADS; i++)
-        if (threads[i].state != ABSENT && threads[i].state != ENDED)
+        if (threads[i].state == READY || threads[i].state == BLOCKED)
             return false;
     return true;
 }
@@ -232,41 +324,74 @@ static void note_step(const char *what, const void *addr)
  * two that wait for a third could take turns for ever. */
 static void has_changed_something(void)
 {
+    order.futile = 0;
     for (int i = 0; i < MODEL_THREADS; i++)
         if (i != running)
             threads[i].yielded = false;
 }
 
-void model_point(const char *step, const void *addr)
+void model_point(const char *step, const void *addr, bool change)
 {
     if (running < MODEL_THREADS)
         hand_on(running);
     note_step(step, addr);
+    trace_step(running, addr, change);
 }
 
-bool model_block(const void *addr, bool timed)
+bool model_block(const void *addr, unsigned how)
 {
     if (running == MODEL_THREADS)
         model_found("blocked where nobody could wake it", addr);
     int me = running;
     struct thread *t = &threads[me];
     t->waits_for = addr;
-    t->timed_out = false;
-    t->state = timed ? BLOCKED_WITH_TIME : BLOCKED;
+    t->how = how;
+    t->state = BLOCKED;
     hand_on(me);
     bool woken = t->state == READY;
-    t->state = READY;
+    if (!woken)
+        let_go_on(me, 3);
     return woken;
+}
+
+static bool waits_for(int i, const void *addr)
+{
+    return threads[i].state == BLOCKED && threads[i].waits_for == addr;
 }
 
 void model_unblock(const void *addr)
 {
     has_changed_something();
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (waits_for(i, addr))
+            let_go_on(i, 4);
+}
+
+void model_unblock_one(const void *addr)
+{
+    int sleepers[MODEL_THREADS], n = 0;
+    has_changed_something();
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (waits_for(i, addr))
+            sleepers[n++] = i;
+    if (n)
+        let_go_on(sleepers[choose(n)], 4);
+}
+
+int model_launch(void)
+{
     for (int i = 0; i < MODEL_THREADS; i++) {
-        struct thread *t = &threads[i];
-        if ((t->state == BLOCKED || t->state == BLOCKED_WITH_TIME) && t->waits_for == addr)
-            t->state = READY;
+        if (threads[i].state != LATER)
+            continue;
+        threads[i].state = READY;
+        return i;
     }
+    return -1;
+}
+
+int model_running(void)
+{
+    return running;
 }
 
 void model_yield(void)
@@ -285,9 +410,11 @@ bool model_is_on(void)
 
 /* ---- memory ---- */
 
+/* Where all has been tried, nothing wrong can be found. */
+
 void model_plain(const void *addr, size_t size, bool write)
 {
-    const char *wrong = clocks_plain(running, addr, size, write);
+    const char *wrong = order.cut ? NULL : clocks_plain(running, addr, size, write);
     if (wrong)
         model_found(wrong, addr);
 }
@@ -295,16 +422,13 @@ void model_plain(const void *addr, size_t size, bool write)
 void model_atomic(const void *addr, size_t size, bool write, bool acquire, bool release,
                   bool replaces)
 {
-    const char *wrong = clocks_atomic(running, addr, size, write, acquire, release, replaces);
+    const char *wrong = NULL;
+    if (!order.cut)
+        wrong = clocks_atomic(running, addr, size, write, acquire, release, replaces);
     if (wrong)
         model_found(wrong, addr);
     if (write)
         has_changed_something();
-}
-
-void model_not_raced(const void *addr)
-{
-    blocks_not_raced(addr);
 }
 
 static void *allocate(size_t size, void *arg)
@@ -317,7 +441,7 @@ static void let_go(void *ptr, void *arg)
 {
     (void)arg;
     const char *wrong = blocks_free(running, ptr);
-    if (wrong)
+    if (wrong && !order.cut)
         model_found(wrong, ptr);
 }
 
@@ -374,14 +498,19 @@ static void finish(const struct model *m)
 
 static void try_order(const struct model *m)
 {
-    order.at = order.preemptions = order.steps = n_names = 0;
+    int n_threads = 0;
+    order.at = order.preemptions = order.steps = order.futile = n_names = 0;
+    order.cut = false;
     running = MODEL_THREADS;
     clocks_reset();
+    traces_reset();
     order.on = true;
     m->setup();
     join_clocks(false);
+    while (n_threads < MODEL_THREADS && m->threads[n_threads])
+        n_threads++;
     for (int i = 0; i < MODEL_THREADS; i++) {
-        threads[i].state = m->threads[i] ? READY : ABSENT;
+        threads[i].state = i >= n_threads ? ABSENT : i < n_threads - m->later ? READY : LATER;
         threads[i].yielded = false;
     }
     hand_on(MODEL_THREADS);
@@ -392,16 +521,25 @@ static void try_order(const struct model *m)
     order.on = false;
 }
 
-void explore(const struct model *m, unsigned long limit, struct verdict *v)
+int explore_bound(const struct model *m)
 {
-    *v = (struct verdict){.found = false};
+    return m->quick && !getenv("AWAIT_MODEL_FULL") ? m->quick : m->preemptions;
+}
+
+void explore(const struct model *m, int bound, struct verdict *v)
+{
+    *v = (struct verdict){.bound = bound};
+    if (!order.model)
+        start_threads(m);
     order.model = m;
     order.verdict = v;
-    start_threads(m);
+    order.n_choices = 0;
+    traces_forget();
     do {
         try_order(m);
         v->orders++;
         v->steps += (unsigned long)order.steps;
-    } while (!v->found && v->orders < limit && advance());
-    printf("%lu orders, %lu steps: %s\n", v->orders, v->steps, v->found ? v->text : "nothing");
+    } while (!v->found && advance());
+    printf("%lu orders of %lu states, bad luck at most %d times, %lu steps: %s\n", v->orders,
+           traces_known(), bound, v->steps, v->found ? v->text : "nothing found");
 }

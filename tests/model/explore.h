@@ -8,8 +8,11 @@
  * and its wake-up are replaced by ones that the explorer knows (world.c).
  *
  * Only one thread runs at a time.  explore() runs the model again and again, each time in an order
- * that has not been tried, depth first, until all orders are done in which a thread that could go
- * on is preempted at most `preemptions` times; blocking and yielding are free.  Found are:
+ * that has not been tried, depth first, until all orders are done in which bad luck strikes at most
+ * so many times.  Bad luck is a thread that is preempted where it could go on, a sleeper that a
+ * futex lets go without reason, a weak compare and swap that fails without reason, or a yield that
+ * changes nothing; while which of several goes on when one blocks, yields or ends, which of the
+ * sleepers is woken, and whether a time limit passes meanwhile, is free.  Found are:
  *
  *     an order that ends in nobody being able to go on (a lost wake-up), or never ends
  *     a plain access that no release and acquire orders with another's write to the same byte,
@@ -21,8 +24,8 @@
  * older value on some processor is not modelled.  That part of the argument stands in words beside
  * the code.
  *
- * Each model is built twice: with the sources as they are, of which it must find nothing; and with
- * one line of them changed for the worse (bugs/NAME), which it must find.
+ * Each model is built with the sources as they are, of which it must find nothing; and with one
+ * place of them changed for the worse (bugs/MODEL/BUG), which it must find.
  */
 #ifndef TESTS_MODEL_EXPLORE_H
 #define TESTS_MODEL_EXPLORE_H
@@ -36,19 +39,26 @@ enum { MODEL_THREADS = 4 };
 struct model {
     void (*setup)(void); /* alone, before the threads */
     void (*threads[MODEL_THREADS])(void);
+    int later;           /* so many, the last ones, begin when model_launch() says so, or never */
     void (*check)(void); /* alone, after all threads have ended; may be NULL */
-    int preemptions;
+    int preemptions;     /* bad luck: how often, with AWAIT_MODEL_FULL in the environment */
+    int quick;           /* and how often without; 0: as often */
+    bool yields_end;     /* who yields may go on, if that is bad luck: it does not yield for ever */
 };
 
 struct verdict {
     bool found;
+    int bound;
     unsigned long orders, steps;
     char text[8192]; /* what was found, and the steps that led to it */
 };
 
-/* Tries all orders, or as many as `limit` says; prints a line.  Once something has been found the
- * threads of that order stay where they are, so a process can find only one thing. */
-void explore(const struct model *m, unsigned long limit, struct verdict *v);
+/* Tries all orders with bad luck at most so often; prints a line.  Once something has been found
+ * the threads of that order stay where they are, so a process can find only one thing. */
+void explore(const struct model *m, int bound, struct verdict *v);
+
+/* How much bad luck is tried: what the model says for this environment. */
+int explore_bound(const struct model *m);
 
 /* ---- for models ---- */
 
@@ -61,18 +71,26 @@ void model_found(const char *what, const void *addr);
 /* What a word of memory is called in the list of steps. */
 void model_name(const void *addr, const char *name);
 
-/* Its parts are freed in the order of things that are not looked at: only a use after that is. */
-void model_not_raced(const void *addr);
-
 /* ---- for shim.c and world.c ---- */
 
-/* Before a step that others can see: maybe others go first. */
-void model_point(const char *step, const void *addr);
+/* Before a step that others can see, a change to this word or only a look: maybe others go first.
+ */
+enum { LOOK, CHANGE };
+void model_point(const char *step, const void *addr, bool change);
 
-/* Wait until model_unblock(addr), or, if `timed`, maybe not: false if the time ran out.  Not a
- * point itself. */
-bool model_block(const void *addr, bool timed);
+/* Wait until model_unblock(addr): false if it is TIMED and the time ran out.  Not a point itself.
+ */
+enum { TIMED = 1, FICKLE = 2 /* may end without reason */ };
+bool model_block(const void *addr, unsigned how);
 void model_unblock(const void *addr);
+void model_unblock_one(const void *addr);
+
+/* Does this fail, although it need not? */
+bool model_bad_luck(void);
+
+/* The next of those that begin later begins: which it is, or -1.  And which one runs now. */
+int model_launch(void);
+int model_running(void);
 
 /* Let the others go first; without them there is no going on. */
 void model_yield(void);

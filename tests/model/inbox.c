@@ -19,7 +19,6 @@ static int came;
 static void receive(struct aw_ready *item)
 {
     struct message *m = aw_container_of(item, struct message, ready);
-    model_plain(&m->text, sizeof m->text, false);
     model_assert(m->text == 7);
     m->text = 0;
     came++;
@@ -35,7 +34,6 @@ static void push(struct message *m)
 {
     m->ready.run = receive;
     m->text = 7;
-    model_plain(&m->text, sizeof m->text, true);
     model_assert(aw_inbox_push(l, &m->ready) == 0);
 }
 
@@ -72,8 +70,7 @@ static void run_loop(void)
     aw_loop_free(l);
 }
 
-static const struct model pushing = {.setup = make_loop,
-                                     .threads = {run_loop, push_first, push_second},
-                                     .preemptions = 4};
+static const struct model pushing = {
+    .setup = make_loop, .threads = {run_loop, push_first, push_second}, .preemptions = 4};
 
 TEST_MODEL(model_inbox_push_sleep_wake, pushing)

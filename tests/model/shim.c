@@ -29,11 +29,11 @@ static void plain(const void *addr, size_t size, bool write)
         model_plain(addr, size, write);
 }
 
-static bool step(const char *what, const void *addr)
+static bool step(const char *what, const void *addr, bool change)
 {
     if (!model_is_on())
         return false;
-    model_point(what, addr);
+    model_point(what, addr, change);
     return true;
 }
 
@@ -119,14 +119,14 @@ void *__tsan_memmove(void *to, const void *from, size_t size)
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *a, int order);        \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *a, int order)         \
     {                                                                                              \
-        if (step("loads", (const void *)a))                                                        \
+        if (step("loads", (const void *)a, LOOK))                                                  \
             model_atomic((const void *)a, bits / 8, false, acquires(order), false, false);         \
         return *a;                                                                                 \
     }                                                                                              \
     void __tsan_atomic##bits##_store(volatile uint##bits##_t *a, uint##bits##_t v, int order);     \
     void __tsan_atomic##bits##_store(volatile uint##bits##_t *a, uint##bits##_t v, int order)      \
     {                                                                                              \
-        if (step("stores", (const void *)a))                                                       \
+        if (step("stores", (const void *)a, CHANGE))                                               \
             model_atomic((const void *)a, bits / 8, true, false, releases(order), true);           \
         *a = v;                                                                                    \
     }
@@ -137,7 +137,7 @@ void *__tsan_memmove(void *to, const void *from, size_t size)
     uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *a, uint##bits##_t v,      \
                                                 int order)                                         \
     {                                                                                              \
-        if (step(word, (const void *)a))                                                           \
+        if (step(word, (const void *)a, CHANGE))                                                   \
             model_atomic((const void *)a, bits / 8, true, acquires(order), releases(order),        \
                          false);                                                                   \
         uint##bits##_t old = *a;                                                                   \
@@ -148,11 +148,11 @@ void *__tsan_memmove(void *to, const void *from, size_t size)
 /* Both forms: gcc's writes back what was found, clang's returns it. */
 #define COMPARE(bits)                                                                              \
     static bool compare##bits(volatile uint##bits##_t *a, uint##bits##_t *expected,                \
-                              uint##bits##_t v, int order, int failure)                            \
+                              uint##bits##_t v, int order, int failure, bool weak)                 \
     {                                                                                              \
-        bool on = step("compares and swaps", (const void *)a);                                     \
+        bool on = step("compares and swaps", (const void *)a, CHANGE);                             \
         uint##bits##_t old = *a;                                                                   \
-        bool same = old == *expected;                                                              \
+        bool same = old == *expected && !(on && weak && model_bad_luck());                         \
         if (on && same)                                                                            \
             model_atomic((const void *)a, bits / 8, true, acquires(order), releases(order),        \
                          false);                                                                   \
@@ -163,28 +163,26 @@ void *__tsan_memmove(void *to, const void *from, size_t size)
         *expected = old;                                                                           \
         return same;                                                                               \
     }                                                                                              \
-    int __tsan_atomic##bits##_compare_exchange_strong(volatile uint##bits##_t *a,                  \
-                                                      uint##bits##_t *c, uint##bits##_t v, int o,  \
-                                                      int f);                                      \
-    int __tsan_atomic##bits##_compare_exchange_strong(volatile uint##bits##_t *a,                  \
-                                                      uint##bits##_t *c, uint##bits##_t v, int o,  \
-                                                      int f)                                       \
+    int __tsan_atomic##bits##_compare_exchange_strong(                                             \
+        volatile uint##bits##_t *a, uint##bits##_t *c, uint##bits##_t v, int o, int f);            \
+    int __tsan_atomic##bits##_compare_exchange_strong(                                             \
+        volatile uint##bits##_t *a, uint##bits##_t *c, uint##bits##_t v, int o, int f)             \
     {                                                                                              \
-        return compare##bits(a, c, v, o, f);                                                       \
+        return compare##bits(a, c, v, o, f, false);                                                \
     }                                                                                              \
     int __tsan_atomic##bits##_compare_exchange_weak(volatile uint##bits##_t *a, uint##bits##_t *c, \
                                                     uint##bits##_t v, int o, int f);               \
     int __tsan_atomic##bits##_compare_exchange_weak(volatile uint##bits##_t *a, uint##bits##_t *c, \
                                                     uint##bits##_t v, int o, int f)                \
     {                                                                                              \
-        return compare##bits(a, c, v, o, f);                                                       \
+        return compare##bits(a, c, v, o, f, true);                                                 \
     }                                                                                              \
     uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(                                     \
         volatile uint##bits##_t *a, uint##bits##_t c, uint##bits##_t v, int o, int f);             \
     uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(                                     \
         volatile uint##bits##_t *a, uint##bits##_t c, uint##bits##_t v, int o, int f)              \
     {                                                                                              \
-        compare##bits(a, &c, v, o, f);                                                             \
+        compare##bits(a, &c, v, o, f, false);                                                      \
         return c;                                                                                  \
     }
 

@@ -84,6 +84,7 @@ static void check(void)
 static const struct model submitting = {.setup = make_loop,
                                         .threads = {run_loop, submit_and_join, cancel},
                                         .check = check,
-                                        .preemptions = 3};
+                                        .preemptions = 3,
+                                        .quick = 2};
 
 TEST_MODEL(model_submit_joined_and_cancelled, submitting)

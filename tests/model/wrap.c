@@ -51,8 +51,7 @@ static void cancel(void)
     aw_cfuture_unref(f);
 }
 
-static const struct model detaching = {.setup = make_both,
-                                       .threads = {run_and_close, complete, cancel},
-                                       .preemptions = 3};
+static const struct model detaching = {
+    .setup = make_both, .threads = {run_and_close, complete, cancel}, .preemptions = 3, .quick = 2};
 
 TEST_MODEL(model_wrap_loop_closes_as_the_future_is_done, detaching)

@@ -2,7 +2,8 @@
 """Tests the checks: a check that never fails would look just like a clean tree.
 
 A tree of a few small files, each wrong in known ways, is checked by copies of
-the scripts; every complaint below has to be made, and nothing else.
+the scripts; every complaint below has to be made, and nothing else.  So has the
+comparison of what several threads print.
 """
 
 import pathlib
@@ -12,6 +13,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import programs  # noqa: E402: found by the line above
 
 LAYERS = {
     "src/base/a.c": '/* a */\n#include <stdlib.h>\n#include <unistd.h>\n#include "sys/sys.h"\n'
@@ -127,6 +130,39 @@ def check(script, files, expected, keep=lambda line: True):
         return made.read_text() if made.exists() else ""
 
 
+# What two threads print, and texts that are and are not an order of it.
+THREADS = """\
+thread time | line
+a 0.0 | a begins 0.0
+b 0.0 | b begins
+a 1.0 | a works
+b 1.2 | b works … times
+a 2.0 | done
+b 2.0 | done
+"""
+ORDERS = [
+    ("a begins 0.0\nb begins\na works\nb works 3 times\ndone\ndone\n", True),
+    ("b begins\na begins 0.3\nb works 1.5 times\na works\ndone\ndone\n", True),
+    ("a begins 0.0\na works\nb begins\nb works 3 times\ndone\ndone\n", False),  # 1.0 before 0.0
+    ("a begins 0.0\nb begins\na works\ndone\nb works 3 times\ndone\n", False),  # 2.0 before 1.2
+    ("a works\na begins 0.0\nb begins\nb works 3 times\ndone\ndone\n", False),  # in one thread
+    ("a begins 0.5\nb begins\na works\nb works 3 times\ndone\ndone\n", False),  # too late
+    ("a begins 0.0\nb begins\na works\nb works 3 times\ndone\n", False),  # one is missing
+    ("a begins 0.0\nb begins\na works\nb works 3 times\ndone\ndone\nmore\n", False),
+]
+
+
+def check_orders():
+    """The comparison of what several threads print (scripts/programs.py)."""
+    failed = 0
+    for text, fine in ORDERS:
+        if (programs.differences(THREADS, text) == []) != fine:
+            print(f"programs.py: {'refused' if fine else 'accepted'}:\n{text}")
+            failed += 1
+    print(f"programs.py: {len(ORDERS)} orders of two threads, {failed} judged wrongly")
+    return failed == 0
+
+
 def main():
     check("layers.py", LAYERS, LAYERS_SAID)
     check("tidy.py", TIDY, TIDY_SAID)
@@ -136,7 +172,7 @@ def main():
     for line in BEHAVIOURS_MADE:
         if line not in made.splitlines():
             sys.exit(f"docs/behaviours.md lacks the row\n{line}\n{made[:2000]}")
-    return 0
+    return 0 if check_orders() else 1
 
 
 if __name__ == "__main__":

@@ -5,8 +5,13 @@ Each build at hand is tried.  Beside the expected outputs: a dropped AW_CORO()
 is a warning of both compilers, and being able to start no more tasks is an
 ordinary error.  `examples.py --update BUILD` writes the expected outputs anew,
 to be read before they are committed.
+
+`examples.py --threads` runs those that have threads of their own: on the real
+clock, several at a time, as they sleep for the most part.  What is expected of them
+is written by hand: which thread prints a line, and when (scripts/programs.py).
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -19,6 +24,8 @@ import programs  # noqa: E402: found by the line above
 
 ARGUMENTS = {"sleepers": ["1000"]}
 SANITIZED = ("asan", "tsan")
+AT_A_TIME = 6  # programs that mostly sleep
+ANSWERS = 50.0  # milliseconds that the loop of 17 may be late in the median, on a machine at work
 
 
 def builds():
@@ -71,14 +78,17 @@ def check_warning(compiler):
 
 def unlisted():
     """Every example has an expected output."""
-    missing = {path.stem for path in (ROOT / "examples").glob("*.c")} - set(programs.names())
+    known = {programs.program(name) for name in programs.names()}
+    missing = {path.stem for path in (ROOT / "examples").glob("*.c")} - known
     return [f"tests/examples/{name}.expected is missing" for name in sorted(missing)]
 
 
 def update(folder):
     for path in sorted((ROOT / "examples").glob("*.c")):
-        text = steady(path.stem, run(pathlib.Path(folder), path.stem).text)
-        (programs.EXPECTED / f"{path.stem}.expected").write_text(text, "utf-8")
+        output = programs.EXPECTED / f"{path.stem}.expected"
+        if not output.exists() or not programs.has_threads(path.stem):
+            text = steady(path.stem, run(pathlib.Path(folder), path.stem).text)
+            output.write_text(text, "utf-8")
 
 
 def checks():
@@ -88,9 +98,37 @@ def checks():
         yield f"{compiler} warns of dropped work", check_warning(compiler)
     for build, folder in builds().items():
         for name in programs.names():
-            yield f"{build}: {name}", check(folder, name)
+            if not programs.has_threads(name):
+                yield f"{build}: {name}", check(folder, name)
         if build not in SANITIZED:
             yield f"{build}: the limit on mappings", check_limit(folder)
+
+
+# ---- programs with threads ------------------------------------------------------------------
+
+
+def answers(text):
+    """Whether the loop of 17 got its turns while every core was busy."""
+    late = re.search(r"late by ([\d.]+) ms \(median\)", text)
+    return [] if not late or float(late.group(1)) <= ANSWERS else [f"the loop was late: {text}"]
+
+
+def check_threads(folder, name):
+    """The complaints about one program with threads, on the real clock."""
+    done = programs.run([folder / "examples" / programs.program(name)], programs.environment(),
+                        interrupt=programs.signal_of(name))
+    found = programs.differences(programs.expected(name), done.text)
+    return ([f"exit status {done.status}"] if done.status else []) + found + answers(done.text)
+
+
+def checks_of_threads():
+    """(what, complaints) of the programs with threads, several at a time."""
+    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+        running = [(f"{build}: {name}", pool.submit(check_threads, folder, name))
+                   for name in programs.names() if programs.has_threads(name)
+                   for build, folder in builds().items()]
+        for what, future in running:
+            yield what, future.result()
 
 
 def main():
@@ -101,7 +139,8 @@ def main():
         print("skip: no build at hand")
         return 77
     failed = 0
-    for what, complaints in checks():
+    chosen = checks_of_threads if sys.argv[1:2] == ["--threads"] else checks
+    for what, complaints in chosen():
         print(f"{'failed' if complaints else 'ok'}: {what}")
         print("".join(f"    {line}\n" for line in complaints), end="")
         failed += bool(complaints)

@@ -3,7 +3,8 @@
 
 A ```c block with a main() is a program.  It opens with its file's name ("/* lost.c: ... */"), is
 built with both compilers, and on the virtual clock has to print the ```text block that follows
-("```text exit=134" where its exit status is not 0).  A ```python block that calls asyncio.run() is
+("```text exit=134" where its exit status is not 0; "```text clock=real" for programs that block
+threads, where times may be late).  A ```python block that calls asyncio.run() is
 one too, on a clock of the same kind, and has to print the same block.  Any other ```c block is a
 fragment: it is compiled, inside a function unless it defines things itself, with GIVEN before it.
 
@@ -13,6 +14,7 @@ lead somewhere, and each public name of Python's asyncio has to stand in asyncio
 """
 
 import asyncio
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -27,6 +29,7 @@ import readme  # noqa: E402
 
 GUIDES = sorted((ROOT / "docs/guide").glob("*.md"))
 COMPILERS = ("gcc", "clang")
+AT_A_TIME = 4
 PYTHON = (3, 11)  # the oldest that has what the programs use
 KNOWN_PYTHON = (3, 14)  # the newest whose names the guide was compared with
 
@@ -53,6 +56,11 @@ extern aw_queue queue;
 extern struct job a, b;
 extern void *arg;
 extern double seconds;
+extern aw_loop *loop;
+extern aw_cfuture *cf;
+extern aw_channel *channel;
+extern aw_executor *pool;
+extern int lookup(void *), compute(void *);
 """
 INSIDE = "extern int fragment(void);\nint fragment(void)\n{\n%s\nreturn 0;\n}\n"
 
@@ -69,6 +77,9 @@ class Block:
             return "asyncio.run(" in self.text
         return self.language == "c" and re.search(r"^int main\(", self.text, re.M)
 
+    def real_clock(self):
+        return "clock=real" in self.words
+
     def exit_status(self):
         found = re.search(r"\bexit=(\d+)", self.words)
         return int(found.group(1)) if found else 0
@@ -84,9 +95,7 @@ def blocks(guide):
 
 
 def steady(text):
-    """How deep a stack is depends on what the compiler inlined: one line stands for all."""
-    text = programs.normalise(text.replace("\r\n", "\n"))
-    return re.sub(r"(  stack: +\S+\n)(?: {11}\S+\+0x…\n)+", r"\1           …\n", text)
+    return programs.normalise(text.replace("\r\n", "\n"))
 
 
 def build(block, compiler, folder, library):
@@ -101,22 +110,23 @@ def build(block, compiler, folder, library):
     return [binary]
 
 
-def run(block, command):
+def run(command, real_clock):
     """What a program prints, with its exit status as a shell says it."""
-    done = programs.run(command, programs.environment(AWAIT_CLOCK="virtual"))
+    clock = {} if real_clock else {"AWAIT_CLOCK": "virtual"}
+    done = programs.run(command, programs.environment(**clock))
     status = done.status if done.status >= 0 else 128 - done.status
     return steady(done.text), status
 
 
-def outputs(block, folder, library):
+def outputs(block, folder, library, real_clock=False):
     """(who, text, status) for each way to run a program."""
     if block.language == "c":
         for compiler in COMPILERS:
-            yield compiler, *run(block, build(block, compiler, folder, library))
+            yield compiler, *run(build(block, compiler, folder, library), real_clock)
     elif sys.version_info >= PYTHON:
-        source = folder / "program.py"
+        source = folder / f"{block.place.replace(':', '-')}.py"
         source.write_text(block.text, "utf-8")
-        yield "python", *run(block, [sys.executable, __file__, "--python", source])
+        yield "python", *run([sys.executable, __file__, "--python", source], False)
 
 
 class VirtualSelector:
@@ -157,24 +167,33 @@ def run_python(path):
 # ---- checking -------------------------------------------------------------------------------
 
 
-def check_programs(guide, folder, library):
-    """(place, complaints) of each program and its output."""
+def programs_of(guide):
+    """(program, the block that it has to print or None)."""
     waiting = []
     for block in blocks(guide):
         if block.is_program():
             waiting.append(block)
-        elif block.language == "text" and waiting:
-            for program in waiting:
-                yield program.place, complaints(program, block, folder, library)
+        elif block.language == "text":
+            yield from ((program, block) for program in waiting)
             waiting = []
-    for program in waiting:
-        yield program.place, ["no ```text block follows"]
+    yield from ((program, None) for program in waiting)
+
+
+def check_programs(guide, folder, library):
+    """(place, complaints) of each program and its output; several at a time, as some sleep."""
+    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+        running = [(program.place, pool.submit(complaints, program, wanted, folder, library))
+                   for program, wanted in programs_of(guide)]
+        for place, future in running:
+            yield place, future.result()
 
 
 def complaints(program, wanted, folder, library):
+    if not wanted:
+        return ["no ```text block follows"]
     found = []
-    for who, text, status in outputs(program, folder, library):
-        different = programs.differences(steady(wanted.text), text)
+    for who, text, status in outputs(program, folder, library, wanted.real_clock()):
+        different = programs.differences(steady(wanted.text), text, wanted.real_clock())
         if status != wanted.exit_status():
             different.append(f"exit status {status}, not {wanted.exit_status()}")
         found += [f"{who}: {line}" for line in different]
@@ -242,8 +261,9 @@ def checks(library):
 def show(guides, library):
     for guide in guides:
         with tempfile.TemporaryDirectory(prefix="await-guides-") as folder:
-            for block in filter(Block.is_program, blocks(guide)):
-                for who, text, status in outputs(block, pathlib.Path(folder), library):
+            for block, wanted in programs_of(guide):
+                real = bool(wanted and wanted.real_clock())
+                for who, text, status in outputs(block, pathlib.Path(folder), library, real):
                     print(f"==== {block.place} {who}, exit {status}\n{text}", end="")
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Compiles the program in README.md exactly as printed, runs it, compares what it prints.
+"""Compiles the programs in README.md exactly as printed, runs them, compares what they print.
 
-The first ```c block is the program, of fifteen lines; the first ```text block
-is its output.  Each path the README names has to exist.
+Each ```c block is a program of few lines; the ```text block that follows is its
+output.  Each path the README names has to exist.
 """
 
 import os
@@ -14,7 +14,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-LINES = 15
+LINES = 17
 
 
 def libraries():
@@ -27,12 +27,12 @@ def libraries():
     return [*uring, "-lm", "-pthread"]
 
 
-def block(text, language):
-    """The first fenced block of a language."""
-    match = re.search(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
-    if not match:
-        sys.exit(f"README.md has no ```{language} block")
-    return match.group(1)
+def blocks(text):
+    """(program, output) of each program."""
+    found = re.findall(r"^```c\n(.*?)^```$.*?^```text\n(.*?)^```$", text, re.M | re.S)
+    if not found:
+        sys.exit("README.md has no program")
+    return found
 
 
 def run(command, folder=None):
@@ -43,9 +43,8 @@ def run(command, folder=None):
     return done.stdout
 
 
-def check_program(text, build):
+def check_program(program, printed, build):
     """Compiles it with both compilers against the built static library, and runs it."""
-    program, printed = block(text, "c"), block(text, "text")
     if len(program.splitlines()) > LINES:
         sys.exit(f"the program has more than {LINES} lines")
     with tempfile.TemporaryDirectory(prefix="await-readme-") as folder:
@@ -57,7 +56,7 @@ def check_program(text, build):
             got = run([binary])
             if got != printed:
                 sys.exit(f"{compiler}: it printed\n{got}README.md says\n{printed}")
-            print(f"ok: {compiler} compiles the program, which prints what the text says")
+            print(f"ok: {compiler} compiles a program, which prints what the text says")
 
 
 def check_paths(file):
@@ -78,7 +77,8 @@ def main():
     if not build:
         print("skip: no plain gcc build at hand")
         return 77
-    check_program((ROOT / "README.md").read_text("utf-8"), build)
+    for program, printed in blocks((ROOT / "README.md").read_text("utf-8")):
+        check_program(program, printed, build)
     return 0
 
 

@@ -60,7 +60,7 @@ TEST(report_task_without_name_or_detail)
     assert_reported("await: a task failed and nobody looked at it\n"
                     "  task:    Task-1 fail_plainly\n"
                     "  created: report_tasks.c:%d\n"
-                    "  error:   AW_EEMPTY (the queue is empty)\n",
+                    "  error:   AW_EEMPTY (the queue or the channel is empty)\n",
                     made_at);
     aw_loop_free(l);
 }

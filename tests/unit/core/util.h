@@ -162,7 +162,7 @@ static inline int await_it(void *arg)
 
 /* An allocator that counts the blocks that are in use, and can be made to fail. */
 static struct {
-    size_t live;
+    _Atomic size_t live;
     bool failing;
 } memory;
 

@@ -156,11 +156,13 @@ TEST_IN_LOOP(chan_time_limits_of_a_task)
 struct receiver {
     aw_channel *ch;
     int got;
+    _Atomic int thread; /* it is about to receive there */
 };
 
 static int recv_one(void *arg)
 {
     struct receiver *r = arg;
+    r->thread = (int)gettid();
     r->got = recv_int(r->ch);
     return r->got < 0 ? r->got : 0;
 }
@@ -172,7 +174,7 @@ TEST_IN_LOOP(chan_receivers_are_served_in_order)
     aw_task *ts[4];
     void *item;
     for (int i = 0; i < 4; i++) {
-        rs[i] = (struct receiver){ch, -1};
+        rs[i] = (struct receiver){ch, -1, 0};
         ts[i] = aw_create_task(recv_one, &rs[i]);
     }
     passes(1);
@@ -220,20 +222,34 @@ TEST_IN_LOOP(chan_senders_are_served_in_order)
 
 static void *recv_in_thread(void *arg)
 {
-    struct receiver *r = arg;
-    r->got = recv_int(r->ch);
+    aw_ignore(recv_one(arg));
     return NULL;
-}
-
-static int recv_in_loop(void *arg)
-{
-    return recv_one(arg);
 }
 
 static void *recv_in_own_loop(void *arg)
 {
-    aw_ignore(aw_run(recv_in_loop, arg));
+    aw_ignore(aw_run(recv_one, arg));
     return NULL;
+}
+
+static bool is_asleep(int thread)
+{
+    char name[64], state = '?';
+    snprintf(name, sizeof name, "/proc/self/task/%d/stat", thread);
+    FILE *f = fopen(name, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+    fclose(f);
+    return state == 'S';
+}
+
+/* It stands in line, and has gone to sleep over that. */
+static void wait_until_it_waits(struct receiver *r)
+{
+    while (!r->thread)
+        nap(1);
+    for (int seen = 0; seen < 5; nap(1))
+        seen = is_asleep(r->thread) ? seen + 1 : 0;
 }
 
 TEST_REAL_CLOCK(chan_threads_and_tasks_stand_in_one_line)
@@ -242,11 +258,11 @@ TEST_REAL_CLOCK(chan_threads_and_tasks_stand_in_one_line)
     struct receiver rs[6];
     pthread_t threads[6];
     for (int i = 0; i < 6; i++) {
-        rs[i] = (struct receiver){ch, -1};
+        rs[i] = (struct receiver){ch, -1, 0};
         assert_int_equal(
             pthread_create(&threads[i], NULL, i % 2 ? recv_in_thread : recv_in_own_loop, &rs[i]),
             0);
-        nap(40);
+        wait_until_it_waits(&rs[i]);
     }
     for (int i = 0; i < 6; i++)
         assert_int_equal(aw_channel_try_send(ch, item_of(i)), 0);

@@ -1,6 +1,8 @@
 /*
  * Waiting for several concurrent futures.
  */
+#include <semaphore.h>
+
 #include "util.h"
 
 enum { N = 4 };
@@ -143,12 +145,16 @@ TEST_REAL_CLOCK(CONC_025_delivers_what_is_done_then_times_out)
     }
 }
 
+static sem_t next_wanted;
+
+/* The next one only when the one before has been seen. */
 static void *complete_one_by_one(void *arg)
 {
     static const int order[N] = {2, 0, 3, 1};
     struct crowd *c = arg;
     for (int i = 0; i < N; i++) {
-        pause_ms(10);
+        while (sem_wait(&next_wanted) != 0)
+            continue;
         assert_int_equal(aw_cfuture_set_result(c->f[order[i]], i, NULL), 0);
     }
     return NULL;
@@ -159,15 +165,18 @@ TEST_REAL_CLOCK(CONC_025_each_once_as_they_complete)
     struct crowd c;
     unsigned char seen[N] = {0};
     make(&c);
+    sem_init(&next_wanted, 0, 1);
     pthread_t t = start_thread(complete_one_by_one, &c);
     int i, expected = 0;
     while ((i = aw_cfuture_next_completed(c.f, N, seen, 5)) < N) {
         assert_true(i >= 0);
         assert_int_equal(aw_cfuture_result(c.f[i], 0), expected++);
+        sem_post(&next_wanted);
     }
     assert_int_equal(expected, N);
     assert_int_equal(aw_cfuture_next_completed(c.f, N, seen, 0), N);
     end_thread(t);
+    sem_destroy(&next_wanted);
     unmake(&c);
 }
 

@@ -133,43 +133,61 @@ TEST_REAL_CLOCK(exec_fork_leaves_the_parents_pools_to_the_parent)
 /* ---- the end of a run ---- */
 
 struct stack_job {
-    struct gate gate;
+    struct gate *gate;
     _Atomic int touched;
 };
 
 static int touch_late(void *arg)
 {
     struct stack_job *s = arg;
-    gate_await(&s->gate);
-    nap(300);
+    aw_ignore(stand_at_gate(s->gate));
+    nap(50);
     atomic_fetch_add(&s->touched, 1); /* on the stack of the task that waits */
     return 0;
 }
 
+struct left_waiting {
+    struct gate gate;
+    int touched;
+};
+
 static int wait_on_own_stack(void *arg)
 {
-    struct stack_job s = {.touched = 0};
-    gate_init(&s.gate, 0);
-    sem_post(&s.gate.entered);
+    struct left_waiting *w = arg;
+    struct stack_job s = {.gate = &w->gate};
     int err = aw_to_thread(touch_late, &s);
-    *(int *)arg = s.touched;
+    w->touched = s.touched;
     return err;
 }
 
+/* The job has begun when main ends. */
 static int leave_it_waiting(void *arg)
 {
-    aw_unref(aw_create_task(wait_on_own_stack, arg));
-    return aw_sleep(0.01);
+    struct left_waiting *w = arg;
+    aw_unref(aw_create_task(wait_on_own_stack, w, .eager = true));
+    gate_await(&w->gate);
+    return 0;
+}
+
+/* And goes on once it has been named. */
+static int collect_and_open(const aw_report *r, void *arg)
+{
+    struct left_waiting *w = arg;
+    if (r->kind == AW_REPORT_WOULD_NOT_STOP)
+        gate_open(&w->gate);
+    return collect_report(r, NULL);
 }
 
 /* Neither cancellation nor its hard kind takes the stack away under a thread that uses it; what is
  * waited for is named. */
 TEST_REAL_CLOCK(exec_a_run_waits_for_the_jobs_its_tasks_wait_for)
 {
-    int touched = 0;
-    assert_int_equal(
-        aw_run(leave_it_waiting, &touched, .hard = 0.05, .exception_handler = collect_report), 0);
-    assert_int_equal(touched, 1);
+    static struct left_waiting w;
+    gate_init(&w.gate, 0);
+    assert_int_equal(aw_run(leave_it_waiting, &w, .hard = 0.05,
+                            .exception_handler = collect_and_open, .exception_arg = &w),
+                     0);
+    assert_int_equal(w.touched, 1);
     assert_int_equal(reports.kind, AW_REPORT_WOULD_NOT_STOP);
     assert_reports(2); /* cancelled at the end of the run; cannot stop before its job */
 }
@@ -255,6 +273,58 @@ static void leave_the_pool(void *arg)
     assert_int_equal(aw_run(shut_in_time, &gate), -ETIMEDOUT);
     printf("closed\n");
     gate_open(&gate);
+}
+
+static pthread_key_t ending;
+static _Atomic int n_ended;
+
+static void end_slowly(void *value)
+{
+    (void)value;
+    nap(20);
+    n_ended++;
+}
+
+static int have_a_slow_end(void *arg)
+{
+    return -pthread_setspecific(ending, arg);
+}
+
+static void wait_until_no_thread(aw_executor *ex)
+{
+    while (aw_executor_threads(ex) > 0)
+        nap(1);
+}
+
+/* Also those threads that left before anybody waited for them. */
+TEST_REAL_CLOCK(exec_a_shutdown_that_waits_finds_all_threads_ended)
+{
+    assert_int_equal(pthread_key_create(&ending, end_slowly), 0);
+    aw_executor *ex = aw_thread_pool(.max_workers = 1);
+    assert_int_equal(collect(aw_executor_submit(ex, have_a_slow_end, ex)), 0);
+    assert_int_equal(aw_executor_shutdown(ex), 0);
+    wait_until_no_thread(ex);
+    assert_int_equal(aw_executor_shutdown(ex, .wait = true), 0);
+    assert_int_equal(n_ended, 1);
+    aw_executor_unref(ex);
+}
+
+/* And where nobody may wait any more, nothing is left of them. */
+TEST_REAL_CLOCK(exec_the_last_handle_lets_threads_go)
+{
+    _Atomic int calls = 0;
+    count_memory();
+    for (int i = 0; i < 2; i++) {
+        aw_executor *ex = aw_thread_pool(.max_workers = 1);
+        aw_cfuture *f = aw_executor_submit(ex, count_call, &calls);
+        assert_int_equal(aw_executor_shutdown(ex), 0);
+        if (i == 0)
+            wait_until_no_thread(ex);
+        aw_executor_unref(ex);
+        assert_int_equal(collect(f), 0);
+    }
+    while (memory.live > 0) /* a thread may still be on its way out */
+        nap(1);
 }
 
 /* A shutdown with a time limit names the jobs and gives them up; closing does not wait either. */

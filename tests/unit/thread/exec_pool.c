@@ -72,7 +72,7 @@ TEST(CONC_013_idle_threads_are_used_again)
     assert_int_equal(aw_executor_threads(ex), 0);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(collect(aw_executor_submit(ex, tell_name, names[i])), 0);
-        nap(20); /* its thread becomes idle after the future is done */
+        wait_for_idle(ex);
     }
     assert_int_equal(aw_executor_threads(ex), 1);
     assert_string_equal(names[0], names[2]);
@@ -262,20 +262,17 @@ TEST(CONC_020_the_initializer_comes_first_in_every_thread)
     assert_int_equal(aw_executor_free(ex), 0);
 }
 
-static int fail_to_start(void *arg)
-{
-    (void)arg;
-    nap(20);
-    return -EIO;
-}
-
 static void broken_pool(void *arg)
 {
     (void)arg;
+    struct gate gate;
     _Atomic int calls = 0;
-    aw_executor *ex = aw_thread_pool(.max_workers = 1, .initializer = fail_to_start);
+    gate_init(&gate, -EIO);
+    aw_executor *ex =
+        aw_thread_pool(.max_workers = 1, .initializer = stand_at_gate, .initializer_arg = &gate);
     aw_cfuture *a = aw_executor_submit(ex, count_call, &calls);
     aw_cfuture *b = aw_executor_submit(ex, count_call, &calls);
+    gate_open(&gate);
     assert_int_equal(collect(a), AW_EBROKEN);
     assert_int_equal(collect(b), AW_EBROKEN);
     assert_null(aw_executor_submit(ex, count_call, &calls));
@@ -307,7 +304,7 @@ TEST(CONC_021_threads_have_the_prefix_in_their_name)
     aw_executor *ex = aw_thread_pool(.max_workers = 2, .prefix = "crunch");
     assert_int_equal(collect(aw_executor_submit(ex, tell_system_name, system)), 0);
     assert_string_equal(system, "crunch_0");
-    nap(20);
+    wait_for_idle(ex);
     aw_cfuture *held = aw_executor_submit(ex, stand_at_gate, &gate);
     gate_await(&gate);
     assert_int_equal(collect(aw_executor_submit(ex, tell_system_name, system)), 0);

@@ -17,6 +17,42 @@ TEST(THR_003_closed_loop)
     aw_loop_free(l);
 }
 
+static aw_loop *new_closed_loop(void *arg)
+{
+    (void)arg;
+    aw_loop *l = aw_loop_new();
+    assert_int_equal(aw_loop_close(l), 0);
+    return l;
+}
+
+static int set_executor(void *arg)
+{
+    aw_executor *ex = aw_thread_pool();
+    int err = aw_loop_set_default_executor(arg, ex);
+    assert_int_equal(aw_executor_free(ex), 0);
+    return err;
+}
+
+TEST(LOOP_018_closed_loop_refuses_what_threads_ask)
+{
+    _Atomic int released = 0;
+    aw_loop *l = new_closed_loop(NULL);
+    assert_int_equal(aw_call_soon_threadsafe(l, do_nothing, NULL), AW_EMISUSE);
+    assert_null(aw_submit(l, do_nothing, (void *)&released, .release = count_release));
+    assert_int_equal(aw_errno(), AW_EMISUSE);
+    assert_null(aw_submit_ready(l, do_nothing, (void *)&released, .release = count_release));
+    assert_int_equal(aw_errno(), AW_EMISUSE);
+    assert_int_equal(released, 0);
+    assert_int_equal(set_executor(l), AW_EMISUSE);
+    assert_null(aw_run_in_executor(NULL, do_nothing, NULL));
+    assert_int_equal(aw_errno(), AW_EMISUSE);
+    assert_int_equal(aw_to_thread(do_nothing, NULL), AW_EMISUSE);
+    assert_int_equal(
+        aw_run(do_nothing, NULL, .loop_factory = new_closed_loop, .stop_on = AW_SIGINT),
+        AW_EMISUSE);
+    aw_loop_free(l);
+}
+
 TEST(inbox_callbacks_of_a_closed_loop_are_not_called)
 {
     count_memory();

@@ -12,6 +12,7 @@
 
 #include "../core/util.h"
 #include "await/testing.h"
+#include "thread/pool.h"
 
 /* ---- a job that stops in the middle ---- */
 
@@ -88,6 +89,16 @@ static inline void wait_for_count(_Atomic int *n, int value)
 {
     while (atomic_load(n) != value)
         usleep(200);
+}
+
+/* Its thread becomes idle a little after the future is done. */
+static inline void wait_for_idle(aw_executor *ex)
+{
+    for (bool idle = false; !idle; usleep(200)) {
+        aw_mutex_lock(&ex->lock);
+        idle = !aw_list_empty(&ex->idle);
+        aw_mutex_unlock(&ex->lock);
+    }
 }
 
 /* ---- arguments that count ---- */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "sys/sys.h"
 #include "util.h"
 
 /* ---- starting ---- */
@@ -309,6 +310,35 @@ TEST_REAL_CLOCK(loop_thread_that_ends_by_itself)
     assert_int_equal(aw_errno(), AW_EMISUSE);
     stop_loop(lt);
     assert_int_equal(reports.kind, AW_REPORT_CANCELLED_AT_END); /* nobody asked for that */
+    assert_reports(1);
+}
+
+static int fail_to_wait(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+{
+    (void)ep, (void)evs, (void)max, (void)timeout_ns;
+    return -EBADF;
+}
+
+/* The kernel refuses to be waited for: the loop ends, and says why. */
+TEST_REAL_CLOCK(loop_thread_whose_loop_fails)
+{
+    struct aw_sys_table real = aw_sys;
+    aw_sys.epoll_wait = fail_to_wait;
+    aw_loop_thread *lt = aw_loop_thread_start(.name = "io", .exception_handler = collect_report);
+    assert_non_null(lt);
+    aw_loop *l = aw_loop_thread_loop(lt);
+    wait_until(aw_loop_is_closed(l));
+    assert_null(aw_submit(l, do_nothing, NULL));
+    assert_int_equal(aw_errno(), AW_EMISUSE);
+    stop_loop(lt);
+    aw_sys = real;
+    assert_int_equal(reports.kind, AW_REPORT_LOOP_FAILED);
+    assert_int_equal(reports.error, -EBADF);
+    assert_string_equal(reports.text,
+                        "await: the loop of a thread ended by an error\n"
+                        "  thread:  io\n"
+                        "  error:   -EBADF (bad file descriptor): the loop could not poll the "
+                        "kernel\n");
     assert_reports(1);
 }
 

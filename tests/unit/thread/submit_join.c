@@ -208,7 +208,7 @@ TEST_REAL_CLOCK(submit_failure_whose_handle_is_given_up_unread)
     assert_non_null(line);
     *line = '\0';
     assert_string_equal(r.err, "await: a submitted coroutine failed and nobody looked at it\n"
-                               "  coroutine: fail_when_told\n"
+                               "  function:  fail_when_told\n"
                                "  submitted: ");
 }
 

@@ -1,0 +1,134 @@
+"""What is measured: rows that programs run, the figures they print, what is compared with what.
+
+A row is what a program is told to run; it prints one or more figures.  A figure
+has a unit, says whether less or more of it is better, and may have a goal: how
+it should stand to the raw program of the same work, in the same run.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    name: str           # what the programs print
+    title: str
+    unit: str
+    more: bool = False  # more is better
+    goals: tuple = ()   # (regime, "raw" or a peer or "value", the bound)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str     # what the programs are told
+    group: str
+    program: str  # ours and the raw one: bench_<program>, limit_<program>
+    figures: tuple
+    regimes: tuple = ("free",)
+    limit: str = ""    # the raw program, where it has another name
+    share: int = 1     # of the rounds, one in so many is run
+    alone: bool = False  # peers are not asked
+
+
+# How much of the machine the whole program has.
+REGIMES = {"free": "two CPUs or more", "one CPU": "whole program on one CPU"}
+BOTH = ("free", "one CPU")
+
+CORE = (
+    Row("switch", "core", "switch", limit="core", figures=(
+        Figure("switch", "switch, one way", "ns", goals=(("free", "raw", 1.1),)),)),
+    Row("yield-2", "core", "core", figures=(
+        Figure("yield-2", "yield, 2 tasks", "ns"),)),
+    Row("yield-1000", "core", "core", figures=(
+        Figure("yield-1000", "yield, 1,000 tasks", "ns", goals=(("free", "raw", 1.4),)),)),
+    Row("create-join", "core", "core", figures=(
+        Figure("create-join", "create + run + join", "ns", goals=(("free", "raw", 1.8),)),)),
+    Row("ping-pong", "core", "core", figures=(
+        Figure("ping-pong", "ping-pong through a queue, a round", "ns",
+               goals=(("free", "raw", 2.4),)),)),
+    Row("timers", "core", "core", limit="timers", figures=(
+        Figure("timers", "timers, mean of the next two", "ns", goals=(("free", "raw", 1.5),)),
+        Figure("timer-set", "timer set, a million present", "ns"),
+        Figure("timer-cancel", "timer cancelled, a million present", "ns"),)),
+    Row("gather-deferred", "core", "core", figures=(
+        Figure("gather-deferred", "gather of 10,000, deferred", "µs",
+               goals=(("free", "raw", 1.3),)),)),
+    Row("gather-eager", "core", "core", figures=(
+        Figure("gather-eager", "gather of 10,000, eager", "µs"),)),
+)
+
+THREADS = (
+    Row("callbacks-node", "threads", "threads", regimes=BOTH, figures=(
+        Figure("callbacks-node", "callbacks from a thread, the caller's own node", "k/s", more=True,
+               goals=(("free", "raw", 0.45), ("free", "libuv", 1), ("one CPU", "libuv", 1))),)),
+    Row("callbacks-alloc", "threads", "threads", regimes=BOTH, figures=(
+        Figure("callbacks-alloc", "callbacks from a thread, allocating", "k/s", more=True,
+               goals=(("free", "value", 10000), ("free", "libuv", 1),
+                      ("one CPU", "libuv", 1))),)),
+    Row("submit-collect", "threads", "threads", regimes=BOTH, figures=(
+        Figure("submit-collect", "submit and collect, 1,000 in flight", "k/s", more=True,
+               goals=(("free", "tokio", 2), ("one CPU", "tokio", 2))),)),
+    Row("submit-wait", "threads", "threads", regimes=BOTH, figures=(
+        Figure("submit-wait", "submit and wait", "µs",
+               goals=(("free", "raw", 1.2), ("one CPU", "tokio", 1))),
+        Figure("submit-wait-p99", "submit and wait, 99th percentile", "µs"),)),
+    Row("submit-wait-spin", "threads", "threads", figures=(
+        Figure("submit-wait-spin", "submit and wait, both sides spin for 50 µs", "µs",
+               goals=(("free", "value", 1),)),
+        Figure("submit-wait-spin-p99", "the same, 99th percentile", "µs"),)),
+    Row("to-thread", "threads", "threads", regimes=BOTH, figures=(
+        Figure("to-thread", "to_thread and back", "µs",
+               goals=(("one CPU", "go", 1), ("one CPU", "tokio", 1))),)),
+    Row("to-thread-64", "threads", "threads", regimes=BOTH, figures=(
+        Figure("to-thread-64", "to_thread, 64 in flight", "k/s", more=True,
+               goals=(("free", "libuv", 1), ("one CPU", "libuv", 1))),)),
+)
+
+SLEEPERS = (
+    Row("sleepers", "sleepers", "sleepers", share=4, figures=(
+        Figure("sleepers-bytes", "a million sleepers, bytes each", "B",
+               goals=(("free", "value", 4608),)),
+        Figure("sleepers-rate", "the same, started when warm", "k/s", more=True),
+        Figure("sleepers-cpu", "the same, processor time of a warm run", "s",
+               goals=(("free", "value", 5),)),)),
+)
+
+SIZES = tuple(10 ** n for n in range(1, 7))
+FLAT_KINDS = {"task": "create + run + join, n parked",
+              "timer": "timer set and cancelled, n present",
+              "wake": "wake-up of one of n parked, in turn"}
+FLAT = (
+    Row("flat", "flat", "flat", alone=True, share=3, figures=tuple(
+        Figure(f"flat-{kind}-{n}", f"{title}: n = {n:,}", "ns")
+        for kind, title in FLAT_KINDS.items() for n in SIZES)),
+)
+
+ROWS = CORE + THREADS + SLEEPERS + FLAT
+GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
+          "flat": "From ten to a million"}
+
+# What a reader has to know before comparing: (peer, row or "*") -> words.
+NOTES = {
+    ("go", "yield-2"): "through its scheduler",
+    ("go", "submit-collect"): "goroutines: there is no foreign thread",
+    ("go", "callbacks-alloc"): "a channel of functions between two locked threads",
+    ("go", "submit-wait"): "a channel of functions between two locked threads",
+    ("tokio", "callbacks-alloc"): "tasks: it has no callbacks",
+    ("tokio", "*"): "tasks are state machines without stacks",
+    ("libuv", "submit-wait"): "a callback and a semaphore: it has no coroutines",
+    ("libuv", "to-thread"): "callbacks",
+    ("libuv", "to-thread-64"): "callbacks",
+    ("libuv", "sleepers"): "timers: it has no tasks",
+    ("Boost.Context", "create-join"): "no scheduler: made, run, given back",
+    ("State Threads", "yield-2"): "by st_usleep(0)",
+    ("State Threads", "yield-1000"): "by st_usleep(0)",
+    ("State Threads", "ping-pong"): "a cell with a condition variable: it has no channel",
+    ("raw", "ping-pong"): "a cell of one item",
+    ("raw", "sleepers"): "parked, and woken in turn: no timers",
+    ("raw", "to-thread"): "one worker",
+    ("raw", "to-thread-64"): "one worker",
+    ("asyncio", "timers"): "100,000 present",
+    ("uvloop", "timers"): "100,000 present",
+}
+
+
+def note(who, row):
+    return NOTES.get((who, row)) or NOTES.get((who, "*"))
