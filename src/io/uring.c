@@ -271,10 +271,19 @@ static bool would_block(const struct aw_op *op, int64_t result)
     return result == -EAGAIN && (is_ordered(op) || !(op->phase & TRIED));
 }
 
+/* What the kernel says to itself when a signal, such as a cancellation, hits one of its threads; it
+ * does not always translate it. */
+static bool was_interrupted(int64_t result)
+{
+    const int64_t restart_first = -512, restart_last = -516;
+    return result == -EINTR || (result <= restart_first && result >= restart_last);
+}
+
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
     bool polled = op->phase & POLLING, blocks = would_block(op, result);
-    bool again = result == -EINTR || (u->leaving && result == -ECANCELED) || (polled && result > 0);
+    bool again =
+        was_interrupted(result) || (u->leaving && result == -ECANCELED) || (polled && result > 0);
     aw_list_remove(&op->all);
     op->phase &= (uint8_t) ~(POLLING | TO_CANCEL);
     if (op->asked && (again || blocks)) {
