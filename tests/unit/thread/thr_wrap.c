@@ -149,7 +149,10 @@ TEST(THR_016_leaves_what_is_finished)
 
 static int wait_in_vain(void *arg)
 {
-    return aw_wait_for(aw_wrap_future(arg), 0.01);
+    aw_future *f = aw_wrap_future(arg);
+    int err = aw_wait_for(f, 0.01);
+    aw_unref(f);
+    return err;
 }
 
 /* By a time limit, through the task that waits: the coroutine behind it is asked to end. */
