@@ -27,6 +27,8 @@
 
 enum { MAX_CHOICES = 4096, MAX_STEPS = 20000, MAX_NAMES = 64, SHOWN = 100 };
 
+#define PLAIN_MAX                                                                                  \
+    100000             /* plain accesses in one step: a walk along a list that has become a ring */
 #define FUTILE_MAX 100 /* turns of those who yield that nobody else can end */
 
 enum state { ABSENT, LATER, READY, BLOCKED, ENDED };
@@ -47,7 +49,7 @@ static struct {
         unsigned char of, taken;
     } choices[MAX_CHOICES];
     int n_choices, at; /* how many are known; the next one to be made */
-    int preemptions, steps, futile;
+    int preemptions, steps, futile, plain;
     bool on, found;
     bool cut; /* what follows has been tried: no more choices */
     struct step {
@@ -317,6 +319,7 @@ static void note_step(const char *what, const void *addr)
 {
     if (order.steps == MAX_STEPS)
         model_found("it does not end", NULL);
+    order.plain = 0;
     order.trace[order.steps++] = (struct step){running, what, addr};
 }
 
@@ -415,6 +418,8 @@ bool model_is_on(void)
 void model_plain(const void *addr, size_t size, bool write)
 {
     const char *wrong = order.cut ? NULL : clocks_plain(running, addr, size, write);
+    if (!wrong && order.plain++ == PLAIN_MAX)
+        wrong = "a step does not end";
     if (wrong)
         model_found(wrong, addr);
 }
