@@ -222,7 +222,8 @@ CALL(condition_wait_for, of_condition(wait_until_false), of_condition(wait_until
 CALL(semaphore_acquire, aw_semaphore_acquire(&things.semaphore_of_none),
      aw_semaphore_acquire(&things.semaphore))
 CALL(bounded_acquire, aw_bounded_semaphore_acquire(&things.bounded), bounded_in_turn())
-CALL(barrier_wait, aw_barrier_wait(&things.barrier_of_two), aw_barrier_wait(&things.barrier_of_one))
+CALL(barrier_wait, aw_barrier_wait(&things.barrier_of_two),
+     aw_barrier_wait(&things.barrier_of_one))
 CALL(queue_put, aw_queue_put(&things.full, NULL), put_and_take())
 CALL(queue_get, get_from(&things.empty), put_and_take())
 CALL(queue_join, aw_queue_join(&things.full), aw_queue_join(&things.finished))
@@ -233,14 +234,8 @@ CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) -
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
  * calls `of_kernel` suspend for that. */
-#define CALL(name)                                                                                 \
-    {                                                                                              \
-#name, waits_##name, at_once_##name, false                                                 \
-    }
-#define KERNEL_CALL(name)                                                                          \
-    {                                                                                              \
-#name, waits_##name, at_once_##name, true                                                  \
-    }
+#define CALL(name) {#name, waits_##name, at_once_##name, false}
+#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
 static const struct call {
     const char *name;
     int (*waits)(void);
