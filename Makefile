@@ -12,7 +12,7 @@ CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 
 help:
 	@echo "make demo      see it run (a minute)"
-	@echo "make test      build three configurations and run every test"
+	@echo "make test      build three configurations and run every test, on every backend"
 	@echo "make test-all  the same, with plain clang, and under valgrind"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
@@ -51,13 +51,15 @@ demo: setup-build
 
 CONFIGS = gcc asan tsan
 CONFIGS_ALL = $(CONFIGS) clang valgrind
+# The gcc build again: on the backend that it does not choose here, and where it may not choose.
+BACKENDS = --config epoll=build/gcc --config denied=build/gcc
 # Those that shuffle run tests of the gcc build, each by a seed of its own.
 SHUFFLES = $(foreach n,1 2 3 4 5 6 7 8 9 10,--config shuffle-$(n)=build/gcc)
 
 test: setup-test
 	@$(MAKE) --no-print-directory $(CONFIGS:%=build/%/built)
 	@tests/run.py $(foreach name,$(CONFIGS),--config $(name)=build/$(name)) \
-	    $(wordlist 1,2,$(SHUFFLES))
+	    $(BACKENDS) $(wordlist 1,2,$(SHUFFLES))
 
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
@@ -65,7 +67,7 @@ test-all: setup-all
 	    --no-scripts --limit 900 model_
 	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
 	    stress_everything
-	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(SHUFFLES)
+	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) $(SHUFFLES)
 
 # ROWS: groups, rows or figures of bench/rows.py; PEERS: names, or none; RECORD=1 writes the results
 # into bench/results and docs.

@@ -8,14 +8,23 @@
  * task was cancelled meanwhile; the cancellation then waits for the next suspension point.  Only
  * an operation without effect returns -ECANCELED.  The buffer is not touched after the return.
  *
- * A call that can be answered at once does not suspend: a task that reads what is always ready lets
- * no other run until it waits for something else (aw_sleep(0) gives way).
+ * A call that can be answered at once may do so without suspending, as the backend likes it: a task
+ * that reads what is always ready need not let others run until it waits for something else
+ * (aw_sleep(0) gives way).  Reads of one descriptor, by several tasks, get what comes in the order
+ * in which they were called, and writes likewise.
+ *
+ * Files.  aw_pread() takes what is in the page cache at once.  Everything else is done by the
+ * kernel while the loop goes on (io_uring); or, with epoll, which knows no files, by a thread of
+ * the loop's pool (await/executor.h), but for aw_read() and aw_write() of a file, which the loop
+ * then waits for.  What the kernel or a thread has begun with a disk cannot be broken off: a
+ * cancelled call then returns when it is over, with its effect.
  *
  * Do not close a descriptor that a task waits on: cancel the task first.
  */
 #ifndef AWAIT_IO_H
 #define AWAIT_IO_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "await/task.h"
@@ -35,6 +44,29 @@ AW_API ssize_t aw_write(int fd, const void *buf, size_t n) AW_MUST_USE;
 /* poll(2) for one descriptor: wait until one of `events` (POLLIN, POLLOUT, ...) or an error
  * condition is there; returns what is (> 0).  For descriptors that a foreign library reads. */
 AW_API int aw_poll(int fd, short events) AW_MUST_USE;
+
+/* pread(2): up to n bytes from `offset` on, counted from the file's beginning; fewer only at its
+ * end, where it is 0.  The file's position stays; calls on one file are not ordered.  Suspends.
+ * Errors: those of pread(2) negated, -ECANCELED, AW_EMISUSE outside a task, -EINVAL for a NULL
+ * buffer or a negative offset; with epoll also those of aw_to_thread().  For what has no positions,
+ * a pipe or a socket, it is an error to call it; with io_uring it may read from it all the same. */
+AW_API ssize_t aw_pread(int fd, void *buf, size_t n, int64_t offset) AW_MUST_USE;
+
+/* pwrite(2): write n bytes from `offset` on; fewer if the disk is full.  Suspends; errors as
+ * aw_pread(). */
+AW_API ssize_t aw_pwrite(int fd, const void *buf, size_t n, int64_t offset) AW_MUST_USE;
+
+/* openat(2): a descriptor for `path`, relative to the directory `dir` or (AT_FDCWD) the working
+ * directory; `flags` and `mode` as there, O_CLOEXEC included: it is not added.  The descriptor is
+ * the caller's, also when the task was cancelled meanwhile.  Suspends.  Errors: those of openat(2)
+ * negated, -ECANCELED, AW_EMISUSE outside a task, -EINVAL for a NULL path; with epoll also those of
+ * aw_to_thread(), and a FIFO without another end then keeps a cancelled call waiting. */
+AW_API int aw_openat(int dir, const char *path, int flags, unsigned mode) AW_MUST_USE;
+
+/* close(2): gives the descriptor up.  May suspend, and is not broken off by a cancellation, which
+ * waits for the next call: so a cancelled task can clean up.  0, or errors of close(2) negated: but
+ * for -EBADF the descriptor is closed all the same; AW_EMISUSE outside a task. */
+AW_API int aw_close(int fd);
 
 #ifdef __cplusplus
 }

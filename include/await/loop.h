@@ -35,7 +35,7 @@ typedef struct aw_run_opts {
     size_t stack_size;   /* of the main task; 256 KiB by default */
     bool debug;          /* debug mode; also by AWAIT_DEBUG=1 in the environment */
     bool virtual_clock;  /* time jumps when nothing is ready; also by AWAIT_CLOCK=virtual */
-    const char *backend; /* "epoll"; also by AWAIT_BACKEND */
+    const char *backend; /* "io_uring" or "epoll", see below; also by AWAIT_BACKEND */
     unsigned stop_on;    /* AW_SIGINT, AW_SIGTERM or both: a graceful stop, see below */
     double grace;        /* seconds from the signal until all tasks are cancelled; 10 by default */
     double hard;         /* seconds from there until every suspending call fails; 2 by default */
@@ -56,6 +56,10 @@ typedef struct aw_run_opts {
  * thread; -EINVAL for bad options; -EBUSY when another loop has a signal of .stop_on; -ENOMEM,
  * -EMFILE and the like if no loop could be made; -EDEADLK, with a report, when nothing is left that
  * could wake the run.  Not from inside a coroutine; blocks the thread.
+ *
+ * .backend: which of the kernel's interfaces does the waiting.  Without a wish it is io_uring where
+ * the kernel has it (5.11) and allows it, and epoll elsewhere; debug mode says why.  One that is
+ * asked for by name and not to be had is an error, with the reason in aw_errmsg().
  *
  * .stop_on: the first such signal makes aw_stopping() true and wakes aw_stop_wait() (runner.h);
  * after .grace seconds main and all tasks are cancelled; .hard seconds later every suspending call

@@ -11,8 +11,7 @@
  * go of when that comes back.
  */
 #include "core/core.h"
-
-#define RW_MAX ((size_t)0x7ffff000) /* what the kernel moves at most; fits an int */
+#include "core/op.h"
 
 /* ---- calls that suspend ---- */
 
@@ -35,64 +34,91 @@ static bool call_cancel(struct aw_wait *w)
     return true;
 }
 
+/* Its loop has left the kernel alone before, so the record is the backend's only. */
+static void call_drop(struct aw_wait *w)
+{
+    struct fd_call *c = aw_container_of(w, struct fd_call, wait);
+    struct aw_io *io = w->task->fut.loop->io;
+    if (c->op.state == AW_OP_IN_FLIGHT)
+        aw_ignore(io->backend->cancel(io, &c->op));
+}
+
 static void call_describe(const struct aw_wait *w, aw_buf *out)
 {
     aw_buf_printf(out, "descriptor %d", aw_container_of(w, const struct fd_call, wait)->op.fd);
 }
 
-#define FD_KIND(call)                                                                              \
-    {                                                                                              \
-        .name = (call), .cancel = call_cancel, .describe = call_describe, .effect_wins = true      \
-    }
-static const struct aw_wait_kind read_kind = FD_KIND("aw_read");
-static const struct aw_wait_kind write_kind = FD_KIND("aw_write");
-static const struct aw_wait_kind poll_kind = FD_KIND("aw_poll");
-
-/* Of nothing: does not wait, and tells a bad descriptor. */
-static ssize_t empty_transfer(const struct aw_op *op)
+/* Closing is not broken off: a cancelled task has to clean up too. */
+static bool close_cancel(struct aw_wait *w)
 {
-    return op->kind == AW_OP_READ ? aw_sys.read(op->fd, op->buf, 0)
-                                  : aw_sys.write(op->fd, op->buf, 0);
+    (void)w;
+    return true;
 }
 
-static int perform(struct aw_op op, const struct aw_wait_kind *kind, const void *caller)
+#define FD_KIND(call, how)                                                                         \
+    {                                                                                              \
+        .name = (call), .cancel = (how), .describe = call_describe, .drop = call_drop,             \
+        .effect_wins = true                                                                        \
+    }
+static const struct aw_wait_kind kinds[AW_OP_KINDS] = {
+    [AW_OP_POLL] = FD_KIND("aw_poll", call_cancel),
+    [AW_OP_READ] = FD_KIND("aw_read", call_cancel),
+    [AW_OP_WRITE] = FD_KIND("aw_write", call_cancel),
+    [AW_OP_PREAD] = FD_KIND("aw_pread", call_cancel),
+    [AW_OP_PWRITE] = FD_KIND("aw_pwrite", call_cancel),
+    [AW_OP_OPENAT] = FD_KIND("aw_openat", call_cancel),
+    [AW_OP_CLOSE] = FD_KIND("aw_close", close_cancel),
+};
+
+int64_t aw_op_await(const struct aw_op *op, const void *caller)
 {
     aw_loop *l = aw_self.loop;
     if (!l || !l->current)
         return aw_no_loop();
-    struct fd_call c = {.wait = {.kind = kind, .task = l->current, .caller = caller}, .op = op};
+    struct fd_call c = {.wait = {.kind = &kinds[op->kind], .task = l->current, .caller = caller},
+                        .op = *op};
     c.op.done = call_done;
-    int result;
-    if (op.kind != AW_OP_POLL && !op.len)
-        result = (int)empty_transfer(&op);
-    else if (l->io->backend->submit(l->io, &c.op))
-        result = (int)c.op.result;
-    else
-        result = aw_suspend(l->current, &c.wait);
-    return result < 0 && result != -ECANCELED ? aw_fail(result, NULL) : result;
+    int64_t result =
+        l->io->backend->submit(l->io, &c.op) ? c.op.result : aw_suspend(l->current, &c.wait);
+    bool told = result >= 0 || result == -ECANCELED || result == AW_OP_NEEDS_THREAD;
+    return told ? result : aw_fail((int)result, NULL);
+}
+
+/* Of nothing: does not wait, and tells a bad descriptor. */
+static int empty_transfer(const struct aw_op *op)
+{
+    if (!aw_self.loop || !aw_self.loop->current)
+        return aw_no_loop();
+    int result = (int)(op->kind == AW_OP_READ ? aw_sys.read(op->fd, op->buf, 0)
+                                              : aw_sys.write(op->fd, op->buf, 0));
+    return result < 0 ? aw_fail(result, NULL) : result;
+}
+
+static ssize_t transfer(const struct aw_op *op, const void *caller)
+{
+    return op->len ? (ssize_t)aw_op_await(op, caller) : empty_transfer(op);
 }
 
 ssize_t aw_read(int fd, void *buf, size_t n)
 {
     if (!buf && n)
         return aw_fail(-EINVAL, "the buffer is NULL");
-    struct aw_op op = {.kind = AW_OP_READ, .fd = fd, .buf = buf, .len = n < RW_MAX ? n : RW_MAX};
-    return perform(op, &read_kind, __builtin_return_address(0));
+    struct aw_op op = {.kind = AW_OP_READ, .fd = fd, .buf = buf, .len = aw_op_len(n)};
+    return transfer(&op, __builtin_return_address(0));
 }
 
 ssize_t aw_write(int fd, const void *buf, size_t n)
 {
     if (!buf && n)
         return aw_fail(-EINVAL, "the buffer is NULL");
-    struct aw_op op = {
-        .kind = AW_OP_WRITE, .fd = fd, .buf = (void *)buf, .len = n < RW_MAX ? n : RW_MAX};
-    return perform(op, &write_kind, __builtin_return_address(0));
+    struct aw_op op = {.kind = AW_OP_WRITE, .fd = fd, .buf = (void *)buf, .len = aw_op_len(n)};
+    return transfer(&op, __builtin_return_address(0));
 }
 
 int aw_poll(int fd, short events)
 {
     struct aw_op op = {.kind = AW_OP_POLL, .fd = fd, .events = events};
-    return perform(op, &poll_kind, __builtin_return_address(0));
+    return (int)aw_op_await(&op, __builtin_return_address(0));
 }
 
 /* ---- callbacks on readiness ---- */

@@ -14,6 +14,7 @@
  * using one late is an error and never a wild pointer.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,13 +165,50 @@ void aw_loop_free(aw_loop *l)
 
 /* ---- entering and leaving ---- */
 
+static void tell_backend(const aw_loop *l, const char *why)
+{
+    char text[160];
+    int n = snprintf(text, sizeof text, "await: the loop uses %s: %s\n", l->io->backend->name, why);
+    aw_stderr_write(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+}
+
 static int open_backend(aw_loop *l)
 {
     const char *why = NULL;
     if (l->io)
         return 0;
     int err = aw_io_open(&l->io, l->backend, &why);
-    return err < 0 ? aw_fail(err, why) : 0;
+    if (err < 0)
+        return aw_fail(err, why);
+    if (why && l->debug)
+        tell_backend(l, why);
+    return 0;
+}
+
+/* Opened before, by whatever thread, it is this thread's from now on. */
+static int enter_backend(aw_loop *l)
+{
+    AW_TRY(open_backend(l));
+    int err = l->io->backend->enter ? l->io->backend->enter(l->io) : 0;
+    return err < 0 ? aw_fail(err, "this thread cannot use the kernel's interface") : 0;
+}
+
+static void finish_operations(aw_list *completed)
+{
+    aw_list *link;
+    while ((link = aw_list_pop_front(completed)) != NULL) {
+        struct aw_op *op = aw_container_of(link, struct aw_op, link);
+        op->done(op);
+    }
+}
+
+static void leave_backend(aw_loop *l)
+{
+    aw_list completed;
+    aw_list_init(&completed);
+    if (l->io->backend->leave)
+        l->io->backend->leave(l->io, &completed);
+    finish_operations(&completed);
 }
 
 /* Whoever runs a loop next sees all that the one before has written: acquire here, release there.
@@ -201,7 +239,7 @@ int aw_loop_enter(aw_loop *l)
         return aw_fail(AW_EMISUSE, l == aw_self.loop ? "the loop is running already"
                                                      : "another loop runs in this thread");
     AW_TRY(take_ownership(l));
-    int err = open_backend(l);
+    int err = enter_backend(l);
     if (err < 0) {
         give_up_ownership(l);
         return err;
@@ -218,6 +256,7 @@ int aw_loop_enter(aw_loop *l)
 void aw_loop_leave(aw_loop *l)
 {
     aw_assert(aw_self.loop == l && !l->current);
+    leave_backend(l);
     aw_self.loop = NULL;
     if (l->overflow_watched)
         aw_overflow_unwatch();
@@ -249,11 +288,7 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
         return aw_fail(err, "the loop could not poll the kernel");
     if (l->seeded)
         aw_shuffle_completed(l, &completed);
-    aw_list *link;
-    while ((link = aw_list_pop_front(&completed)) != NULL) {
-        struct aw_op *op = aw_container_of(link, struct aw_op, link);
-        op->done(op);
-    }
+    finish_operations(&completed);
     return 0;
 }
 

@@ -6,7 +6,7 @@
  *
  *      submit --> try --> done at once              (most of them)
  *                  |
- *                  +----> on its entry's ring, interest told to the kernel
+ *                  +----> on its entry's queue, interest told to the kernel
  *                           |
  *      poll:   "ready" -----+---> try again, in the order of submission --> completed
  *
@@ -32,6 +32,8 @@
 
 #include <string.h>
 
+#include "io/queue.h"
+
 enum {
     EVENTS_PER_POLL = 64,
     /* What a blocking descriptor takes without blocking once it is ready to be written to: a pipe
@@ -49,19 +51,13 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
                    EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
                "an operation's events go to epoll as they are");
 
-/* Operations waiting, linked in a circle without a head, because entries move when the table
- * grows: `first` is the one submitted first, NULL when nobody waits. */
-struct ring {
-    aw_list *first;
-};
-
 /* What is known about a descriptor's number. */
 struct watch {
-    struct ring readers; /* AW_OP_READ */
-    struct ring writers; /* AW_OP_WRITE */
-    struct ring pollers; /* AW_OP_POLL: they take nothing, so that they need not queue up */
-    uint32_t mask;       /* interest the kernel was last told; 0: it was told to forget */
-    uint32_t generation; /* of the registration: events of an older one are a dead file's */
+    struct aw_op_queue readers; /* AW_OP_READ */
+    struct aw_op_queue writers; /* AW_OP_WRITE */
+    struct aw_op_queue pollers; /* AW_OP_POLL: they take nothing, so that they need not queue up */
+    uint32_t mask;              /* interest the kernel was last told; 0: it was told to forget */
+    uint32_t generation;        /* of the registration: events of an older one are a dead file's */
 };
 
 struct epoll_io {
@@ -73,42 +69,9 @@ struct epoll_io {
     size_t table_size;
 };
 
-/* ---- rings ---- */
+/* ---- queues ---- */
 
-static void ring_push(struct ring *r, aw_list *node)
-{
-    if (r->first) {
-        aw_list_insert_before(r->first, node);
-    } else {
-        aw_list_init(node);
-        r->first = node;
-    }
-}
-
-static void ring_remove(struct ring *r, aw_list *node)
-{
-    if (r->first == node)
-        r->first = aw_list_linked(node) ? node->next : NULL;
-    aw_list_remove(node);
-}
-
-static struct aw_op *op_of(aw_list *node)
-{
-    return aw_container_of(node, struct aw_op, link);
-}
-
-static struct aw_op *ring_first(const struct ring *r)
-{
-    return r->first ? op_of(r->first) : NULL;
-}
-
-/* The one after `op`; NULL after the last. */
-static struct aw_op *ring_next(const struct ring *r, const struct aw_op *op)
-{
-    return op->link.next != r->first ? op_of(op->link.next) : NULL;
-}
-
-static struct ring *ring_for(struct watch *w, const struct aw_op *op)
+static struct aw_op_queue *queue_for(struct watch *w, const struct aw_op *op)
 {
     if (op->kind == AW_OP_READ)
         return &w->readers;
@@ -162,7 +125,8 @@ static uint32_t interest(const struct watch *w)
         events |= EPOLLIN;
     if (w->writers.first)
         events |= EPOLLOUT;
-    for (struct aw_op *op = ring_first(&w->pollers); op; op = ring_next(&w->pollers, op))
+    for (struct aw_op *op = aw_op_queue_first(&w->pollers); op;
+         op = aw_op_queue_next(&w->pollers, op))
         events |= (uint16_t)op->events | EPOLLERR;
     return events;
 }
@@ -290,29 +254,29 @@ static void finish(struct aw_op *op, int64_t result)
     op->state = AW_OP_COMPLETED;
 }
 
-/* Takes a waiting operation off its ring with its result. */
+/* Takes a waiting operation off its queue with its result. */
 static void finish_waiting(struct epoll_io *e, struct aw_op *op, int64_t result)
 {
-    ring_remove(ring_for(&e->table[op->fd], op), &op->link);
+    aw_op_queue_remove(queue_for(&e->table[op->fd], op), op);
     aw_assert(e->io.in_flight > 0);
     e->io.in_flight--;
     finish(op, result);
 }
 
-/* Puts the operation on its ring: 0, or the reason why it cannot wait. */
+/* Puts the operation on its queue: 0, or the reason why it cannot wait. */
 static int begin_waiting(struct epoll_io *e, struct aw_op *op)
 {
     struct watch *w = entry_of(e, op->fd);
     if (!w)
         return -ENOMEM;
     bool trusted = anybody_waits(w);
-    struct ring *r = ring_for(w, op);
-    ring_push(r, &op->link);
+    struct aw_op_queue *q = queue_for(w, op);
+    aw_op_queue_push(q, op);
     if (trusted && !(interest(w) & ~w->mask))
         return 0;
     int err = tell_interest(e, op->fd);
     if (err < 0)
-        ring_remove(r, &op->link);
+        aw_op_queue_remove(q, op);
     return err;
 }
 
@@ -328,13 +292,17 @@ static bool has_predecessor(struct epoll_io *e, const struct aw_op *op)
     if (op->fd < 0 || op->kind == AW_OP_POLL)
         return false;
     struct watch *w = entry_if_any(e, op->fd);
-    return w && ring_for(w, op)->first;
+    return w && queue_for(w, op)->first;
 }
 
 static bool epoll_submit(struct aw_io *io, struct aw_op *op)
 {
     struct epoll_io *e = (struct epoll_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
+    if (op->kind > AW_OP_WRITE) {
+        finish(op, aw_op_at_once(op));
+        return true;
+    }
     int64_t result = has_predecessor(e, op) ? -EAGAIN : try_op(e, op);
     if (result != -EAGAIN) {
         finish(op, result);
@@ -362,10 +330,10 @@ static bool epoll_cancel(struct aw_io *io, struct aw_op *op)
 /* ---- events ---- */
 
 /* Tries the operations of one side in their order, until one would block. */
-static void serve(struct epoll_io *e, struct ring *r, aw_list *completed)
+static void serve(struct epoll_io *e, struct aw_op_queue *q, aw_list *completed)
 {
     struct aw_op *op;
-    while ((op = ring_first(r))) {
+    while ((op = aw_op_queue_first(q))) {
         int64_t result = try_op(e, op);
         if (result == -EAGAIN)
             return;
@@ -374,11 +342,12 @@ static void serve(struct epoll_io *e, struct ring *r, aw_list *completed)
     }
 }
 
-static void serve_pollers(struct epoll_io *e, struct ring *r, uint32_t ready, aw_list *completed)
+static void serve_pollers(struct epoll_io *e, struct aw_op_queue *q, uint32_t ready,
+                          aw_list *completed)
 {
-    struct aw_op *op = ring_first(r);
+    struct aw_op *op = aw_op_queue_first(q);
     while (op) {
-        struct aw_op *next = ring_next(r, op);
+        struct aw_op *next = aw_op_queue_next(q, op);
         uint32_t events = ready & ((uint16_t)op->events | always_reported);
         if (events) {
             finish_waiting(e, op, (int64_t)events);
@@ -436,10 +405,10 @@ static int make_set(int *ret, int wake_fd)
     return err;
 }
 
-static void fail_ring(struct epoll_io *e, struct ring *r, int err, aw_list *completed)
+static void fail_ring(struct epoll_io *e, struct aw_op_queue *q, int err, aw_list *completed)
 {
     struct aw_op *op;
-    while ((op = ring_first(r))) {
+    while ((op = aw_op_queue_first(q))) {
         finish_waiting(e, op, err);
         aw_list_push_back(completed, &op->link);
     }

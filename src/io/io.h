@@ -8,12 +8,17 @@
  * epoll, io_uring and the simulator fill the same table; nothing above it can tell which.
  *
  * A descriptor must stay open while an operation is in flight on it.  Reads of one descriptor are
- * served in the order of their submission, and so are writes.
+ * served in the order of their submission, and so are writes; operations with an offset of their
+ * own are not ordered.
  *
  *      caller               backend                       kernel
  *      submit(op) --------> tries it, or queues it -----> (in flight)
  *      cancel(op) --------> withdraws it, or asks  -----> (in flight until it says so)
  *      poll(timeout) <----- list of completed ops  <----- done
+ *
+ * An operation on a file blocks where a thread may not: io_uring does it all the same, epoll does
+ * what can be done at once and gives the rest back (AW_OP_NEEDS_THREAD) to be done by a thread of
+ * the pool, with aw_op_block().
  */
 #ifndef AW_IO_H
 #define AW_IO_H
@@ -21,11 +26,22 @@
 #include "base/list.h"
 #include "sys/sys.h"
 
+/* What there is to do, and the fields that say it.  A new one needs a line here, a case in
+ * uring.c's prepare(), and one in epoll.c (try_op) if it waits for readiness, or in files.c if it
+ * blocks; fields that a kind does not name are zero. */
 enum aw_op_kind {
-    AW_OP_POLL,  /* wait for readiness: events in, ready events out as the result */
-    AW_OP_READ,  /* read(fd, buf, len) at the file position */
-    AW_OP_WRITE, /* write(fd, buf, len) at the file position */
+    AW_OP_POLL,   /* wait for readiness: fd, events; ready events out as the result */
+    AW_OP_READ,   /* fd, buf, len: read(2) at the file position */
+    AW_OP_WRITE,  /* fd, buf, len: write(2) at the file position */
+    AW_OP_PREAD,  /* fd, buf, len, offset */
+    AW_OP_PWRITE, /* fd, buf, len, offset */
+    AW_OP_OPENAT, /* fd (or AT_FDCWD), buf: the path, flags, mode; the descriptor as the result */
+    AW_OP_CLOSE,  /* fd */
+    AW_OP_KINDS
 };
+
+/* A result for the caller of submit() alone: only a thread can do this. */
+#define AW_OP_NEEDS_THREAD INT64_MIN
 
 enum aw_op_state {
     AW_OP_IDLE,      /* not the backend's */
@@ -38,27 +54,42 @@ enum aw_op_state {
 struct aw_op {
     uint8_t kind;  /* enum aw_op_kind */
     uint8_t state; /* enum aw_op_state, kept by the backend */
+    uint8_t phase; /* the backend's: how far it has got */
+    bool asked;    /* the backend's: cancel() was called */
     int fd;
-    short events; /* AW_OP_POLL: POLLIN, POLLOUT, ... */
-    void *buf;    /* AW_OP_READ, AW_OP_WRITE */
+    short events; /* POLLIN, POLLOUT, ... */
+    int flags;
+    unsigned mode;
+    void *buf;
     size_t len;
+    int64_t offset;
     int64_t result;                 /* set when completed: >= 0 or -errno */
     void (*done)(struct aw_op *op); /* what the loop does with it once it has been polled */
     aw_list link;                   /* the backend's: its fd's queue, then the completed list */
+    aw_list all;                    /* the backend's: where it is on the way to the kernel */
 };
 
 struct aw_io; /* a backend's instance */
 
-/* At most eight functions.  All but wake() are called by the thread that runs the loop. */
+/* Eight functions, and no more.  All but wake() are called by the thread that runs the loop, and
+ * between runs by the one that the loop belongs to then. */
 struct aw_io_backend {
     const char *name; /* "epoll": what AWAIT_BACKEND and reports call it */
 
-    /* Make an instance for the calling thread.  0 or -errno; `why`, if not NULL, is then set to a
+    /* Make an instance.  0 or -errno; `why`, if not NULL, is then set to a
      * static text that says what was missing. */
     int (*open)(struct aw_io **ret, const char **why);
 
-    /* Frees the instance.  Operations still in flight are dropped: nobody waits for them. */
+    /* Frees the instance, after leave().  Operations still in flight are dropped: nobody waits for
+     * them. */
     void (*close)(struct aw_io *io);
+
+    /* The calling thread begins to run the loop, and ends to; another one may be next.  NULL where
+     * the thread makes no difference.  enter() gives 0 or -errno.  After leave() nothing is with
+     * the kernel: what it had completed is appended to `completed`, the rest is still in flight as
+     * far as the caller can tell, and will go on in the next run. */
+    int (*enter)(struct aw_io *io);
+    void (*leave)(struct aw_io *io, aw_list *completed);
 
     /* Begin an operation.  True: it completed at once, op->result is set, and it will not appear
      * in poll().  False: it is in flight. */
@@ -84,10 +115,19 @@ struct aw_io {
 };
 
 extern const struct aw_io_backend aw_io_epoll;
+extern const struct aw_io_backend aw_io_uring;
 
-/* The backend for this process: the one that AWAIT_BACKEND names, or the best one that opens.
- * 0 or -errno, with `why` as in open(); a backend asked for by name and not obtained is an error,
- * an unknown name -EINVAL. */
+/* The backend for this process: the one that `name` or else AWAIT_BACKEND names, or the best one
+ * that opens.  0 or -errno, with `why` as in open(); a backend asked for by name and not obtained
+ * is an error, an unknown name -EINVAL.  On success `why` is what a better one was missing, or
+ * NULL if there is no better one. */
 int aw_io_open(struct aw_io **ret, const char *name, const char **why);
+
+/* An operation on a file: its result if it does not have to wait for a disk, or
+ * AW_OP_NEEDS_THREAD. */
+int64_t aw_op_at_once(const struct aw_op *op);
+
+/* The same in any thread, which may block. */
+int64_t aw_op_block(const struct aw_op *op);
 
 #endif

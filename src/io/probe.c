@@ -2,7 +2,8 @@
  * probe.c - which backend this process uses.
  *
  * The list is in order of preference.  A backend asked for by name is that one or an error; without
- * a name the first one that opens is taken, and what the others were missing is of no interest.
+ * a name the first one that opens is taken, and what the one before was missing is passed on, for
+ * debug mode to tell.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 #include "io/io.h"
 
 static const struct aw_io_backend *const backends[] = {
+#ifdef AW_IO_URING
+    &aw_io_uring,
+#endif
     &aw_io_epoll,
 };
 
@@ -20,12 +24,11 @@ static int open_by_name(struct aw_io **ret, const char *name, const char **why)
     for (size_t i = 0; i < backend_count; i++)
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i]->open(ret, why);
-    if (why)
-        *why = "no backend has this name";
+    *why = "no backend has this name";
     return -EINVAL;
 }
 
-/* The reason reported is the last one's: the backend that needs least of the kernel. */
+/* The reason of a failure is the last one's: the backend that needs least of the kernel. */
 static int open_best(struct aw_io **ret, const char **why)
 {
     int err = -ENOSYS;
@@ -39,9 +42,11 @@ static int open_best(struct aw_io **ret, const char **why)
 
 int aw_io_open(struct aw_io **ret, const char *name, const char **why)
 {
+    const char *missing = NULL;
     if (!name)
         name = getenv("AWAIT_BACKEND");
-    if (name && *name)
-        return open_by_name(ret, name, why);
-    return open_best(ret, why);
+    int err = name && *name ? open_by_name(ret, name, &missing) : open_best(ret, &missing);
+    if (why)
+        *why = missing;
+    return err;
 }

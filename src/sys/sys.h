@@ -25,6 +25,10 @@
 
 #include "base/base.h"
 
+struct io_uring;
+struct io_uring_params;
+struct io_uring_probe;
+
 /* The table.  Every entry has the arguments of the call it is named after, and returns its result
  * or -errno (mmap: NULL-able pointer through `ret`, and 0 or -errno).  errno is left as it was. */
 struct aw_sys_table {
@@ -42,6 +46,17 @@ struct aw_sys_table {
     ssize_t (*read)(int fd, void *buf, size_t n);
     ssize_t (*write)(int fd, const void *buf, size_t n);
     int (*close)(int fd);
+    ssize_t (*pread_now)(int fd, void *buf, size_t n, int64_t at); /* preadv2(RWF_NOWAIT) */
+    ssize_t (*pread)(int fd, void *buf, size_t n, int64_t at);
+    ssize_t (*pwrite)(int fd, const void *buf, size_t n, int64_t at);
+    int (*openat)(int dir, const char *path, int flags, unsigned mode);
+    /* io_uring's three, as sys/uring.h has them; NULL in a build without it. */
+    int (*ring_open)(struct io_uring *ring, unsigned entries, struct io_uring_params *params);
+    int (*ring_close)(struct io_uring *ring);
+    int (*ring_probe)(struct io_uring *ring, struct io_uring_probe *probe, unsigned n);
+    int (*ring_attach)(struct io_uring *ring); /* register its descriptor with this thread */
+    int (*ring_detach)(struct io_uring *ring);
+    int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
     int (*fork)(void);
     int (*socket_pair)(int ret[2], int type);               /* local, close-on-exec */
     int (*send_fds)(int fd, const int *fds, size_t n);      /* one message, without waiting */

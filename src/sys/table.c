@@ -11,9 +11,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "sys/notes.h"
 #include "sys/sys.h"
+#ifdef AW_IO_URING
+#include "sys/uring.h"
+#endif
 
 /* The result of a call that left its reason in errno; `saved` is errno from before the call. */
 static ssize_t settle(ssize_t result, int saved)
@@ -161,6 +165,31 @@ static int sys_close(int fd)
     return (int)settle(close(fd), saved);
 }
 
+static ssize_t sys_pread_now(int fd, void *buf, size_t n, int64_t at)
+{
+    int saved = errno;
+    struct iovec v = {.iov_base = buf, .iov_len = n};
+    return settle(preadv2(fd, &v, 1, at, RWF_NOWAIT), saved);
+}
+
+static ssize_t sys_pread(int fd, void *buf, size_t n, int64_t at)
+{
+    int saved = errno;
+    return settle(pread(fd, buf, n, at), saved);
+}
+
+static ssize_t sys_pwrite(int fd, const void *buf, size_t n, int64_t at)
+{
+    int saved = errno;
+    return settle(pwrite(fd, buf, n, at), saved);
+}
+
+static int sys_openat(int dir, const char *path, int flags, unsigned mode)
+{
+    int saved = errno;
+    return (int)settle(openat(dir, path, flags, mode), saved);
+}
+
 static int sys_fork(void)
 {
     int saved = errno;
@@ -228,6 +257,18 @@ struct aw_sys_table aw_sys = {
     .read = sys_read,
     .write = sys_write,
     .close = sys_close,
+    .pread_now = sys_pread_now,
+    .pread = sys_pread,
+    .pwrite = sys_pwrite,
+    .openat = sys_openat,
+#ifdef AW_IO_URING
+    .ring_open = aw_ring_open,
+    .ring_close = aw_ring_close,
+    .ring_probe = aw_ring_probe,
+    .ring_attach = aw_ring_attach,
+    .ring_detach = aw_ring_detach,
+    .ring_enter = aw_ring_enter,
+#endif
     .fork = sys_fork,
     .socket_pair = sys_socket_pair,
     .send_fds = sys_send_fds,

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/core.h"
@@ -45,6 +46,17 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, TOLD, true},
     {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_PREAD_NOW, "pread_now", -EAGAIN, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -ENOMEM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EINVAL, TOLD_IF_EVER, true}, /* in a lesser mode */
+    {SWEEP_SYSTEM, SITE_RING_PROBE, "ring_probe", -EINVAL, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RING_ATTACH, "ring_attach", -EBUSY, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_RING_DETACH, "ring_detach", -EINVAL, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EBUSY, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EBADF, TOLD, true},
     {SWEEP_SYSTEM, SITE_SOCKET_PAIR, "socket_pair", -EMFILE, TOLD, true},
     {SWEEP_SYSTEM, SITE_SEND_FDS, "send_fds", -EAGAIN, TOLD, true},
     {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EINTR, HARMLESS, false},
@@ -355,6 +367,53 @@ static int close_(int fd)
     return err ? err : result;
 }
 
+static ssize_t pread_now(int fd, void *buf, size_t n, int64_t at)
+{
+    int err = hit(SITE_PREAD_NOW, true);
+    return err ? err : real.pread_now(fd, buf, n, at);
+}
+
+static int ring_open(struct io_uring *ring, unsigned entries, struct io_uring_params *params)
+{
+    int err = hit(SITE_RING_OPEN, false);
+    return err ? err : real.ring_open(ring, entries, params);
+}
+
+static int ring_probe(struct io_uring *ring, struct io_uring_probe *probe, unsigned n)
+{
+    int err = hit(SITE_RING_PROBE, false);
+    return err ? err : real.ring_probe(ring, probe, n);
+}
+
+static int ring_attach(struct io_uring *ring)
+{
+    int err = hit(SITE_RING_ATTACH, true);
+    return err ? err : real.ring_attach(ring);
+}
+
+/* What cannot be undone is, and then says that it failed. */
+static int ring_detach(struct io_uring *ring)
+{
+    int err = hit(SITE_RING_DETACH, true), result = real.ring_detach(ring);
+    return err ? err : result;
+}
+
+static int ring_enter(struct io_uring *ring, int64_t timeout_ns)
+{
+    int err = hit(SITE_RING_ENTER, false);
+    return err ? err : real.ring_enter(ring, timeout_ns);
+}
+
+/* By name, so that one backend's failure is not made good by another. */
+static void name_the_backend(void)
+{
+    struct aw_io *io = NULL;
+    if (aw_io_open(&io, NULL, NULL) < 0)
+        return;
+    setenv("AWAIT_BACKEND", io->backend->name, 1);
+    io->backend->close(io);
+}
+
 static int socket_pair(int ret[2], int type)
 {
     int err = hit(SITE_SOCKET_PAIR, false);
@@ -389,6 +448,7 @@ void inject_install(void)
 {
     if (real.map)
         return;
+    name_the_backend();
     const aw_allocator a = {.alloc = counting_alloc, .free = counting_free};
     assert_int_equal(aw_set_allocator(&a), 0);
     real = aw_sys;
@@ -406,6 +466,16 @@ void inject_install(void)
                                    .read = read_,
                                    .write = write_,
                                    .close = close_,
+                                   .pread_now = pread_now,
+                                   .pread = real.pread,
+                                   .pwrite = real.pwrite,
+                                   .openat = real.openat,
+                                   .ring_open = ring_open,
+                                   .ring_close = real.ring_close,
+                                   .ring_probe = ring_probe,
+                                   .ring_attach = ring_attach,
+                                   .ring_detach = ring_detach,
+                                   .ring_enter = ring_enter,
                                    .fork = real.fork,
                                    .socket_pair = socket_pair,
                                    .send_fds = send_fds,

@@ -400,6 +400,7 @@ SCENARIO(thread_shared)
 {
     threads_take_part();
     may_be_silent(SITE_EPOLL_WAIT);
+    may_be_silent(SITE_RING_ENTER);
     aw_loop_thread *lt = aw_loop_thread_shared();
     if (!lt)
         return unexpected(aw_errno(), "the shared loop thread", __FILE__, __LINE__);

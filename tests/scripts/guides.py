@@ -105,8 +105,8 @@ def build(block, compiler, folder, library):
     binary = folder / name.group(1)
     source = f"{name.group(1)}.c"
     (folder / source).write_text(block.text, "utf-8")
-    readme.run([compiler, *readme.FLAGS, f"-I{ROOT}/include", source, str(library), "-lm",
-                "-pthread", "-o", str(binary)], folder)
+    readme.run([compiler, *readme.FLAGS, f"-I{ROOT}/include", source, str(library),
+                *readme.libraries(), "-o", str(binary)], folder)
     return [binary]
 
 

@@ -17,6 +17,16 @@ FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 LINES = 17
 
 
+def libraries():
+    """What the static library needs: liburing where it is installed, and so was built in."""
+    try:
+        uring = subprocess.run(["pkg-config", "--libs", "liburing"], text=True, check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+    except FileNotFoundError:
+        uring = []
+    return [*uring, "-lm", "-pthread"]
+
+
 def blocks(text):
     """(program, output) of each program."""
     found = re.findall(r"^```c\n(.*?)^```$.*?^```text\n(.*?)^```$", text, re.M | re.S)
@@ -42,7 +52,7 @@ def check_program(program, printed, build):
         pathlib.Path(source).write_text(program)
         for compiler in ("gcc", "clang"):
             run([compiler, *FLAGS, f"-I{ROOT}/include", source, f"{ROOT / build}/libawait.a",
-                 "-lm", "-pthread", "-o", binary])
+                 *libraries(), "-o", binary])
             got = run([binary])
             if got != printed:
                 sys.exit(f"{compiler}: it printed\n{got}README.md says\n{printed}")

@@ -383,3 +383,52 @@ TEST(LOOP_027_task_factory_that_refuses)
     assert_int_equal(aw_loop_set_task_factory(l, NULL, NULL), 0);
     aw_loop_free(l);
 }
+
+/* ---- the backend ---- */
+
+static int no_ring(struct io_uring *ring, unsigned entries, struct io_uring_params *params)
+{
+    (void)ring;
+    (void)entries;
+    (void)params;
+    return -EPERM;
+}
+
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* Runs something with standard error in a file, and returns what was written there. */
+static const char *said_by(bool debug)
+{
+    static char text[512];
+    FILE *file = tmpfile();
+    int before = dup(STDERR_FILENO);
+    assert_non_null(file);
+    fflush(stderr);
+    dup2(fileno(file), STDERR_FILENO);
+    int err = aw_run(do_nothing, NULL, .debug = debug);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    assert_int_equal(err, 0);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* Why it is not the best one is told in debug mode, and only there. */
+TEST(loop_debug_mode_tells_why_the_backend_is_not_the_best)
+{
+    struct aw_sys_table real = aw_sys;
+    unsetenv("AWAIT_BACKEND");
+    unsetenv("AWAIT_DEBUG");
+    if (!real.ring_open)
+        SKIP("built without io_uring");
+    aw_sys.ring_open = no_ring;
+    assert_string_equal(said_by(false), "");
+    assert_string_equal(said_by(true), "await: the loop uses epoll: io_uring is forbidden here\n");
+    aw_sys = real;
+}

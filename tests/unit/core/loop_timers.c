@@ -96,15 +96,26 @@ TEST(LOOP_006_scheduled_callbacks_before_due_timers)
 
 static int polls;
 static int64_t shortest_sleep_ends; /* when the shortest sleep asked for would have ended */
-static int (*real_epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns);
+static struct aw_sys_table real;
 
-static int watched_epoll_wait(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+static void watch_sleep(int64_t timeout_ns)
 {
     int64_t ends = timeout_ns < 0 ? INT64_MAX : aw_clock_real() + timeout_ns;
     polls++;
     if (ends < shortest_sleep_ends)
         shortest_sleep_ends = ends;
-    return real_epoll_wait(ep, evs, max, timeout_ns);
+}
+
+static int watched_epoll_wait(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
+{
+    watch_sleep(timeout_ns);
+    return real.epoll_wait(ep, evs, max, timeout_ns);
+}
+
+static int watched_ring_enter(struct io_uring *ring, int64_t timeout_ns)
+{
+    watch_sleep(timeout_ns);
+    return real.ring_enter(ring, timeout_ns);
 }
 
 /* LOOP-007: A cancelled timer does not shorten the sleep: the loop sleeps to the next live one. */
@@ -124,10 +135,11 @@ TEST_REAL_CLOCK(LOOP_007_cancelled_timer_does_not_shorten_the_sleep)
         assert_int_equal(aw_timers_next(&l->timers), live);
     }
     shortest_sleep_ends = INT64_MAX;
-    real_epoll_wait = aw_sys.epoll_wait;
+    real = aw_sys;
     aw_sys.epoll_wait = watched_epoll_wait;
+    aw_sys.ring_enter = watched_ring_enter;
     assert_int_equal(aw_loop_run_forever(l), 0);
-    aw_sys.epoll_wait = real_epoll_wait;
+    aw_sys = real;
     assert_true(polls > 0);
     assert_true(shortest_sleep_ends >= live);
     assert_record(r, "");

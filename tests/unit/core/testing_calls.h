@@ -232,12 +232,15 @@ CALL(write, write_much(), aw_write(things.zero, "x", 1) - 1)
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
 #undef CALL
 
-/* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0. */
-#define CALL(name) {#name, waits_##name, at_once_##name}
+/* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
+ * calls `of_kernel` suspend for that. */
+#define CALL(name) {#name, waits_##name, at_once_##name, false}
+#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
 static const struct call {
     const char *name;
     int (*waits)(void);
     int (*at_once)(void);
+    bool of_kernel;
 } calls[] = {
     CALL(sleep),
     CALL(await),
@@ -263,9 +266,9 @@ static const struct call {
     CALL(queue_put),
     CALL(queue_get),
     CALL(queue_join),
-    CALL(read),
-    CALL(write),
-    CALL(poll),
+    KERNEL_CALL(read),
+    KERNEL_CALL(write),
+    KERNEL_CALL(poll),
 };
 #define N_CALLS (sizeof calls / sizeof *calls)
 

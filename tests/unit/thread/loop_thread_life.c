@@ -319,11 +319,18 @@ static int fail_to_wait(int ep, struct epoll_event *evs, int max, int64_t timeou
     return -EBADF;
 }
 
+static int fail_to_enter(struct io_uring *ring, int64_t timeout_ns)
+{
+    (void)ring, (void)timeout_ns;
+    return -EBADF;
+}
+
 /* The kernel refuses to be waited for: the loop ends, and says why. */
 TEST_REAL_CLOCK(loop_thread_whose_loop_fails)
 {
     struct aw_sys_table real = aw_sys;
     aw_sys.epoll_wait = fail_to_wait;
+    aw_sys.ring_enter = fail_to_enter;
     aw_loop_thread *lt = aw_loop_thread_start(.name = "io", .exception_handler = collect_report);
     assert_non_null(lt);
     aw_loop *l = aw_loop_thread_loop(lt);

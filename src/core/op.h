@@ -1,0 +1,20 @@
+/*
+ * op.h - awaiting an operation: what the layers that add some need of the core.
+ */
+#ifndef AW_OP_H
+#define AW_OP_H
+
+#include "io/io.h"
+
+/* What the kernel moves at most in one call; fits an int. */
+static inline size_t aw_op_len(size_t n)
+{
+    return n < 0x7ffff000 ? n : 0x7ffff000;
+}
+
+/* In a task: submit the operation (a copy of it) and suspend until it is over.  Its result, with
+ * the rule on effects; an error's detail is recorded.  AW_OP_NEEDS_THREAD: this backend cannot do
+ * it, do aw_op_block() in a thread.  `caller` is the address that reports show. */
+int64_t aw_op_await(const struct aw_op *op, const void *caller);
+
+#endif
