@@ -314,9 +314,20 @@ static bool something_came(void *arg)
     return l->io->in_flight > 0 && (poll_kernel(l, 0) < 0 || l->ready.head);
 }
 
+/* About to sleep: give back memory first, or in time.  How long to sleep then. */
+static int64_t rest_stacks(aw_loop *l, int64_t timeout)
+{
+    int64_t next = aw_stack_pool_rest(&l->stacks, aw_clock_real());
+    if (next == INT64_MAX)
+        return timeout;
+    return timeout < 0 || next < timeout ? next : timeout;
+}
+
 /* Time is real, or there is none to wait for; `timeout` < 0: for ever. */
 static int wait_awake_or_asleep(aw_loop *l, int64_t timeout)
 {
+    if (timeout != 0 && aw_stack_pool_wants_rest(&l->stacks))
+        timeout = rest_stacks(l, timeout);
     int64_t now = l->spin.ns ? aw_clock_real() : 0;
     int64_t deadline = timeout < 0 || timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
     if (timeout != 0 && aw_spin_until(&l->spin, something_came, l, deadline))

@@ -123,8 +123,10 @@ static int take_stack(aw_loop *l, size_t size, struct aw_tcb **ret)
     int err = aw_stack_get(&l->stacks, size, &fiber);
     if (err == -EINVAL)
         return aw_fail(err, ".stack_size is too large");
+    if (err == -ENOTSUP)
+        return aw_fail(err, "this thread has a shadow stack, which tasks cannot have");
     if (err < 0)
-        return aw_fail(err, "no memory for a stack, or vm.max_map_count is reached");
+        return aw_fail(err, l->stacks.why);
     *ret = aw_container_of(fiber, struct aw_tcb, fiber);
     return 0;
 }

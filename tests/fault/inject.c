@@ -235,6 +235,13 @@ static int protect_none(void *addr, size_t size)
     return err ? err : real.protect_none(addr, size);
 }
 
+/* Refused, so that protect_none() is what can fail: elsewhere each guard falls back to it. */
+static int no_guard(void *first, size_t stride, size_t count)
+{
+    (void)first, (void)stride, (void)count;
+    return -EINVAL;
+}
+
 static int no_huge(void *addr, size_t size)
 {
     int err = hit(SITE_NO_HUGE, true);
@@ -307,6 +314,8 @@ void inject_install(void)
     aw_sys = (struct aw_sys_table){.map = map,
                                    .unmap = unmap,
                                    .protect_none = protect_none,
+                                   .guard = no_guard,
+                                   .can_read = real.can_read,
                                    .discard = real.discard,
                                    .no_huge = no_huge,
                                    .epoll_create = epoll_create_,
