@@ -36,6 +36,11 @@ build/clang/build.ninja:
 # A build of its own: the library notes its stacks only where valgrind.h is there.
 build/valgrind/build.ninja:
 	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT))
+build/ucontext/build.ninja:
+	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT) -Dswitch=ucontext)
+build/aarch64/build.ninja:
+	$(call configure,meson setup $(STRICT) --cross-file scripts/cross/aarch64.ini \
+	    -Dplain_assertions=true)
 build/asan/build.ninja:
 	$(call configure,$(CLANG) -Db_sanitize=address$(comma)undefined)
 build/tsan/build.ninja:

@@ -41,12 +41,14 @@ ENVIRONMENT = {
     "valgrind": {"AWAIT_TEST_INSTRUMENTED": "1"},
 }
 # How much longer than in a plain build a test may take there.
-SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12}
+SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12, "aarch64": 6}
 WRAPPER = {
+    "aarch64": ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
     "valgrind": ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
                  "--child-silent-after-fork=yes",
                  "--errors-for-leak-kinds=definite"],
 }
+FOREIGN = {"aarch64"}  # their binaries do not run at all without the wrapper
 # clang's TSan gives up at start when the kernel randomises addresses too widely.
 TSAN_MAPPING = "ThreadSanitizer: unexpected memory mapping"
 NO_RANDOMISATION = ["setarch", platform.machine(), "-R"]
@@ -83,9 +85,10 @@ def relative(path):
 # ---- discovery ------------------------------------------------------------------------------
 
 
-def list_binary(binary):
+def list_binary(config, binary):
     """The `--list` lines of a test binary, split; retried where TSan dislikes the addresses."""
-    for prefix in ([], [], [], NO_RANDOMISATION):
+    foreign = [WRAPPER[config]] if config in FOREIGN else []
+    for prefix in foreign or ([], [], [], NO_RANDOMISATION):
         done = subprocess.run(prefix + [str(binary), "--list"], cwd=ROOT, text=True,
                               capture_output=True, timeout=60, check=False)
         if TSAN_MAPPING not in done.stdout + done.stderr:
@@ -108,7 +111,7 @@ def unit_tests(config, folder, limits, shuffle):
     if not binaries:
         sys.exit(f"run.py: no test binaries in {folder}/tests: build the configuration first")
     for binary in binaries:
-        for name, flags, _place in list_binary(binary):
+        for name, flags, _place in list_binary(config, binary):
             if shuffle is not None and "order-free" not in flags.split(","):
                 continue
             limit = limits["slow" in flags.split(",")]

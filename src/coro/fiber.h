@@ -26,6 +26,12 @@
 #include "base/list.h"
 #include "sys/notes.h"
 
+/* Asked for by a build option; elsewhere, where there is no switch in assembly. */
+#if !defined(AW_SWITCH_UCONTEXT) && !(defined(__x86_64__) && !defined(__ILP32__)) &&               \
+    !(defined(__aarch64__) && !defined(__ILP32__) && !defined(__AARCH64EB__))
+#define AW_SWITCH_UCONTEXT 1
+#endif
+
 /* Where a fiber that is not running will go on.  The assembly knows these offsets.  `base` is the
  * register in which compilers keep a frame's base when neither sp nor fp will do (alloca and an
  * over-aligned local in one function; any instrumented function): like fp, it cannot be declared
@@ -56,8 +62,12 @@ struct aw_fiber {
 #endif
 };
 
-/* What aw_fiber_prepare() leaves of a stack at the least. */
+/* What aw_fiber_prepare() leaves of a stack at the least: enough to begin and to be switched. */
+#ifdef AW_SWITCH_UCONTEXT
+#define AW_FIBER_ROOM_MIN ((size_t)8192)
+#else
 #define AW_FIBER_ROOM_MIN ((size_t)4096)
+#endif
 
 /* Make `f`, a slot's fiber, start in `entry` when it is first switched to.  `reserve` bytes just
  * below the block are left out of the stack (rounded up to 16); returns their address, or NULL

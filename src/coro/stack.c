@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "coro/arena.h"
+#include "coro/shadow.h"
 #include "sys/sys.h"
 
 #define CACHE_LINE 64u

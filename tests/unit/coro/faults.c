@@ -253,6 +253,9 @@ static void use_up_addresses(void *arg)
     assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
     limit.rlim_cur = pages * aw_page_size() + spare;
     assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    void *more_than_allowed;
+    if (aw_sys.map(&more_than_allowed, 2 * spare) == 0)
+        SKIP("the limit is not kept here");
     static struct aw_fiber *slots[2000];
     unsigned count = exhaust(slots, 2000);
     printf("%u stacks\n", count);
@@ -266,5 +269,7 @@ TEST(coro_a_limit_on_addresses_is_used_to_the_end)
     static struct child_result r;
     run_child(&r, use_up_addresses, NULL);
     printf("%s%s", r.out, r.err);
+    if (child_exited(&r, 77))
+        SKIP("no limit on addresses can be set");
     assert_true(child_exited(&r, 0));
 }
