@@ -55,6 +55,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     l->id = aw_process_number();
     l->backend = opts->backend;
     l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
+    l->measures_stacks = aw_env_flag("AWAIT_STACKS");
     l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
     aw_spin_init(&l->spin, opts->spin);
     aw_spin_init(&l->waiter_spin, opts->spin);
@@ -153,6 +154,7 @@ int aw_loop_close(aw_loop *l)
         closer->run(closer);
     }
     abandon_tasks(l);
+    aw_stacks_close(l);
     drop_schedule(l);
     aw_fds_close(l);
     aw_coro_report_unused(l);

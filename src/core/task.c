@@ -28,6 +28,8 @@ static void release_arg(struct aw_tcb *t)
 
 static void leave_loop(aw_loop *l, struct aw_tcb *t)
 {
+    if (AW_UNLIKELY(l->measures_stacks))
+        aw_stacks_look(t);
     aw_list_remove(&t->all);
     aw_loop_count_task(l, -1);
     l->n_given_up -= t->given_up;
@@ -127,6 +129,8 @@ static int take_stack(aw_loop *l, size_t size, struct aw_tcb **ret)
         return aw_fail(err, "this thread has a shadow stack, which tasks cannot have");
     if (err < 0)
         return aw_fail(err, l->stacks.why);
+    if (AW_UNLIKELY(l->measures_stacks))
+        aw_stacks_wipe(fiber);
     *ret = aw_container_of(fiber, struct aw_tcb, fiber);
     return 0;
 }
@@ -182,6 +186,8 @@ struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts)
     t->name = name;
     if (opts->copy)
         t->arg = memcpy(copy, opts->arg, opts->copy);
+    if (AW_UNLIKELY(l->measures_stacks))
+        aw_stacks_count(t);
     aw_list_push_back(&l->tasks, &t->all);
     aw_loop_count_task(l, 1);
     if (opts->group)
