@@ -67,6 +67,7 @@ static struct aw_stack_site *site_of(aw_loop *l, const struct aw_tcb *t)
 
 void aw_stacks_wipe(struct aw_fiber *f)
 {
+    AW_NOTE_UNPOISON(f->stack_lo, (size_t)((char *)f - f->stack_lo));
     size_t usable = f->slot_size - aw_page_size(), used = bytes_used(f);
     char *lowest = f->stack_lo + (usable - used);
     if (lowest < (char *)f)

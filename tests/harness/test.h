@@ -76,7 +76,7 @@ void test_register(struct test_case *test);
 #define SKIP(reason) test_skip(reason)
 _Noreturn void test_skip(const char *reason);
 
-/* `full` in a plain build, `under_sanitizer` in a sanitizer build or under valgrind. */
+/* `full` in a plain build, `under_sanitizer` in a sanitizer build, under valgrind, or emulated. */
 unsigned test_scale(unsigned full, unsigned under_sanitizer);
 
 /* Whether this is a sanitizer build, or runs under valgrind. */
