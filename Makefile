@@ -13,7 +13,8 @@ CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 help:
 	@echo "make demo      see it run (under a minute)"
 	@echo "make test      build three configurations and run every test"
-	@echo "make test-all  the same, with plain clang, and under valgrind"
+	@echo "make test-all  the same, with plain clang, with libc's ucontext, under valgrind,"
+	@echo "               and for aarch64 under qemu"
 	@echo "make bench     measure"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make lint      layer and tidy checks only"
@@ -55,7 +56,7 @@ demo: setup-build
 	@scripts/demo build/release
 
 CONFIGS = gcc asan tsan
-CONFIGS_ALL = $(CONFIGS) clang valgrind
+CONFIGS_ALL = $(CONFIGS) clang ucontext valgrind
 # Those that shuffle run tests of the gcc build, each by a seed of its own.
 SHUFFLES = $(foreach n,1 2 3 4 5 6 7 8 9 10,--config shuffle-$(n)=build/gcc)
 
@@ -67,7 +68,14 @@ test: setup-test
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
 	@AWAIT_MODEL_OPS=10000000 tests/run.py --config gcc=build/gcc --no-scripts --limit 300 model_
-	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(SHUFFLES)
+	@if scripts/setup aarch64; then \
+	    $(MAKE) --no-print-directory build/aarch64/built || exit 1; \
+	    foreign="--config aarch64=build/aarch64"; \
+	else \
+	    foreign="--absent aarch64"; \
+	fi; \
+	tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(SHUFFLES) \
+	    $$foreign
 
 bench: setup-build setup-lint
 	@$(MAKE) --no-print-directory build/release/built

@@ -203,6 +203,12 @@ def run_test(test):
     return Result(test, "failed", f"exit status {status}", output, seconds)
 
 
+def absent(config):
+    """Stands for all the tests of a configuration that cannot be built."""
+    return Result(Test(config, "every_test", [], 0, {}), "skipped",
+                  "its compiler or emulator could not be installed", "", 0)
+
+
 # ---- all of them ----------------------------------------------------------------------------
 
 
@@ -272,6 +278,8 @@ def arguments():
     parser.add_argument("names", nargs="*", help="run the tests whose name contains one of these")
     parser.add_argument("--config", action="append", metavar="NAME=DIR", default=[],
                         help="a built configuration (default: those of build/ that are built)")
+    parser.add_argument("--absent", action="append", metavar="NAME", default=[],
+                        help="a configuration that cannot be built here: named as skipped")
     parser.add_argument("--seed", type=int, help="repeat an order")
     parser.add_argument("--shuffle", type=int, metavar="SEED",
                         help="only the tests marked order-free, their tasks in the order of SEED")
@@ -326,7 +334,8 @@ def main():
           flush=True)
     begin = time.monotonic()
     results = run_all(tests, options.jobs, options.verbose)
-    order = [name for name, _ in configs] + ["scripts"]
+    results += [absent(name) for name in options.absent]
+    order = [name for name, _ in configs] + options.absent + ["scripts"]
     return summarise(results, order, time.monotonic() - begin)
 
 
