@@ -39,7 +39,7 @@ ENVIRONMENT = {
     },
     "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
     "valgrind": {"AWAIT_TEST_INSTRUMENTED": "1"},
-    "aarch64": {"AWAIT_TEST_SLOW": "1"},
+    "aarch64": {"AWAIT_TEST_EMULATED": "1"},
 }
 # How much longer than in a plain build a test may take there.
 SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12, "aarch64": 6}

@@ -82,6 +82,9 @@ unsigned test_scale(unsigned full, unsigned under_sanitizer);
 /* Whether this is a sanitizer build, or runs under valgrind. */
 bool test_is_instrumented(void);
 
+/* Whether it runs under an emulator, which has threads of its own. */
+bool test_is_emulated(void);
+
 /* What a child process left behind; texts are cut at their array's size, always terminated. */
 struct child_result {
     int status; /* as from waitpid: see WIFEXITED, WIFSIGNALED */
