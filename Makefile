@@ -13,7 +13,8 @@ CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 help:
 	@echo "make demo      see it run (a minute)"
 	@echo "make test      build three configurations and run every test, on every backend"
-	@echo "make test-all  the same, with plain clang, and under valgrind"
+	@echo "make test-all  the same, with plain clang, with libc's ucontext, under valgrind,"
+	@echo "               and for aarch64 under qemu"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make lint      layer and tidy checks only"
@@ -36,6 +37,11 @@ build/clang/build.ninja:
 # A build of its own: the library notes its stacks only where valgrind.h is there.
 build/valgrind/build.ninja:
 	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT))
+build/ucontext/build.ninja:
+	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT) -Dswitch=ucontext)
+build/aarch64/build.ninja:
+	$(call configure,meson setup $(STRICT) --cross-file scripts/cross/aarch64.ini \
+	    -Dplain_assertions=true)
 build/asan/build.ninja:
 	$(call configure,$(CLANG) -Db_sanitize=address$(comma)undefined)
 build/tsan/build.ninja:
@@ -50,7 +56,7 @@ demo: setup-build
 	@scripts/demo build/release
 
 CONFIGS = gcc asan tsan
-CONFIGS_ALL = $(CONFIGS) clang valgrind
+CONFIGS_ALL = $(CONFIGS) clang ucontext valgrind
 # The gcc build again: on the backend that it does not choose here, and where it may not choose.
 BACKENDS = --config epoll=build/gcc --config denied=build/gcc
 # Those that shuffle run tests of the gcc build, each by a seed of its own.
@@ -67,7 +73,14 @@ test-all: setup-all
 	    --no-scripts --limit 900 model_
 	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
 	    stress_everything
-	@tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) $(SHUFFLES)
+	@if scripts/setup aarch64; then \
+	    $(MAKE) --no-print-directory build/aarch64/built || exit 1; \
+	    foreign="--config aarch64=build/aarch64"; \
+	else \
+	    foreign="--absent aarch64"; \
+	fi; \
+	tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) \
+	    $(SHUFFLES) $$foreign
 
 # ROWS: groups, rows or figures of bench/rows.py; PEERS: names, or none; RECORD=1 writes the results
 # into bench/results and docs.

@@ -5,10 +5,14 @@ Four statements, read off the symbol tables: what the shared library exports is
 named aw_…; it is declared in a public header; what the headers declare with
 AW_API is exported; and the static library's other globals are named aw_… too,
 so that linking it cannot collide with the program's own names.  Besides, L0
-has no mutable global: nothing of src/base lies in .data or .bss.
+has no mutable global: nothing of src/base lies in .data or .bss.  And on x86-64
+every object is marked for indirect branch tracking, as one without would take
+the mark from the whole program, while that of the switch is not marked for
+shadow stacks, which it does not switch.
 """
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -31,6 +35,30 @@ def globals_of(archive):
     """The external names that a static library defines, hidden ones included."""
     symbols = [line.split() for line in nm("--defined-only", "--extern-only", archive)]
     return {words[-1] for words in symbols if len(words) == 3}
+
+
+def marks(archive):
+    """Member -> the features of x86 that its property note claims."""
+    done = subprocess.run(["readelf", "-nW", archive], text=True, capture_output=True, check=True)
+    found, member = {}, ""
+    for line in done.stdout.splitlines():
+        if line.startswith("File:"):
+            member = re.search(r"\(([^)]+)\)", line)[1]
+            found[member] = ""
+        elif "x86 feature:" in line:
+            found[member] = line.partition("x86 feature:")[2]
+    return found
+
+
+def wrongly_marked(archive):
+    """What is wrong with the marks, where there are any: see the head of this file."""
+    if platform.machine() != "x86_64":
+        return []
+    found = [f"not marked for indirect branch tracking: {member}"
+             for member, features in marks(archive).items() if "IBT" not in features]
+    return found + [f"marked for shadow stacks: {member}"
+                    for member, features in marks(archive).items()
+                    if "entry_x86_64" in member and "SHSTK" in features]
 
 
 def mutable_of_base(archive):
@@ -60,6 +88,7 @@ def main():
     found += [f"global in the static library, but not named aw_…: {name}"
               for name in globals_of(archive) if not name.startswith("aw_")]
     found += [f"mutable global in src/base: {name}" for name in mutable_of_base(archive)]
+    found += wrongly_marked(archive)
     print("".join(line + "\n" for line in sorted(found)), end="")
     print(f"abi: {len(has)} exported, {len(declared)} declared, {len(found)} violations")
     return 1 if found else 0

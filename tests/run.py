@@ -41,10 +41,12 @@ ENVIRONMENT = {
     "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1", "AWAIT_BACKEND": "epoll"},
     "valgrind": {"AWAIT_TEST_INSTRUMENTED": "1", "AWAIT_BACKEND": "epoll"},
     "epoll": {"AWAIT_BACKEND": "epoll"},
+    "aarch64": {"AWAIT_TEST_EMULATED": "1", "AWAIT_BACKEND": "epoll"},
 }
 # How much longer than in a plain build a test may take there.
-SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12}
+SLOWNESS = {"asan": 2, "tsan": 3, "valgrind": 12, "aarch64": 6}
 WRAPPER = {
+    "aarch64": ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
     "valgrind": ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
                  "--child-silent-after-fork=yes",
                  "--errors-for-leak-kinds=definite"],
@@ -54,6 +56,7 @@ WRAPPER = {
 # Configurations that only differ by the backend leave out what has none, or one of its own.
 OTHER_BACKEND = ("epoll", "denied")
 NO_BACKEND = ("test_base", "test_coro", "test_harness", "test_model_", "test_sys")
+FOREIGN = {"aarch64"}  # their binaries do not run at all without the wrapper
 # clang's TSan gives up at start when the kernel randomises addresses too widely.
 TSAN_MAPPING = "ThreadSanitizer: unexpected memory mapping"
 NO_RANDOMISATION = ["setarch", platform.machine(), "-R"]
@@ -90,9 +93,10 @@ def relative(path):
 # ---- discovery ------------------------------------------------------------------------------
 
 
-def list_binary(binary):
+def list_binary(config, binary):
     """The `--list` lines of a test binary, split; retried where TSan dislikes the addresses."""
-    for prefix in ([], [], [], NO_RANDOMISATION):
+    foreign = [WRAPPER[config]] if config in FOREIGN else []
+    for prefix in foreign or ([], [], [], NO_RANDOMISATION):
         done = subprocess.run(prefix + [str(binary), "--list"], cwd=ROOT, text=True,
                               capture_output=True, timeout=60, check=False)
         if TSAN_MAPPING not in done.stdout + done.stderr:
@@ -116,7 +120,7 @@ def unit_tests(config, folder, limits, shuffle):
     if not binaries:
         sys.exit(f"run.py: no test binaries in {folder}/tests: build the configuration first")
     for binary in binaries:
-        for name, flags, _place in list_binary(binary):
+        for name, flags, _place in list_binary(config, binary):
             if shuffle is not None and "order-free" not in flags.split(","):
                 continue
             limit = limits["slow" in flags.split(",")]
@@ -208,6 +212,12 @@ def run_test(test):
     return Result(test, "failed", f"exit status {status}", output, seconds)
 
 
+def absent(config):
+    """Stands for all the tests of a configuration that cannot be built."""
+    return Result(Test(config, "every_test", [], 0, {}), "skipped",
+                  "its compiler or emulator could not be installed", "", 0)
+
+
 # ---- all of them ----------------------------------------------------------------------------
 
 
@@ -277,6 +287,8 @@ def arguments():
     parser.add_argument("names", nargs="*", help="run the tests whose name contains one of these")
     parser.add_argument("--config", action="append", metavar="NAME=DIR", default=[],
                         help="a built configuration (default: those of build/ that are built)")
+    parser.add_argument("--absent", action="append", metavar="NAME", default=[],
+                        help="a configuration that cannot be built here: named as skipped")
     parser.add_argument("--seed", type=int, help="repeat an order")
     parser.add_argument("--shuffle", type=int, metavar="SEED",
                         help="only the tests marked order-free, their tasks in the order of SEED")
@@ -332,7 +344,8 @@ def main():
           flush=True)
     begin = time.monotonic()
     results = run_all(tests, options.jobs, options.verbose)
-    order = [name for name, _ in configs] + ["scripts"]
+    results += [absent(name) for name in options.absent]
+    order = [name for name, _ in configs] + options.absent + ["scripts"]
     return summarise(results, order, time.monotonic() - begin)
 
 

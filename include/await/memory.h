@@ -3,6 +3,16 @@
  *
  * Every allocation outside the stacks goes through one replaceable allocator; stacks come from
  * the kernel.  An allocation that fails is an error of the call that needed it, never an abort.
+ *
+ * Stacks are mapped many at a time, up to 64 MiB of addresses; where addresses are rationed (ulimit
+ * -v, strict overcommit) less, down to a single stack.  A stack costs the pages that were touched,
+ * one for a task that only sleeps, and is used again when its task has ended.  A loop that goes to
+ * sleep gives memory back: of a stack that nobody used for a second all but the top 16 KiB, after
+ * another second all of it, and mappings with no stack in use; 32 stacks of each size stay.  For
+ * that it wakes up at most twice.  A loop that never sleeps keeps what it has.
+ *
+ * Below each stack lies a page that faults.  Before Linux 6.13 each is a mapping of its own, and
+ * vm.max_map_count limits a process to about 32,000 stacks.
  */
 #ifndef AWAIT_MEMORY_H
 #define AWAIT_MEMORY_H

@@ -63,7 +63,8 @@ typedef struct aw_task_opts {
     void *arg;                  /* handed to the coroutine, and its value (see aw_value()) */
     const char *name;           /* copied; "Task-<number>" by default */
     size_t stack_size;          /* bytes of address space, guard included, at least 16 KiB;
-                                   64 KiB by default */
+                                   64 KiB by default.  AWAIT_STACKS=1 tells what is used of it:
+                                   see aw_stack_report() */
     size_t copy;                /* > 0: so many bytes at `arg` are copied to the task's stack,
                                    and the coroutine gets the copy */
     void (*release)(void *arg); /* called once with the caller's `arg` when the work has ended,

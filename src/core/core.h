@@ -272,10 +272,13 @@ struct aw_loop {
     struct aw_io *io;    /* made by the first run; kept until close */
     const char *backend; /* name asked for, or NULL */
     struct aw_stack_pool stacks;
-    aw_list tasks;          /* tcb->all of every unfinished task, in order of creation */
-    _Atomic size_t n_tasks; /* how many; written by the running thread, read by any */
-    aw_list unlooked;       /* failed futures that nobody has looked at */
-    aw_list retired;        /* futures without a reference, about to be freed */
+    bool measures_stacks;              /* stacks.c: AWAIT_STACKS was set when it was made */
+    struct aw_stack_site *stack_sites; /* what it has found out */
+    size_t stacks_uncounted;           /* tasks there was no memory to note down */
+    aw_list tasks;                     /* tcb->all of every unfinished task, in order of creation */
+    _Atomic size_t n_tasks;            /* how many; written by the running thread, read by any */
+    aw_list unlooked;                  /* failed futures that nobody has looked at */
+    aw_list retired;                   /* futures without a reference, about to be freed */
     bool retiring;
     uint64_t next_id;      /* of the next task */
     uint64_t cancel_epoch; /* cancel.c: walks along awaits */

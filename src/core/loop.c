@@ -56,6 +56,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     l->id = aw_process_number();
     l->backend = opts->backend;
     l->debug = opts->debug || aw_env_flag("AWAIT_DEBUG");
+    l->measures_stacks = aw_env_flag("AWAIT_STACKS");
     l->clock.is_virtual = opts->virtual_clock || virtual_by_env();
     aw_spin_init(&l->spin, opts->spin);
     aw_spin_init(&l->waiter_spin, opts->spin);
@@ -147,6 +148,7 @@ int aw_loop_close(aw_loop *l)
         closer->run(closer);
     }
     abandon_tasks(l);
+    aw_stacks_close(l);
     drop_schedule(l);
     aw_fds_close(l);
     aw_coro_report_unused(l);
@@ -342,9 +344,20 @@ static bool something_came(void *arg)
     return l->io->in_flight > 0 && (poll_kernel(l, 0) < 0 || l->ready.head);
 }
 
+/* About to sleep: give back memory first, or in time.  How long to sleep then. */
+static int64_t rest_stacks(aw_loop *l, int64_t timeout)
+{
+    int64_t next = aw_stack_pool_rest(&l->stacks, aw_clock_real());
+    if (next == INT64_MAX)
+        return timeout;
+    return timeout < 0 || next < timeout ? next : timeout;
+}
+
 /* Time is real, or there is none to wait for; `timeout` < 0: for ever. */
 static int wait_awake_or_asleep(aw_loop *l, int64_t timeout)
 {
+    if (timeout != 0 && aw_stack_pool_wants_rest(&l->stacks))
+        timeout = rest_stacks(l, timeout);
     int64_t now = l->spin.ns ? aw_clock_real() : 0;
     int64_t deadline = timeout < 0 || timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
     if (timeout != 0 && aw_spin_until(&l->spin, something_came, l, deadline))

@@ -424,6 +424,15 @@ void aw_report_dump(aw_loop *l);
 /* A task's name into `out`: given, or "Task-7". */
 const char *aw_task_label(struct aw_tcb *t, char *out, size_t size);
 
+/* ---- stacks.c: only where l->measures_stacks ---- */
+
+/* Make a stack that is handed out zero, count the task that got it, look how much of it has been
+ * used when the task ends; tell it at the end of the loop. */
+void aw_stacks_wipe(struct aw_fiber *f);
+void aw_stacks_count(struct aw_tcb *t);
+void aw_stacks_look(struct aw_tcb *t);
+void aw_stacks_close(aw_loop *l);
+
 /* ---- overflow.c ---- */
 
 /* Explain overflows of this thread's tasks; false if that is not possible (a benign failure: the

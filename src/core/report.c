@@ -133,7 +133,7 @@ static const void *next_frame(struct frames *s)
     if (s->fp < s->lo || s->fp + 2 * sizeof *frame > s->hi || s->fp % sizeof *frame != 0)
         return NULL;
     s->fp = frame[0] > s->fp ? frame[0] : 0;
-    return (const void *)frame[1];
+    return aw_return_address(frame[1]);
 }
 
 /* The frames from the caller of the public function that waits outwards; all of them if that one is

@@ -28,6 +28,8 @@ static void release_arg(struct aw_tcb *t)
 
 static void leave_loop(aw_loop *l, struct aw_tcb *t)
 {
+    if (AW_UNLIKELY(l->measures_stacks))
+        aw_stacks_look(t);
     aw_list_remove(&t->all);
     aw_loop_count_task(l, -1);
     l->n_given_up -= t->given_up;
@@ -131,8 +133,12 @@ static int take_stack(aw_loop *l, size_t size, struct aw_tcb **ret)
     int err = aw_stack_get(&l->stacks, size, &fiber);
     if (err == -EINVAL)
         return aw_fail(err, ".stack_size is too large");
+    if (err == -ENOTSUP)
+        return aw_fail(err, "this thread has a shadow stack, which tasks cannot have");
     if (err < 0)
-        return aw_fail(err, "no memory for a stack, or vm.max_map_count is reached");
+        return aw_fail(err, l->stacks.why);
+    if (AW_UNLIKELY(l->measures_stacks))
+        aw_stacks_wipe(fiber);
     *ret = aw_container_of(fiber, struct aw_tcb, fiber);
     return 0;
 }
@@ -188,6 +194,8 @@ static inline struct aw_tcb *new_task(aw_loop *l, aw_fn *fn, const aw_task_opts 
     t->name = name;
     if (opts->copy)
         t->arg = memcpy(copy, opts->arg, opts->copy);
+    if (AW_UNLIKELY(l->measures_stacks))
+        aw_stacks_count(t);
     aw_list_push_back(&l->tasks, &t->all);
     aw_loop_count_task(l, 1);
     if (opts->group)

@@ -26,6 +26,12 @@
 #include "base/list.h"
 #include "sys/notes.h"
 
+/* Asked for by a build option; elsewhere, where there is no switch in assembly. */
+#if !defined(AW_SWITCH_UCONTEXT) && !(defined(__x86_64__) && !defined(__ILP32__)) &&               \
+    !(defined(__aarch64__) && !defined(__ILP32__) && !defined(__AARCH64EB__))
+#define AW_SWITCH_UCONTEXT 1
+#endif
+
 /* Where a fiber that is not running will go on.  The assembly knows these offsets.  `base` is the
  * register in which compilers keep a frame's base when neither sp nor fp will do (alloca and an
  * over-aligned local in one function; any instrumented function): like fp, it cannot be declared
@@ -43,7 +49,8 @@ struct aw_fiber {
     char *stack_lo;       /* lowest usable byte, just above the guard; NULL: a thread's own stack */
     uint32_t slot_size;   /* bytes of the whole slot, guard and block included; 0: a thread's */
     uint32_t valgrind_id; /* what valgrind knows the stack as */
-    struct aw_fiber *free_next; /* in the pool: the next free one of its size; in use: itself */
+    struct aw_stack_arena *arena; /* the mapping that the slot is part of; NULL: a thread's */
+    struct aw_fiber *free_next;   /* in the pool: the next free one of its size; in use: itself */
 #ifdef AW_ASAN
     void *fake_stack;      /* AddressSanitizer's, while it is not running */
     const void *asan_lo;   /* extent of the stack, as AddressSanitizer is told it; that of a */
@@ -55,8 +62,12 @@ struct aw_fiber {
 #endif
 };
 
-/* What aw_fiber_prepare() leaves of a stack at the least. */
+/* What aw_fiber_prepare() leaves of a stack at the least: enough to begin and to be switched. */
+#ifdef AW_SWITCH_UCONTEXT
+#define AW_FIBER_ROOM_MIN ((size_t)8192)
+#else
 #define AW_FIBER_ROOM_MIN ((size_t)4096)
+#endif
 
 /* Make `f`, a slot's fiber, start in `entry` when it is first switched to.  `reserve` bytes just
  * below the block are left out of the stack (rounded up to 16); returns their address, or NULL
@@ -81,20 +92,32 @@ _Noreturn static inline void aw_fiber_exit_to(struct aw_fiber *from, struct aw_f
 #define AW_STACK_MIN ((size_t)1 << AW_STACK_MIN_LOG2)
 #define AW_STACK_MAX (AW_STACK_MIN << (AW_STACK_CLASSES - 1))
 
-/* The slots of one size. */
+/* The slots of one size that are not in use; stack.c tells how they get from one list to the next.
+ * All but the first are empty most of the time. */
 struct aw_stack_class {
-    struct aw_fiber *free;        /* free slots, most recently used first */
-    struct aw_stack_arena *arena; /* the newest mapping; new slots are cut from it; NULL: none */
+    struct aw_fiber *free;    /* put since the last rest, most recently used first */
+    struct aw_fiber *worn;    /* the same, of the rest that is going on: to be trimmed */
+    struct aw_fiber *idle;    /* trimmed, and not used since */
+    struct aw_fiber *surplus; /* not used from one rest to the next: to be given back */
+    aw_list with_bare;        /* arenas that slots can be taken from */
+    size_t slots;             /* in all arenas */
+    size_t n_idle;            /* on `idle` */
 };
 
 /* A pool of slots of one owner: no locks.  Free slots are reused last in, first out, so that the
- * one handed out is the one still in the cache.  Pages are not given back while the pool lives. */
+ * one handed out is the one still in the cache; memory is given back by aw_stack_pool_rest(). */
 struct aw_stack_pool {
     size_t block_size; /* of the owner's block, in whole cache lines */
     struct aw_stack_class classes[AW_STACK_CLASSES]; /* by log2(size / AW_STACK_MIN) */
-    struct aw_stack_arena *arenas;                   /* every mapping, newest first */
+    aw_list arenas;                                  /* every mapping, newest first */
+    aw_list leaving;                                 /* those of which slots are being given back */
     uint32_t colour;                                 /* of the next arena's first slot */
-    size_t slots_live, slots_made;                   /* handed out now; cut from arenas ever */
+    bool resting;                                    /* a rest has begun and is not done */
+    bool surplus_idle;                               /* a class has more idle ones than it keeps */
+    size_t slots_live, slots_made;                   /* handed out now; with a record */
+    size_t n_idle;                                   /* of all classes */
+    int64_t rest_at;                                 /* when the next rest is due; 0: not known */
+    const char *why;                                 /* the reason of the last -ENOMEM */
 };
 
 /* `block_size` is at most a quarter of AW_STACK_MIN, and at least that of a struct aw_fiber. */
@@ -103,10 +126,25 @@ void aw_stack_pool_init(struct aw_stack_pool *p, size_t block_size);
 /* Unmaps everything; no slot may be in use except as memory nobody looks at again. */
 void aw_stack_pool_fini(struct aw_stack_pool *p);
 
+/* Is there anything for aw_stack_pool_rest() to do, now or later? */
+static inline bool aw_stack_pool_wants_rest(const struct aw_stack_pool *p)
+{
+    return p->resting || p->surplus_idle || p->slots_made - p->slots_live != p->n_idle;
+}
+
+/* To be called when the owner has nothing better to do: gives back memory that was not needed
+ * lately.  A stack that nobody has used for a second loses all but its top 16 KiB; after another
+ * second it is given back altogether, but for 32 of each size, and so are mappings of which no slot
+ * is left.  Does a slice of that, of a millisecond at most.  `now` is any clock's, in ns.  Returns
+ * when to call again, in ns from now: 0, when there is more to do at once; INT64_MAX, when there is
+ * nothing to do until stacks have been used. */
+int64_t aw_stack_pool_rest(struct aw_stack_pool *p, int64_t now);
+
 /* A slot of at least `size` bytes (rounded up to a power of two of at least AW_STACK_MIN).  Its
  * block begins with a struct aw_fiber whose stack fields are set; the rest of the block is as the
- * last user left it, or zero.  Returns 0; -ENOMEM (also for a guard that the kernel has no room
- * for); -EINVAL for a size beyond AW_STACK_MAX; -ENOTSUP in a thread with a shadow stack. */
+ * last user left it, or zero.  Returns 0; -ENOMEM, with the reason in p->why; -EINVAL for a size
+ * beyond AW_STACK_MAX; -ENOTSUP in a thread with a shadow stack.  What is refused is asked for
+ * again after all free slots have been given back. */
 static inline int aw_stack_get(struct aw_stack_pool *p, size_t size, struct aw_fiber **ret);
 
 /* Gives a slot back.  May be called on that very stack: its memory stays mapped, and nothing else
@@ -120,7 +158,7 @@ static inline unsigned aw_stack_class_of(size_t size)
     return above ? 64u - (unsigned)__builtin_clzll(above) : 0;
 }
 
-/* aw_stack_get() where no free slot is: cuts one. */
+/* aw_stack_get() where no slot was put lately. */
 int aw_stack_get_new(struct aw_stack_pool *p, unsigned class_index, struct aw_fiber **ret);
 
 static inline int aw_stack_get(struct aw_stack_pool *p, size_t size, struct aw_fiber **ret)

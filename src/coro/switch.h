@@ -7,8 +7,10 @@
  *                                somebody comes back, the fiber that he came from;
  *   aw_regs_jump(from, to)       the same without saving;
  *   aw_regs_init(f, top, entry)  makes the next switch to f begin in entry, on an empty stack;
- *   aw_shadow_stack_on()         would the thread's shadow stack have to be switched too?
+ *   aw_return_address(stored)    what a return address on a stack stands for, if it is signed;
  *   aw_fiber_start               where a fiber's first switch lands: calls entry(self, previous).
+ *
+ * Without a header for the CPU, or when asked for, switch_ucontext.h has the C library do it.
  *
  * Around them stand the sanitizers' notes.  Their order is fixed: AddressSanitizer is told before
  * and after, ThreadSanitizer at the last moment, since whatever is recorded behind its note counts
@@ -24,10 +26,12 @@
 
 #include "coro/fiber.h"
 
-#if defined(__x86_64__) && !defined(__ILP32__)
+#if defined(AW_SWITCH_UCONTEXT)
+#include "coro/switch_ucontext.h"
+#elif defined(__x86_64__)
 #include "coro/switch_x86_64.h"
 #else
-#error "no context switch for this CPU: add src/coro/switch_<cpu>.h and entry_<cpu>.S"
+#include "coro/switch_aarch64.h"
 #endif
 
 #ifdef AW_ASAN

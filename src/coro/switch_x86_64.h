@@ -18,8 +18,7 @@
  *     misleading it.
  *   - The landing label is reached by an indirect jump, so it is an endbr64 where indirect branch
  *     tracking is compiled in.
- *   - Shadow stacks are not switched: a function that has landed would return against the other
- *     fiber's.  aw_shadow_stack_on() tells; no slot is made in such a thread.
+ *   - Shadow stacks are not switched, see shadow.h.
  *   - mxcsr and the x87 control word are not touched: they are the thread's (fiber.h).
  *
  * At the landing rdi is the fiber that was left and rsi the one that goes on.  aw_fiber_start,
@@ -107,12 +106,10 @@ static inline void aw_regs_init(struct aw_fiber *f, char *top, uintptr_t entry)
     f->regs.fp = (void *)entry;
 }
 
-/* Does this thread run with a shadow stack?  rdsspq leaves the zero where there is none. */
-static inline bool aw_shadow_stack_on(void)
+/* A return address as it lies on the stack. */
+static inline const void *aw_return_address(uintptr_t stored)
 {
-    uint64_t ssp = 0;
-    __asm__ volatile("rdsspq %0" : "+r"(ssp));
-    return ssp != 0;
+    return (const void *)stored;
 }
 
 #endif

@@ -72,11 +72,13 @@
 #define AW_NOTE_STACK_NEW(lo, hi) VALGRIND_STACK_REGISTER((lo), (hi))
 #define AW_NOTE_STACK_FREE(id) VALGRIND_STACK_DEREGISTER(id)
 #define AW_NOTE_UNDEFINED(p, n) ((void)VALGRIND_MAKE_MEM_UNDEFINED((p), (n)))
+#define AW_NOTE_DEFINED(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED((p), (n)))
 #else
 #define AW_NOTE_VALGRIND() 0
 #define AW_NOTE_STACK_NEW(lo, hi) ((void)(lo), (void)(hi), 0u)
 #define AW_NOTE_STACK_FREE(id) ((void)(id))
 #define AW_NOTE_UNDEFINED(p, n) ((void)(p), (void)(n))
+#define AW_NOTE_DEFINED(p, n) ((void)(p), (void)(n))
 #endif
 
 #endif

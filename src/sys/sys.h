@@ -34,10 +34,12 @@ struct io_uring_probe;
 struct aw_sys_table {
     int (*map)(void **ret, size_t size); /* private, anonymous, no-reserve, read-write */
     int (*unmap)(void *addr, size_t size);
-    int (*protect_none)(void *addr, size_t size); /* mprotect(PROT_NONE): a guard */
-    int (*discard)(void *addr, size_t size);      /* madvise(MADV_DONTNEED) */
-    int (*no_huge)(void *addr, size_t size);      /* madvise(MADV_NOHUGEPAGE) */
-    int (*epoll_create)(void);                    /* close-on-exec */
+    int (*protect_none)(void *addr, size_t size);           /* mprotect(PROT_NONE): a guard */
+    int (*guard)(void *first, size_t stride, size_t count); /* aw_guard_by_advice() */
+    int (*can_read)(const void *addr);                      /* aw_guard_can_read() */
+    int (*discard)(void *addr, size_t size);                /* madvise(MADV_DONTNEED) */
+    int (*no_huge)(void *addr, size_t size);                /* madvise(MADV_NOHUGEPAGE) */
+    int (*epoll_create)(void);                              /* close-on-exec */
     int (*epoll_ctl)(int ep, int op, int fd, struct epoll_event *ev);
     int (*epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns); /* <0: ever */
     int (*eventfd)(void);                  /* close-on-exec, non-blocking */
@@ -72,6 +74,18 @@ extern struct aw_sys_table aw_sys;
 void *aw_mem_alloc(size_t size);
 void *aw_mem_zalloc(size_t size);
 void aw_mem_free(void *ptr);
+
+/* ---- guards ---- */
+
+/* Make `count` pages fault that begin `stride` bytes apart, the first at `first`, without splitting
+ * the mapping: how many do now, counted from the first.  0: it cannot be had here (now), use
+ * aw_sys.protect_none(). */
+size_t aw_guard_pages(char *first, size_t stride, size_t count);
+
+/* The table's entries for it.  MADV_GUARD_INSTALL: how many were said to be made, or -errno.  And
+ * whether the kernel, asked to write the byte to a pipe, can read it: 1, 0 or -errno. */
+int aw_guard_by_advice(void *first, size_t stride, size_t count);
+int aw_guard_can_read(const void *addr);
 
 /* ---- clock ---- */
 

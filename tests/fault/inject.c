@@ -266,6 +266,25 @@ int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
     return hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
 }
 
+/* A task that cannot be noted down is told as not counted. */
+void __real_aw_stacks_count(struct aw_tcb *t);
+void __wrap_aw_stacks_count(struct aw_tcb *t);
+void __wrap_aw_stacks_count(struct aw_tcb *t)
+{
+    benign++;
+    __real_aw_stacks_count(t);
+    benign--;
+}
+
+void __real_aw_stacks_look(struct aw_tcb *t);
+void __wrap_aw_stacks_look(struct aw_tcb *t);
+void __wrap_aw_stacks_look(struct aw_tcb *t)
+{
+    benign++;
+    __real_aw_stacks_look(t);
+    benign--;
+}
+
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
@@ -290,6 +309,13 @@ static int protect_none(void *addr, size_t size)
 {
     int err = hit(SITE_PROTECT_NONE, benign > 0);
     return err ? err : real.protect_none(addr, size);
+}
+
+/* Refused, so that protect_none() is what can fail: elsewhere each guard falls back to it. */
+static int no_guard(void *first, size_t stride, size_t count)
+{
+    (void)first, (void)stride, (void)count;
+    return -EINVAL;
 }
 
 static int no_huge(void *addr, size_t size)
@@ -455,6 +481,8 @@ void inject_install(void)
     aw_sys = (struct aw_sys_table){.map = map,
                                    .unmap = unmap,
                                    .protect_none = protect_none,
+                                   .guard = no_guard,
+                                   .can_read = real.can_read,
                                    .discard = real.discard,
                                    .no_huge = no_huge,
                                    .epoll_create = epoll_create_,

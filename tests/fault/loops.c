@@ -87,6 +87,32 @@ static int leave_pending(aw_loop *l, struct owned *o)
     return 0;
 }
 
+/* Stacks are measured, as far as there is memory to note it down. */
+static int end_at_once(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int tell_of_stacks(void *arg)
+{
+    (void)arg;
+    EXPECT(aw_join(aw_create_task(end_at_once, NULL)), 0);
+    EXPECT(aw_gather(AW_CORO(end_at_once, NULL), AW_CORO(end_at_once, NULL)), 0);
+    int lines = aw_stack_report(NULL);
+    CHECK(lines >= 0 && lines <= 3);
+    CHECK_CALM(lines == 3);
+    return 0;
+}
+
+SCENARIO(stacks_are_measured)
+{
+    setenv("AWAIT_STACKS", "1", 1);
+    int err = run_main(tell_of_stacks, NULL);
+    unsetenv("AWAIT_STACKS");
+    return err;
+}
+
 SCENARIO(loop_closed_over_tasks)
 {
     struct owned o[2] = {0};

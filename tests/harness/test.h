@@ -76,11 +76,14 @@ void test_register(struct test_case *test);
 #define SKIP(reason) test_skip(reason)
 _Noreturn void test_skip(const char *reason);
 
-/* `full` in a plain build, `under_sanitizer` in a sanitizer build or under valgrind. */
+/* `full` in a plain build, `under_sanitizer` in a sanitizer build, under valgrind, or emulated. */
 unsigned test_scale(unsigned full, unsigned under_sanitizer);
 
 /* Whether this is a sanitizer build, or runs under valgrind. */
 bool test_is_instrumented(void);
+
+/* Whether it runs under an emulator, which has threads of its own. */
+bool test_is_emulated(void);
 
 /* What a child process left behind; texts are cut at their array's size, always terminated. */
 struct child_result {

@@ -281,7 +281,8 @@ static void wait_for_child(pid_t pid)
 TEST(badinput_fork_beside_a_loop)
 {
     aw_loop *l = new_loop();
-    aw_future *f = aw_future_new(.loop = l);
+    static aw_future *f; /* the child cannot free it, but knows it to the end */
+    f = aw_future_new(.loop = l);
     run_one_pass(l);
     pid_t pid = fork();
     if (pid == 0) {

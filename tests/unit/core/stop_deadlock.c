@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include "await/queue.h"
@@ -243,8 +244,14 @@ static int wait_beside(void *arg)
     return wait_for_event(arg);
 }
 
+/* Not before the run has taken the signal, however slow the machine is. */
 static void *terminate_later(void *arg)
 {
+    struct sigaction action;
+    do {
+        sched_yield();
+        assert_int_equal(sigaction((int)(intptr_t)arg, NULL, &action), 0);
+    } while (action.sa_handler == SIG_DFL);
     nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
     raise((int)(intptr_t)arg);
     return NULL;

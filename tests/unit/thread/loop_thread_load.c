@@ -207,9 +207,10 @@ TEST_SLOW_REAL_CLOCK(loop_thread_ten_thousand_under_load)
         end_thread(t[i]);
         assert_int_equal(f[i].released, f[i].accepted);
     }
-    wait_until(entries_of("/proc/self/task") == threads); /* listed a little beyond the join */
+    if (!test_is_emulated()) /* the emulator's own threads, and its records of ours */
+        wait_until(entries_of("/proc/self/task") == threads); /* listed a little beyond the join */
     assert_int_equal(entries_of("/proc/self/fd"), files);
     assert_int_equal(blocks_in_use, 0);
-    if (!test_is_instrumented())
+    if (!test_is_instrumented() && !test_is_emulated())
         assert_true(resident_kib() < early + 8192);
 }

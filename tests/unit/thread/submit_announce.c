@@ -173,17 +173,21 @@ TEST_REAL_CLOCK(submit_hands_the_submitters_values_along)
     stop_loop(lt);
 }
 
+static flag submitted_without_values;
+
 static void *submit_without_values(void *arg)
 {
     assert_int_equal(aw_cfuture_join(aw_submit(arg, see_colour, "none"), 5), 0);
     assert_int_equal(aw_cfuture_join(aw_submit(arg, see_colour, "none", .eager = true), 5), 0);
+    raise_flag(&submitted_without_values);
     return NULL;
 }
 
 static int run_it_here(void *arg)
 {
     pthread_t t = start_thread(submit_without_values, aw_running_loop());
-    AW_TRY(aw_sleep(0.05));
+    while (!is_up(&submitted_without_values)) /* the thread waits for this loop */
+        AW_TRY(aw_sleep(0.005));
     end_thread(t);
     (void)arg;
     return 0;
