@@ -18,7 +18,8 @@ static int nap_and_say(void *arg)
 static void end_with_jobs(void *arg)
 {
     (void)arg;
-    aw_executor *ex = aw_thread_pool(.max_workers = 1);
+    static aw_executor *ex; /* at the exit still in sight of leak checkers */
+    ex = aw_thread_pool(.max_workers = 1);
     aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(100)));
     aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(100)));
 }
@@ -28,9 +29,9 @@ TEST_REAL_CLOCK(CONC_019_jobs_finish_before_the_process)
 {
     struct child_result r;
     run_child(&r, end_with_jobs, NULL);
-    assert_true(child_exited(&r, 0));
-    assert_string_equal(r.out, "said\nsaid\n");
     assert_string_equal(r.err, "");
+    assert_string_equal(r.out, "said\nsaid\n");
+    assert_true(child_exited(&r, 0));
 }
 
 static int sleep_for_ever(void *arg)
@@ -44,7 +45,8 @@ static int sleep_for_ever(void *arg)
 static void end_over_jobs(void *arg)
 {
     (void)arg;
-    aw_executor *ex = aw_thread_pool(.max_workers = 1, .exit_timeout = 0.1, .prefix = "stuck");
+    static aw_executor *ex; /* at the exit still in sight of leak checkers */
+    ex = aw_thread_pool(.max_workers = 1, .exit_timeout = 0.1, .prefix = "stuck");
     aw_cfuture_unref(aw_executor_submit(ex, sleep_for_ever, NULL, .name = "insomnia"));
     aw_cfuture_unref(aw_executor_submit(ex, nap_and_say, INT(0)));
 }
@@ -63,8 +65,10 @@ TEST_REAL_CLOCK(exec_the_exit_names_what_does_not_end)
 static void end_over_daemon(void *arg)
 {
     (void)arg;
-    aw_executor *ex = aw_thread_pool(.max_workers = 1, .daemon = true, .prefix = "demon");
-    aw_executor *idle = aw_thread_pool(.daemon = true);
+    static aw_executor *ex; /* at the exit still in sight of leak checkers */
+    ex = aw_thread_pool(.max_workers = 1, .daemon = true, .prefix = "demon");
+    static aw_executor *idle; /* at the exit still in sight of leak checkers */
+    idle = aw_thread_pool(.daemon = true);
     assert_int_equal(collect(aw_executor_submit(idle, nap_job, INT(0))), 0);
     nap(20);
     aw_cfuture_unref(aw_executor_submit(ex, sleep_for_ever, NULL));
