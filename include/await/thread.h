@@ -57,10 +57,10 @@ AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_c
  * .release is not called.  With .copy the argument is copied before the call returns; without, it
  * must stay until the coroutine has ended: wait for that with aw_cfuture_join(), or use .release.
  * The future's value is what aw_return_value() was given, else the argument; NULL if that was a
- * copy, which goes with the coroutine.  If the loop closes, or its run comes to its end, before the
- * coroutine could begin, the future ends cancelled; if it could not be begun the future has that
- * error, and the loop's exception handler too.  .release is called in the loop's thread, or the one
- * that closes it, on every one of these ways.  Never blocks.
+ * copy, which goes with the coroutine, or was released.  If the loop closes, or its run comes to
+ * its end, before the coroutine could begin, the future ends cancelled; if it could not be begun
+ * the future has that error, and the loop's exception handler too.  .release is called in the
+ * loop's thread, or the one that closes it, on every one of these ways.  Never blocks.
  *
  * The coroutine's failure is reported if nobody looks at it: the future's last handle was given up
  * without its result having been asked for.  A coroutine that fails after its future was cancelled
