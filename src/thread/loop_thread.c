@@ -253,7 +253,8 @@ static void report_late(const aw_loop_thread *lt, double timeout)
     char text[256];
     int n =
         snprintf(text, sizeof text,
-                 "await: a loop thread did not end within %.3g s: a task or callback blocks it\n"
+                 "await: a loop thread did not end within %.3g s: a task or callback blocks it, "
+                 "or a job that a task waits for\n"
                  "  thread:  %s\n  started: %s:%d\n",
                  timeout, lt->name, lt->opts.file ? lt->opts.file : "?", lt->opts.line);
     aw_stderr_write(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
@@ -305,7 +306,8 @@ int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts)
         ask_to_stop(lt, timeout, false);
         if (await_end(lt, timeout) < 0) {
             drop(lt);
-            return aw_fail(-ETIMEDOUT, "a task or callback blocks the loop");
+            return aw_fail(-ETIMEDOUT,
+                           "a task or callback blocks the loop, or a job that a task waits for");
         }
     }
     bool ended = leave_phase(lt, RUNNING, 0) == ENDED;
