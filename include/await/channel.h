@@ -20,6 +20,10 @@
  * leaves it with the caller.  Cancellation and time limits lose nothing: a call that was served
  * before they came returns what it got, and the request stays pending, as with I/O.
  *
+ * Time limits are by the loop's clock in a task.  A virtual clock does not know of other threads:
+ * it jumps to the limit although one of them may still send, so with them use real time, or no
+ * limit.
+ *
  * The channel is reference counted: whoever uses it has a handle.
  */
 #ifndef AWAIT_CHANNEL_H

@@ -36,9 +36,10 @@ typedef struct aw_inbox_node {
 
 /* Call cb(arg) on the loop, soon, from any thread; wakes the loop if it sleeps.  Calls of one
  * thread run in the order they were made, and before what is scheduled on the loop afterwards.  It
- * is not called if the loop is closed before.  A negative return goes to the loop's exception
- * handler.  0; -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFULL at its
- * .submit_limit; AW_EFORKED.  Never blocks. */
+ * is not called if the loop is closed before: what only `arg` leads to is then lost (aw_submit()
+ * with .release has no such hole).  A negative return goes to the loop's exception handler.  0;
+ * -ENOMEM; -EINVAL for NULL; AW_EMISUSE once the loop is closed; AW_EFULL at its .submit_limit;
+ * AW_EFORKED.  Never blocks. */
 AW_API int aw_call_soon_threadsafe(aw_loop *loop, aw_callback *cb, void *arg);
 
 /* The same with a node of the caller's, which must not be in use, and must stay until cb is called
@@ -57,10 +58,10 @@ AW_API int aw_call_soon_threadsafe_node(aw_loop *loop, aw_inbox_node *node, aw_c
  * .release is not called.  With .copy the argument is copied before the call returns; without, it
  * must stay until the coroutine has ended: wait for that with aw_cfuture_join(), or use .release.
  * The future's value is what aw_return_value() was given, else the argument; NULL if that was a
- * copy, which goes with the coroutine.  If the loop closes, or its run comes to its end, before the
- * coroutine could begin, the future ends cancelled; if it could not be begun the future has that
- * error, and the loop's exception handler too.  .release is called in the loop's thread, or the one
- * that closes it, on every one of these ways.  Never blocks.
+ * copy, which goes with the coroutine, or was released.  If the loop closes, or its run comes to
+ * its end, before the coroutine could begin, the future ends cancelled; if it could not be begun
+ * the future has that error, and the loop's exception handler too.  .release is called in the
+ * loop's thread, or the one that closes it, on every one of these ways.  Never blocks.
  *
  * The coroutine's failure is reported if nobody looks at it: the future's last handle was given up
  * without its result having been asked for.  A coroutine that fails after its future was cancelled
@@ -180,8 +181,9 @@ typedef struct aw_loop_thread_opts {
  * A child process made there inherits that.
  *
  * At exit() a thread that was not stopped has `.exit_timeout` seconds to finish its tasks; what is
- * left is cancelled and reported, and what does not end even then is named, with its stack.  The
- * tasks of a daemon are abandoned, with a line that says so.
+ * left is cancelled and reported, and what does not end even then is named, with its stack.  That
+ * takes up to 5 s more, and as long again if a job of its loop's own pool does not end.  The tasks
+ * of a daemon are abandoned, with a line that says so.
  *
  * A loop whose waiting for the kernel fails ends by itself, and says so to its exception handler:
  * AW_REPORT_LOOP_FAILED. */
@@ -203,9 +205,9 @@ typedef struct aw_loop_thread_stop_opts {
  * its stack.
  *
  * 0; -ETIMEDOUT when tasks would not stop (the thread has ended), or a task or callback blocks the
- * loop (that is reported, and the thread left to itself).  -EDEADLK on its own thread, AW_EFORKED,
- * -EINVAL for NaN, AW_EMISUSE while the end of the process is stopping it: then `lt` is as it was.
- * 0 for NULL.  Blocks the thread. */
+ * loop, or a task waits for a job of a pool that does not end (that is reported, and the thread
+ * left to itself).  -EDEADLK on its own thread, AW_EFORKED, -EINVAL for NaN, AW_EMISUSE while the
+ * end of the process is stopping it: then `lt` is as it was. 0 for NULL.  Blocks the thread. */
 #define aw_loop_thread_stop(...)                                                                   \
     aw_loop_thread_stop_(&(aw_loop_thread_stop_opts){.lt = __VA_ARGS__})
 AW_API int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts);

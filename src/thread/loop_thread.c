@@ -22,6 +22,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "await/thread.h"
 #include "core/core.h"
@@ -51,6 +52,7 @@ struct aw_loop_thread {
     double timeout;  /* with `stop`: seconds until what is left is given up */
     bool told;       /* the loop's: `stop` has come */
     int error;       /* why it FAILED */
+    char why[96];    /* the same in words, if there are any */
     size_t left;     /* tasks that would not stop; valid when ENDED */
 };
 
@@ -127,13 +129,18 @@ static int open_loop(aw_loop_thread *lt)
     aw_loop *l =
         aw_loop_new(.debug = o->debug, .virtual_clock = o->virtual_clock, .backend = o->backend,
                     .spin = o->spin, .submit_limit = o->submit_limit);
-    if (!l)
+    if (!l) {
+        snprintf(lt->why, sizeof lt->why, "%s", aw_errmsg());
         return aw_errno();
+    }
     l->exposed = true;
     if (o->exception_handler)
         aw_ignore(aw_loop_set_exception_handler(l, o->exception_handler, o->exception_arg));
     lt->loop = l;
-    return aw_loop_enter(l);
+    int err = aw_loop_enter(l);
+    if (err < 0)
+        snprintf(lt->why, sizeof lt->why, "%s", aw_errmsg());
+    return err;
 }
 
 static void run_loop(aw_loop_thread *lt)
@@ -191,6 +198,18 @@ static aw_loop_thread *new_thread(const aw_loop_thread_opts *opts)
     return lt;
 }
 
+/* With what the thread was told: the detail does not cross threads by itself. */
+static aw_loop_thread *refuse_unopened(aw_loop_thread *lt)
+{
+    int err = lt->error;
+    char why[sizeof lt->why];
+    memcpy(why, lt->why, sizeof why);
+    drop(lt);
+    if (why[0])
+        return aw_refuse(err, why);
+    return aw_fail_null(err, "the thread's loop could not be opened");
+}
+
 aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts)
 {
     if (isnan(opts->exit_timeout) || opts->cpu_plus_one < 0)
@@ -206,10 +225,8 @@ aw_loop_thread *aw_loop_thread_start_(const aw_loop_thread_opts *opts)
                                                 : "the thread could not be started");
     }
     if (leave_phase(lt, STARTING, INT64_MAX) == FAILED) {
-        err = lt->error;
         aw_os_thread_join(&lt->thread);
-        drop(lt);
-        return aw_fail_null(err, "the thread's loop could not be opened");
+        return refuse_unopened(lt);
     }
     aw_ending_add(&lt->ending, AW_ENDING_LOOPS);
     return lt;
@@ -236,7 +253,8 @@ static void report_late(const aw_loop_thread *lt, double timeout)
     char text[256];
     int n =
         snprintf(text, sizeof text,
-                 "await: a loop thread did not end within %.3g s: a task or callback blocks it\n"
+                 "await: a loop thread did not end within %.3g s: a task or callback blocks it, "
+                 "or a job that a task waits for\n"
                  "  thread:  %s\n  started: %s:%d\n",
                  timeout, lt->name, lt->opts.file ? lt->opts.file : "?", lt->opts.line);
     aw_stderr_write(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
@@ -288,7 +306,8 @@ int aw_loop_thread_stop_(const aw_loop_thread_stop_opts *opts)
         ask_to_stop(lt, timeout, false);
         if (await_end(lt, timeout) < 0) {
             drop(lt);
-            return aw_fail(-ETIMEDOUT, "a task or callback blocks the loop");
+            return aw_fail(-ETIMEDOUT,
+                           "a task or callback blocks the loop, or a job that a task waits for");
         }
     }
     bool ended = leave_phase(lt, RUNNING, 0) == ENDED;

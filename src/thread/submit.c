@@ -235,8 +235,8 @@ static bool pass_on(struct submission *s, aw_task *t)
                                                    [AW_CANCELLED] = AW_CF_CANCELLED};
     s->task = NULL;
     void *value = t->value;
-    if (s->opts.copy && value == aw_tcb_of(t)->arg)
-        value = NULL; /* the copy goes with the task's stack */
+    if ((s->opts.copy || s->opts.release) && value == aw_tcb_of(t)->arg)
+        value = NULL; /* the copy goes with the task's stack, and what is released is gone */
     return settle(s, states[t->state], t->result, value, aw_text_ref(t->detail));
 }
 

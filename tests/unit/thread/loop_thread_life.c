@@ -121,6 +121,10 @@ TEST_REAL_CLOCK(loop_thread_that_cannot_start)
     assert_int_equal(aw_errno(), -EINVAL);
     assert_null(aw_loop_thread_start(.backend = "steam"));
     assert_true(aw_errno() < 0);
+    assert_non_null(strstr(aw_errmsg(), "backend"));
+    assert_null(aw_loop_thread_start(.spin = -1));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_non_null(strstr(aw_errmsg(), "spin"));
     no_memory = true;
     assert_null(aw_loop_thread_start());
     assert_int_equal(aw_errno(), -ENOMEM);
@@ -282,7 +286,8 @@ TEST_REAL_CLOCK(loop_thread_stop_of_a_blocked_loop)
     assert_non_null(line);
     *line = '\0';
     assert_string_equal(
-        r.err, "await: a loop thread did not end within 0.05 s: a task or callback blocks it\n"
+        r.err, "await: a loop thread did not end within 0.05 s: a task or callback blocks it, "
+               "or a job that a task waits for\n"
                "  thread:  stuck\n"
                "  started: ");
     assert_true(child_exited(&r, 0));

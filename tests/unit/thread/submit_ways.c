@@ -346,6 +346,25 @@ static void overwrite(void *arg)
     ++*w->released;
 }
 
+static int forget_parcel(void *arg)
+{
+    (void)arg;
+    return 4;
+}
+
+TEST_REAL_CLOCK(submit_released_argument_is_no_value)
+{
+    aw_loop_thread *lt = start_loop();
+    struct parcel p = {0};
+    aw_cfuture *f =
+        aw_submit(aw_loop_thread_loop(lt), forget_parcel, &p, .release = release_parcel);
+    assert_int_equal(aw_cfuture_result(f, 5), 4);
+    assert_null(aw_cfuture_value(f)); /* it would dangle */
+    assert_int_equal(aw_cfuture_join(f, 5), 4);
+    assert_int_equal(p.released, 1);
+    stop_loop(lt);
+}
+
 TEST_REAL_CLOCK(submit_copies_before_it_returns)
 {
     aw_loop_thread *lt = start_loop();
