@@ -180,10 +180,11 @@ typedef struct aw_loop_thread_opts {
  * Signals are blocked in the thread, but for those of faults: they go to the program's own threads.
  * A child process made there inherits that.
  *
- * At exit() a thread that was not stopped has `.exit_timeout` seconds to finish its tasks; what is
- * left is cancelled and reported, and what does not end even then is named, with its stack.  That
- * takes up to 5 s more, and as long again if a job of its loop's own pool does not end.  The tasks
- * of a daemon are abandoned, with a line that says so.
+ * At exit() a thread that was not stopped has `.exit_timeout` seconds (none, if it is negative) to
+ * finish its tasks; what is left is cancelled and reported, and has as long again, but 1 to 5 s, to
+ * clean up; what does not end even then is named, with its stack.  The loop's own pool comes after
+ * it, with the same `.exit_timeout` for its jobs.  The tasks of a daemon, and the jobs of its
+ * loop's own pool, are abandoned, with a line that says so.
  *
  * A loop whose waiting for the kernel fails ends by itself, and says so to its exception handler:
  * AW_REPORT_LOOP_FAILED. */

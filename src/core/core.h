@@ -300,10 +300,12 @@ struct aw_loop {
     _Atomic size_t submitted;         /* how many there are, where there is a limit */
     struct aw_spin waiter_spin;       /* of threads that wait for its results */
     char apart_too[64];
-    struct aw_spin spin;      /* its own */
-    size_t outside;           /* what other threads owe it: jobs, wrapped futures */
-    size_t jobs;              /* of these, the jobs */
-    void *pool;               /* offload.c: its pool for blocking work, or NULL */
+    struct aw_spin spin; /* its own */
+    size_t outside;      /* what other threads owe it: jobs, wrapped futures */
+    size_t jobs;         /* of these, the jobs */
+    void *pool;          /* offload.c: its pool for blocking work, or NULL */
+    bool pool_daemon;    /* that pool's options, which are those of the loop's thread */
+    double pool_exit_timeout;
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */
     _Atomic unsigned signals_unseen; /* came since the loop last looked */

@@ -134,6 +134,8 @@ static int open_loop(aw_loop_thread *lt)
         return aw_errno();
     }
     l->exposed = true;
+    l->pool_daemon = o->daemon;
+    l->pool_exit_timeout = o->exit_timeout > 0 ? o->exit_timeout : -1;
     if (o->exception_handler)
         aw_ignore(aw_loop_set_exception_handler(l, o->exception_handler, o->exception_arg));
     lt->loop = l;
@@ -190,7 +192,7 @@ static aw_loop_thread *new_thread(const aw_loop_thread_opts *opts)
     lt->ending.hold = begin_exit;
     lt->ending.end = see_off;
     lt->opts = *opts;
-    lt->opts.exit_timeout = opts->exit_timeout ? opts->exit_timeout : STOP_TIMEOUT;
+    lt->opts.exit_timeout = opts->exit_timeout ? fmax(opts->exit_timeout, 0) : STOP_TIMEOUT;
     lt->stop.run = stop_passes;
     snprintf(lt->name, sizeof lt->name, "%s", opts->name ? opts->name : "await-loop");
     atomic_init(&lt->refs, 2);
@@ -385,6 +387,13 @@ static void abandon(const aw_loop_thread *lt, size_t mine)
     aw_stderr_write(text, (size_t)n);
 }
 
+/* What was cancelled at the exit gets as long again, within bounds: a second is little to clean up,
+ * and whoever gives the work for ever does not mean this. */
+static double time_to_clean_up(double exit_timeout)
+{
+    return exit_timeout < 1 ? 1 : exit_timeout > STOP_TIMEOUT ? STOP_TIMEOUT : exit_timeout;
+}
+
 static enum fate stop_at_exit(aw_loop_thread *lt)
 {
     if (lt->loop == aw_self.loop) {
@@ -395,8 +404,9 @@ static enum fate stop_at_exit(aw_loop_thread *lt)
         abandon(lt, 0);
         return NOT_STOPPED;
     }
-    ask_to_stop(lt, STOP_TIMEOUT, true);
-    aw_ignore(await_end(lt, lt->opts.exit_timeout + STOP_TIMEOUT));
+    double more = time_to_clean_up(lt->opts.exit_timeout);
+    ask_to_stop(lt, more, true);
+    aw_ignore(await_end(lt, lt->opts.exit_timeout + more));
     return STOPPED;
 }
 

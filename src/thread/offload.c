@@ -222,7 +222,10 @@ static aw_executor *own_pool(aw_loop *l, const aw_job_opts *opts)
     if (lp->shut)
         return aw_fail_null(AW_EMISUSE, "the loop's own pool is shut down");
     if (!lp->pool) {
-        lp->pool = aw_thread_pool_(&(aw_pool_opts){.file = opts->file, .line = opts->line});
+        lp->pool = aw_thread_pool_(&(aw_pool_opts){.file = opts->file,
+                                                   .line = opts->line,
+                                                   .daemon = l->pool_daemon,
+                                                   .exit_timeout = l->pool_exit_timeout});
         lp->own = true;
     }
     return lp->pool;

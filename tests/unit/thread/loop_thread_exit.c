@@ -86,7 +86,7 @@ static int block_for_ever(void *arg)
 static void leave_a_blocked_loop(void *arg)
 {
     static flag going;
-    aw_loop_thread *lt = aw_loop_thread_start(.name = "stuck", .exit_timeout = -4.9);
+    aw_loop_thread *lt = aw_loop_thread_start(.name = "stuck", .exit_timeout = -1);
     assert_int_equal(aw_call_soon_threadsafe(aw_loop_thread_loop(lt), block_for_ever, &going), 0);
     wait_flag(&going);
     (void)arg;
@@ -125,6 +125,56 @@ TEST_REAL_CLOCK(loop_thread_exit_abandons_a_daemon_with_a_line)
         r.err, "await: the process ended over the daemon thread ghost, which had 1 tasks\n");
     run_child(&r, leave_a_daemon, NULL);
     assert_string_equal(r.err, ""); /* it was idle */
+}
+
+/* ---- a job that never ends, of a loop's own pool ---- */
+
+static int block_in_a_job(void *going)
+{
+    return aw_to_thread(block_for_ever, going);
+}
+
+static void leave_a_blocked_job(aw_loop_thread *lt)
+{
+    static flag going;
+    aw_submit(aw_loop_thread_loop(lt), block_in_a_job, &going);
+    wait_flag(&going);
+}
+
+static void leave_a_daemon_with_a_job(void *arg)
+{
+    (void)arg;
+    leave_a_blocked_job(aw_loop_thread_start(.name = "ghost", .daemon = true));
+}
+
+TEST_REAL_CLOCK(loop_thread_exit_abandons_the_jobs_of_a_daemon)
+{
+    struct child_result r;
+    double began = now();
+    run_child(&r, leave_a_daemon_with_a_job, NULL);
+    assert_true(now() - began < 4);
+    assert_non_null(strstr(r.err, "over the daemon thread ghost, which had 1 tasks\n"));
+    assert_non_null(strstr(r.err, "over the daemon pool await-pool-0, which had 1 jobs\n"));
+    assert_true(child_exited(&r, 0));
+}
+
+static void leave_a_job_a_moment(void *arg)
+{
+    (void)arg;
+    leave_a_blocked_job(aw_loop_thread_start(.name = "short", .exit_timeout = 0.05));
+}
+
+TEST_REAL_CLOCK(loop_thread_exit_gives_a_job_as_long_as_the_tasks)
+{
+    struct child_result r;
+    double began = now();
+    if (test_is_instrumented())
+        SKIP("sanitizers wait for their own threads");
+    run_child(&r, leave_a_job_a_moment, NULL);
+    assert_true(now() - began < 4); /* 0.05 + 1 + 0.05 */
+    assert_non_null(strstr(r.err, "thread:  short\n"));
+    assert_non_null(strstr(r.err, "the process ended over jobs that would not end\n"));
+    assert_true(child_exited(&r, 0));
 }
 
 /* ---- exit handlers of the program's own ---- */
