@@ -1,9 +1,12 @@
 /*
  * process_manager.c - the thread that looks after a pool's workers.
  *
- * Each turn: do what others have asked for, give jobs out, wait, look at what happened.  A call
- * that would block says so instead, so the thread never waits but in its one poll.  Where the poll
- * itself fails, everything is looked at: nothing blocks, so that is only slow.
+ * Each turn: give jobs out, do what others have asked for, wait, look at what happened.  Giving out
+ * comes first, for it may empty the queue, which is a change that the thread itself must see before
+ * it waits: of a pool that is shut down, the last worker is then sent home, or the end has come.
+ *
+ * A call that would block says so instead, so the thread never waits but in its one poll.  Where the
+ * poll itself fails, everything is looked at: nothing blocks, so that is only slow.
  */
 #include "thread/process.h"
 
@@ -209,9 +212,11 @@ void aw_proc_manage(void *pool)
 {
     aw_process_pool *p = pool;
     self = p;
-    while (!becomes_over(p)) {
-        obey(p);
+    for (;;) {
         give_out(p);
+        obey(p);
+        if (becomes_over(p))
+            break;
         look(p);
     }
     aw_ending_remove(&p->ending);
