@@ -5,8 +5,8 @@
  * comes first, for it may empty the queue, which is a change that the thread itself must see before
  * it waits: of a pool that is shut down, the last worker is then sent home, or the end has come.
  *
- * A call that would block says so instead, so the thread never waits but in its one poll.  Where the
- * poll itself fails, everything is looked at: nothing blocks, so that is only slow.
+ * A call that would block says so instead, so the thread never waits but in its one poll.  Where
+ * the poll itself fails, everything is looked at: nothing blocks, so that is only slow.
  */
 #include "thread/process.h"
 
