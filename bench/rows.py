@@ -91,6 +91,13 @@ SLEEPERS = (
                goals=(("free", "value", 5),)),)),
 )
 
+FILES = (
+    Row("reads", "files", "reads", figures=(
+        Figure("reads", "cached 4 KiB reads, 64 readers", "k/s", more=True,
+               goals=(("free", "raw", 0.9), ("free", "go", 1), ("free", "tokio", 1),
+                      ("free", "libuv", 1))),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -101,8 +108,9 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
+          "files": "Files",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -123,6 +131,10 @@ NOTES = {
     ("State Threads", "ping-pong"): "a cell with a condition variable: it has no channel",
     ("raw", "ping-pong"): "a cell of one item",
     ("raw", "sleepers"): "parked, and woken in turn: no timers",
+    ("raw", "reads"): "the better of preadv2 and io_uring",
+    ("go", "reads"): "on one CPU: GOMAXPROCS(1)",
+    ("tokio", "reads"): "spawn_blocking and pread",
+    ("libuv", "reads"): "by its thread pool",
     ("raw", "to-thread"): "one worker",
     ("raw", "to-thread-64"): "one worker",
     ("asyncio", "timers"): "100,000 present",

@@ -6,7 +6,7 @@
  */
 #include <uv.h>
 
-#include "bench/bench.h"
+#include "bench/cached.h"
 
 static int check(int err)
 {
@@ -290,6 +290,48 @@ static int run_to_thread_64(void)
     return 0;
 }
 
+/* ---- cached reads ---- */
+
+struct reader {
+    uv_fs_t req;
+    uint64_t state;
+    size_t left;
+    char block[CACHED_BLOCK];
+};
+
+static struct cached file;
+static struct reader readers[CACHED_READERS];
+
+static void read_next(uv_fs_t *req)
+{
+    struct reader *r = (struct reader *)req;
+    uv_buf_t buf = uv_buf_init(r->block, CACHED_BLOCK);
+    if (r->left < file.reads / CACHED_READERS && req->result != CACHED_BLOCK)
+        abort();
+    uv_fs_req_cleanup(req);
+    if (r->left-- > 0)
+        uv_fs_read(&loop, req, file.fd, &buf, 1, cached_next(&file, &r->state), read_next);
+}
+
+static int run_reads(void)
+{
+    if (cached_open(&file) < 0 || check(uv_loop_init(&loop)) < 0)
+        return -1;
+    for (int turn = 0; turn < 2; turn++) {
+        double began = bench_now();
+        for (size_t i = 0; i < CACHED_READERS; i++) {
+            readers[i].left = file.reads / CACHED_READERS;
+            readers[i].state = i;
+            readers[i].req.result = CACHED_BLOCK;
+            read_next(&readers[i].req);
+        }
+        uv_run(&loop, UV_RUN_DEFAULT);
+        if (turn)
+            bench_say_rate("reads", began, (double)file.reads);
+    }
+    return 0;
+}
+
 static const struct bench_row rows[] = {
     {"timers", run_timers},
     {"sleepers", run_sleepers},
@@ -298,6 +340,7 @@ static const struct bench_row rows[] = {
     {"submit-wait", run_submit_wait},
     {"to-thread", run_to_thread},
     {"to-thread-64", run_to_thread_64},
+    {"reads", run_reads},
 };
 
 BENCH_MAIN(rows)

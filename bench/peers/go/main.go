@@ -303,6 +303,52 @@ func toThread64() {
 	sayRate("to-thread-64", began, each*64)
 }
 
+// ---- cached reads ----
+
+const block, readers = 4096, 64
+
+func cachedFile(blocks int) *os.File {
+	file, err := os.CreateTemp(".", "bench-cached-")
+	if err != nil {
+		panic(err)
+	}
+	os.Remove(file.Name())
+	some := make([]byte, block*256)
+	for i := 0; i < blocks; i += 256 {
+		file.Write(some)
+	}
+	return file
+}
+
+func readAll(file *os.File, blocks, n int) {
+	var all sync.WaitGroup
+	all.Add(readers)
+	for r := 0; r < readers; r++ {
+		go func(state uint64) {
+			buf := make([]byte, block)
+			for i := 0; i < n/readers; i++ {
+				state = state*6364136223846793005 + 1442695040888963407
+				at := int64((state>>33)%uint64(blocks)) * block
+				if _, err := file.ReadAt(buf, at); err != nil {
+					panic(err)
+				}
+			}
+			all.Done()
+		}(uint64(r))
+	}
+	all.Wait()
+}
+
+func reads() {
+	runtime.GOMAXPROCS(1)
+	blocks, n := count(65536, 256), count(1000000, readers)
+	file := cachedFile(blocks)
+	readAll(file, blocks, n)
+	began := time.Now()
+	readAll(file, blocks, n)
+	sayRate("reads", began, n)
+}
+
 var rows = map[string]func(){
 	"yield-2":         func() { yield("yield-2", 2, count(500000, 1)) },
 	"yield-1000":      func() { yield("yield-1000", 1000, count(1000, 1)) },
@@ -316,6 +362,7 @@ var rows = map[string]func(){
 	"submit-wait":     submitWait,
 	"to-thread":       toThread,
 	"to-thread-64":    toThread64,
+	"reads":           reads,
 }
 
 func main() {

@@ -4,7 +4,10 @@
 //! BENCH_SCALE divides the sizes.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::future::Future;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -314,6 +317,59 @@ fn to_thread_64() {
     });
 }
 
+// ---- cached reads ----
+
+const BLOCK: usize = 4096;
+const READERS: usize = 64;
+
+fn cached_file(blocks: usize) -> File {
+    let name = format!("bench-cached-{}", std::process::id());
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.read(true).write(true).create_new(true).open(&name).unwrap();
+    std::fs::remove_file(&name).unwrap();
+    for _ in 0..blocks / 256 {
+        file.write_all(&[0u8; BLOCK * 256]).unwrap();
+    }
+    file
+}
+
+async fn read_all(file: &Arc<File>, blocks: usize, n: usize) {
+    let each = n / READERS;
+    let mut all: Vec<JoinHandle<()>> = Vec::with_capacity(READERS);
+    for reader in 0..READERS {
+        let file = file.clone();
+        all.push(tokio::spawn(async move {
+            let mut state = reader as u64;
+            let mut buf = vec![0u8; BLOCK];
+            for _ in 0..each {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let at = (state >> 33) % blocks as u64 * BLOCK as u64;
+                let file = file.clone();
+                buf = spawn_blocking(move || {
+                    file.read_exact_at(&mut buf, at).unwrap();
+                    buf
+                })
+                .await
+                .unwrap();
+            }
+        }));
+    }
+    for one in all {
+        one.await.unwrap();
+    }
+}
+
+fn reads() {
+    let (blocks, n) = (count(65536, 256), count(100_000, READERS));
+    let file = Arc::new(cached_file(blocks));
+    runtime().block_on(async {
+        read_all(&file, blocks, n).await;
+        let began = Instant::now();
+        read_all(&file, blocks, n).await;
+        say_rate("reads", began, n);
+    });
+}
+
 const ROWS: &[(&str, fn())] = &[
     ("yield-2", || yields("yield-2", 2, count(300_000, 1))),
     ("yield-1000", || yields("yield-1000", 1000, count(1000, 1))),
@@ -327,6 +383,7 @@ const ROWS: &[(&str, fn())] = &[
     ("submit-wait", submit_wait),
     ("to-thread", to_thread),
     ("to-thread-64", to_thread_64),
+    ("reads", reads),
 ];
 
 fn main() {
