@@ -1,13 +1,14 @@
 /*
  * threads.c - the limit of bench/threads.c: a lock-free list with a futex, and nothing else.
  *
- * Two mailboxes, one for each direction.  Pushing is a compare and swap; the reader takes all at
- * once, turns the list round and calls each item.  A reader that finds nothing puts a mark in the
- * list's place and sleeps on a word; who replaces the mark wakes it, so no call is made while it is
- * awake.
+ * Two mailboxes, one for each direction.  Pushing is a swap, which makes an item the last one, and
+ * a store, which links it behind the one that was; the reader follows the links and calls each
+ * item. A reader that finds nothing puts a mark in the last one's place and sleeps on a word; who
+ * replaces the mark wakes it, so no call is made while it is awake.
  */
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,12 +18,13 @@
 #include "bench/limit/raw.h"
 
 struct item {
-    struct item *next;
+    _Atomic(struct item *) next;
     void (*run)(struct item *item);
 };
 
 struct mailbox {
-    _Alignas(64) _Atomic(struct item *) head;
+    _Alignas(64) _Atomic(struct item *) last; /* NULL: there is none */
+    _Atomic(struct item *) first;             /* linked by who found none */
     _Alignas(64) _Atomic uint32_t woken;
 };
 
@@ -42,17 +44,16 @@ static bool comes_soon(bool (*is_there)(void *arg), void *arg)
 static bool has_items(void *arg)
 {
     struct mailbox *m = arg;
-    return atomic_load_explicit(&m->head, memory_order_relaxed) != NULL;
+    return atomic_load_explicit(&m->last, memory_order_relaxed) != NULL;
 }
 
 static void push(struct mailbox *m, struct item *item)
 {
-    struct item *head = atomic_load_explicit(&m->head, memory_order_relaxed);
-    do
-        item->next = head == &asleep ? NULL : head;
-    while (!atomic_compare_exchange_weak_explicit(&m->head, &head, item, memory_order_acq_rel,
-                                                  memory_order_relaxed));
-    if (head == &asleep) {
+    atomic_store_explicit(&item->next, NULL, memory_order_relaxed);
+    struct item *before = atomic_exchange_explicit(&m->last, item, memory_order_acq_rel);
+    bool is_first = !before || before == &asleep;
+    atomic_store_explicit(is_first ? &m->first : &before->next, item, memory_order_release);
+    if (before == &asleep) {
         atomic_store_explicit(&m->woken, 1, memory_order_release);
         syscall(SYS_futex, &m->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }
@@ -64,30 +65,46 @@ static void sleep_on(struct mailbox *m)
     if (comes_soon(has_items, m))
         return;
     atomic_store_explicit(&m->woken, 0, memory_order_relaxed);
-    if (!atomic_compare_exchange_strong_explicit(&m->head, &none, &asleep, memory_order_acq_rel,
+    if (!atomic_compare_exchange_strong_explicit(&m->last, &none, &asleep, memory_order_acq_rel,
                                                  memory_order_relaxed))
         return;
     while (!atomic_load_explicit(&m->woken, memory_order_acquire))
         syscall(SYS_futex, &m->woken, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
+static struct item *follow(_Atomic(struct item *) *link)
+{
+    return atomic_load_explicit(link, memory_order_acquire);
+}
+
+/* What comes behind this one, or NULL when it was the last and the mailbox is empty now. */
+static struct item *behind(struct mailbox *m, struct item *item)
+{
+    struct item *next = follow(&item->next), *last = item;
+    if (next)
+        return next;
+    atomic_store_explicit(&m->first, NULL, memory_order_relaxed);
+    if (atomic_compare_exchange_strong_explicit(&m->last, &last, NULL, memory_order_acq_rel,
+                                                memory_order_relaxed))
+        return NULL;
+    while (!(next = follow(&item->next)))
+        sched_yield();
+    return next;
+}
+
 /* Runs what has come; sleeps first if there is nothing. */
 static void serve(struct mailbox *m)
 {
-    struct item *newest = atomic_exchange_explicit(&m->head, NULL, memory_order_acquire);
-    struct item *oldest = NULL;
-    if (!newest) {
+    if (!has_items(m)) {
         sleep_on(m);
         return;
     }
-    for (struct item *next; newest; newest = next) {
-        next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-    }
-    for (struct item *next; oldest; oldest = next) {
-        next = oldest->next;
-        oldest->run(oldest);
+    struct item *item, *next;
+    while (!(item = follow(&m->first)))
+        sched_yield();
+    for (; item; item = next) {
+        next = behind(m, item);
+        item->run(item);
     }
 }
 

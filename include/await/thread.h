@@ -31,7 +31,7 @@ typedef struct aw_loop_thread aw_loop_thread; /* a thread that runs a loop */
 
 /* A callback's own node, for the call that must not allocate.  Private; zero at first. */
 typedef struct aw_inbox_node {
-    void *private_[5];
+    void *private_[4];
 } aw_inbox_node;
 
 /* Call cb(arg) on the loop, soon, from any thread; wakes the loop if it sleeps.  Calls of one

@@ -28,7 +28,7 @@
  *   wait, as_completed              several.c   time limits, wait_for          timeout.c
  *   a scope entered and left        scope.c     a task group                   group.c
  *   a deadlock noticed              loop.c      a signal, a graceful stop      stop.c
- *   work handed over by a thread    inbox.c
+ *   work handed over by a thread    inbox.c     a record that crosses threads  block.c
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
@@ -292,19 +292,23 @@ struct aw_loop {
     _Atomic long owner_number;               /* that thread's, for messages; as the owner */
     aw_list closers; /* aw_closer.link: what others have to do when it closes */
     char apart[64];  /* so that other threads' writes do not take the lines around from the loop */
-    _Atomic(struct aw_ready *) inbox; /* inbox.c: handed over by other threads, newest first */
-    _Atomic size_t outside_refs;      /* of other threads on its memory; one for all inside */
-    _Atomic unsigned wakers;          /* pushers that may be about to wake the poll */
-    unsigned fork_generation;         /* of the process that made it */
-    size_t submit_limit;              /* most submissions that are not over; 0: any number */
-    _Atomic size_t submitted;         /* how many there are, where there is a limit */
-    struct aw_spin waiter_spin;       /* of threads that wait for its results */
+    _Atomic(struct aw_ready *) inbox;    /* inbox.c: the latest that other threads handed over */
+    _Atomic(aw_fifo_node *) inbox_first; /* and the oldest; written by the loop, and by who finds
+                                            the inbox empty */
+    _Atomic uint32_t doze;               /* whether the loop sleeps, and where */
+    _Atomic size_t outside_refs;         /* of other threads on its memory; one for all inside */
+    _Atomic unsigned wakers;             /* pushers that may be about to wake the poll */
+    unsigned fork_generation;            /* of the process that made it */
+    size_t submit_limit;                 /* most submissions that are not over; 0: any number */
+    _Atomic size_t submitted;            /* how many there are, where there is a limit */
+    struct aw_spin waiter_spin;          /* of threads that wait for its results */
     char apart_too[64];
-    struct aw_spin spin; /* its own */
-    size_t outside;      /* what other threads owe it: jobs, wrapped futures */
-    size_t jobs;         /* of these, the jobs */
-    void *pool;          /* offload.c: its pool for blocking work, or NULL */
-    bool pool_daemon;    /* that pool's options, which are those of the loop's thread */
+    unsigned inbox_looks; /* for what was not linked yet, in vain, one after the other */
+    struct aw_spin spin;  /* its own */
+    size_t outside;       /* what other threads owe it: jobs, wrapped futures */
+    size_t jobs;          /* of these, the jobs */
+    void *pool;           /* offload.c: its pool for blocking work, or NULL */
+    bool pool_daemon;     /* that pool's options, which are those of the loop's thread */
     double pool_exit_timeout;
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */
@@ -352,9 +356,12 @@ struct aw_thread {
     aw_loop *loop; /* the loop that runs in this thread, or NULL */
     bool forked;   /* a loop ran here when this process was forked off */
     bool watched;  /* what it owns is freed when the thread ends */
+    bool dropping; /* items run because their loop closes: it is not `loop` */
     struct aw_errslot err;
     aw_context *context;           /* the values of code outside any task or callback */
     aw_context **context_override; /* in force during an exception handler's call, or NULL */
+    struct aw_block *block;        /* block.c: the one whose records this thread hands out */
+    unsigned block_left;           /* and how many it still has */
 };
 extern _Thread_local struct aw_thread aw_self __attribute__((tls_model("initial-exec")));
 

@@ -59,6 +59,7 @@ static void thread_ended(void)
     aw_errslot_fini(&aw_self.err);
     aw_context_unref(aw_self.context);
     aw_self.context = NULL;
+    aw_record_thread_ends();
     aw_self.watched = false;
 }
 

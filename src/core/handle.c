@@ -99,7 +99,7 @@ int aw_call_soon_(aw_callback *cb, const aw_call_opts *opts)
     aw_handle *h = NULL;
     AW_TRY(aw_handle_new(cb, opts, &h));
     if (aw_inbox_filled(h->loop))
-        aw_inbox_take(h->loop); /* what was handed over before comes first */
+        aw_inbox_take_all(h->loop); /* what was handed over before comes first */
     aw_ready_push(h->loop, &h->ready);
     return 0;
 }

@@ -21,6 +21,7 @@
 #include "core/core.h"
 
 #define SLOW_STEP_NS 100000000
+#define STACKS_KEPT ((size_t)2 << 20) /* bytes of address space, used or not */
 
 bool aw_env_flag(const char *name)
 {
@@ -98,11 +99,14 @@ static void drop_schedule(aw_loop *l)
     while ((timer = aw_timers_take_any(&l->timers)) != NULL)
         aw_handle_drop_timer(timer);
     aw_fifo_node *node;
+    bool before = aw_self.dropping;
     while ((node = aw_fifo_pop(&l->ready)) != NULL) {
         struct aw_ready *item = aw_container_of(node, struct aw_ready, link);
+        aw_self.dropping = true; /* each time: what is let go of may run a loop */
         if (item->run)
-            item->run(item); /* sees that the loop is closed */
+            item->run(item); /* sees that, or that its loop is closed */
     }
+    aw_self.dropping = before;
 }
 
 /* Report all of them before the first goes: they name each other. */
@@ -248,6 +252,7 @@ int aw_loop_enter(aw_loop *l)
     }
     l->overflow_watched = aw_overflow_watch();
     aw_self.loop = l;
+    aw_self.dropping = false;
     l->current = NULL;
     l->context = NULL;
     aw_fiber_adopt_thread(&l->main);
@@ -270,10 +275,11 @@ void aw_loop_leave(aw_loop *l)
 /* Nothing is ready: how long may the poll wait?  -EDEADLK: nothing could ever end it. */
 static int64_t time_to_wait(aw_loop *l, bool *forever)
 {
-    int64_t next = aw_timers_next(&l->timers), now = aw_clock_now(&l->clock);
+    int64_t next = aw_timers_next(&l->timers);
     *forever = next == INT64_MAX;
     if (*forever)
         return -1;
+    int64_t now = aw_clock_now(&l->clock);
     return next > now ? next - now : 0;
 }
 
@@ -281,11 +287,8 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
 {
     aw_list completed;
     aw_list_init(&completed);
-    if (timeout && !aw_inbox_may_sleep(l))
-        timeout = 0;
-    int err = l->io->backend->poll(l->io, timeout, &completed);
-    if (timeout)
-        aw_inbox_awake(l);
+    int err = timeout ? aw_inbox_sleep(l, timeout, &completed)
+                      : l->io->backend->poll(l->io, 0, &completed);
     if (err < 0 && err != -EINTR)
         return aw_fail(err, "the loop could not poll the kernel");
     if (l->seeded)
@@ -344,7 +347,9 @@ static bool something_came(void *arg)
     return l->io->in_flight > 0 && (poll_kernel(l, 0) < 0 || l->ready.head);
 }
 
-/* About to sleep: give back memory first, or in time.  How long to sleep then. */
+/* About to sleep: give back memory first, or in time.  How long to sleep then.  A loop with few
+ * stacks keeps them: it may be one that sleeps and is woken all the time, and a time limit for each
+ * sleep costs more than they are worth. */
 static int64_t rest_stacks(aw_loop *l, int64_t timeout)
 {
     int64_t next = aw_stack_pool_rest(&l->stacks, aw_clock_real());
@@ -356,7 +361,7 @@ static int64_t rest_stacks(aw_loop *l, int64_t timeout)
 /* Time is real, or there is none to wait for; `timeout` < 0: for ever. */
 static int wait_awake_or_asleep(aw_loop *l, int64_t timeout)
 {
-    if (timeout != 0 && aw_stack_pool_wants_rest(&l->stacks))
+    if (timeout != 0 && l->stacks.bytes_made > STACKS_KEPT && aw_stack_pool_wants_rest(&l->stacks))
         timeout = rest_stacks(l, timeout);
     int64_t now = l->spin.ns ? aw_clock_real() : 0;
     int64_t deadline = timeout < 0 || timeout > INT64_MAX - now ? INT64_MAX : now + timeout;

@@ -80,8 +80,18 @@ void aw_sched_eager(aw_loop *l, struct aw_tcb *t);
 void aw_sched_run_batch(aw_loop *l);
 
 /* Debug mode: a step begins; and how long the one that ends took, if it was slow, else -1. */
-void aw_step_begin(aw_loop *l);
-int64_t aw_step_took(aw_loop *l);
+static inline void aw_step_begin(aw_loop *l)
+{
+    if (AW_UNLIKELY(l->debug))
+        l->step_began = aw_clock_now(&l->clock);
+}
+static inline int64_t aw_step_took(aw_loop *l)
+{
+    if (AW_LIKELY(!l->debug))
+        return -1;
+    int64_t took = aw_clock_now(&l->clock) - l->step_began;
+    return took >= l->slow_ns ? took : -1;
+}
 
 /* For tests: call hook(t, arg) whenever a task of this loop goes to sleep; it may cancel the task.
  * NULL takes it away. */
@@ -337,20 +347,36 @@ bool aw_wake_one_idle(aw_loop *l);
 
 /* Hand an item to the loop, from any thread: 0, AW_EMISUSE once it is closed, AW_EFORKED. */
 int aw_inbox_push(aw_loop *l, struct aw_ready *item);
-/* Everything handed over goes to the end of the ready queue. */
+/* It is not empty: some of what was handed over goes to the end of the ready queue; or all that has
+ * been up to now, which may have to wait for another thread's next step. */
 void aw_inbox_take(aw_loop *l);
-/* The same, and nothing more can be handed over. */
+void aw_inbox_take_all(aw_loop *l);
+/* Everything goes there, and nothing more can be handed over. */
 void aw_inbox_close(aw_loop *l);
 /* Has that been done?  From any thread. */
 bool aw_inbox_closed(const aw_loop *l);
-/* The loop is about to wait in its poll: false if something has come meanwhile.  And it is back. */
-bool aw_inbox_may_sleep(aw_loop *l);
-void aw_inbox_awake(aw_loop *l);
+/* Wait in the poll, or without it where the kernel has nothing to do for the loop, until something
+ * comes, aw_inbox_wake() is called or the time is over (ns, not 0; < 0: for ever).  Result and
+ * `completed` as a backend's poll(). */
+int aw_inbox_sleep(aw_loop *l, int64_t timeout, aw_list *completed);
+/* Have it return, or the next one; something that it looks at has been changed before.  Any thread,
+ * any signal handler. */
+void aw_inbox_wake(aw_loop *l);
 
 static inline bool aw_inbox_filled(const aw_loop *l)
 {
     return atomic_load_explicit(&l->inbox, memory_order_relaxed) != NULL;
 }
+
+/* ---- block.c ---- */
+
+#define AW_RECORD_WORDS 4
+
+/* Room for so many pointers, to be given up in any thread; NULL without memory.  And the thread
+ * makes no more of them. */
+void *aw_record_new(void);
+void aw_record_free(void *room);
+void aw_record_thread_ends(void);
 
 /* ---- spin.c ---- */
 

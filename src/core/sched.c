@@ -45,20 +45,6 @@ int aw_loop_check_slow(const aw_loop *l)
 
 /* ---- steps, when somebody looks at them ---- */
 
-int64_t aw_step_took(aw_loop *l)
-{
-    if (!l->debug)
-        return -1;
-    int64_t took = aw_clock_now(&l->clock) - l->step_began;
-    return took >= l->slow_ns ? took : -1;
-}
-
-void aw_step_begin(aw_loop *l)
-{
-    if (l->debug)
-        l->step_began = aw_clock_now(&l->clock);
-}
-
 static AW_NOINLINE void task_step_ended(aw_loop *l, struct aw_tcb *t)
 {
     if (l->on_suspend && t->wait)

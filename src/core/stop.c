@@ -34,7 +34,7 @@ static void note_signal(int signo, void *arg)
     atomic_fetch_or(&l->signals, UINT64_C(1) << (signo - 1));
     atomic_store(&l->attention, true);
     if (l->io) /* before the first pass there is nothing to wake */
-        l->io->backend->wake(l->io);
+        aw_inbox_wake(l);
 }
 
 void aw_loop_attend(aw_loop *l)

@@ -222,7 +222,7 @@ aw_task *aw_create_task_default(aw_fn *fn, const aw_task_opts *opts)
         return &t->fut;
     }
     if (AW_UNLIKELY(aw_inbox_filled(l)))
-        aw_inbox_take(l); /* what was handed over before comes first */
+        aw_inbox_take_all(l); /* what was handed over before comes first */
     aw_ready_push(l, &t->ready);
     return &t->fut;
 }

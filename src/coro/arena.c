@@ -104,6 +104,7 @@ int aw_arena_take(struct aw_stack_pool *p, struct aw_stack_arena *a, struct aw_f
     struct aw_fiber *f = slot_fiber(p, a, index);
     make_record(a, index, f);
     p->slots_made++;
+    p->bytes_made += a->slot_size;
     *ret = f;
     return 0;
 }
@@ -120,6 +121,7 @@ void aw_arena_leave(struct aw_stack_pool *p, struct aw_fiber *f)
     if (a->n_leaving++ == 0)
         aw_list_push_back(&p->leaving, &a->leaving);
     p->slots_made--;
+    p->bytes_made -= a->slot_size;
 }
 
 /* The next run of slots from *at on of which each is bare or leaving; *at becomes its end. */

@@ -30,11 +30,11 @@ struct node_call {
     struct aw_ready ready;
     aw_callback *cb;
     void *arg;
-    aw_loop *loop;
 };
 _Static_assert(sizeof(struct node_call) == sizeof(aw_inbox_node) &&
-                   _Alignof(struct node_call) == _Alignof(aw_inbox_node),
-               "the public node has room");
+                   _Alignof(struct node_call) == _Alignof(aw_inbox_node) &&
+                   sizeof(struct node_call) == AW_RECORD_WORDS * sizeof(void *),
+               "the public node and a record have room");
 
 /* One of those that the loop's limit counts is over. */
 static void leave(aw_loop *l)
@@ -47,8 +47,6 @@ static void leave(aw_loop *l)
 static void call_back(aw_loop *l, aw_callback *cb, void *arg)
 {
     aw_context *mine = NULL;
-    if (l->closed)
-        return;
     l->context = &mine;
     int err = cb(arg);
     if (err < 0)
@@ -58,21 +56,25 @@ static void call_back(aw_loop *l, aw_callback *cb, void *arg)
         aw_report_slow_bare_callback(l, *(void **)&cb, took);
     aw_step_begin(l);
     l->context = NULL;
-    aw_context_unref(mine);
+    if (mine)
+        aw_context_unref(mine);
 }
 
 static void run_node(struct aw_ready *item)
 {
     struct node_call *n = aw_container_of(item, struct node_call, ready);
-    call_back(n->loop, n->cb, n->arg); /* from here on the node is its owner's again */
+    if (!aw_self.dropping)
+        call_back(aw_self.loop, n->cb, n->arg); /* from here on the node is its owner's again */
 }
 
-static void run_allocated(struct aw_ready *item)
+static void run_record(struct aw_ready *item)
 {
     struct node_call *n = aw_container_of(item, struct node_call, ready), call = *n;
-    aw_mem_free(n);
-    leave(call.loop);
-    call_back(call.loop, call.cb, call.arg);
+    aw_record_free(n);
+    if (aw_self.dropping)
+        return;
+    leave(aw_self.loop);
+    call_back(aw_self.loop, call.cb, call.arg);
 }
 
 /* Under the loop's limit?  Then one more is on its way, or at work. */
@@ -100,7 +102,7 @@ int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *c
     if (!node)
         return aw_fail(-EINVAL, "the node is NULL");
     struct node_call *n = (struct node_call *)(void *)node;
-    *n = (struct node_call){.ready = {.run = run_node}, .cb = cb, .arg = arg, .loop = l};
+    *n = (struct node_call){.ready = {.run = run_node}, .cb = cb, .arg = arg};
     return aw_inbox_push(l, &n->ready);
 }
 
@@ -108,16 +110,17 @@ int aw_call_soon_threadsafe(aw_loop *l, aw_callback *cb, void *arg)
 {
     AW_TRY(check(l, cb != NULL));
     AW_TRY(enter(l));
-    struct node_call *n = aw_mem_alloc(sizeof *n);
+    struct node_call *n = aw_record_new();
     int err = n ? 0 : aw_fail(-ENOMEM, NULL);
     if (n) {
-        *n = (struct node_call){.ready = {.run = run_allocated}, .cb = cb, .arg = arg, .loop = l};
+        *n = (struct node_call){.ready = {.run = run_record}, .cb = cb, .arg = arg};
         err = aw_inbox_push(l, &n->ready);
     }
-    if (err < 0) {
-        aw_mem_free(n);
-        leave(l);
-    }
+    if (err == 0)
+        return 0;
+    if (n)
+        aw_record_free(n);
+    leave(l);
     return err;
 }
 

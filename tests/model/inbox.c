@@ -3,7 +3,7 @@
  * itself, when both have come.
  *
  * The loop's side is what loop.c does in a pass, without the rest: take what there is, run it, and
- * sleep if that was nothing.
+ * sleep if that was not all.
  */
 #include <limits.h>
 
@@ -56,16 +56,20 @@ static void run_what_came(void)
     }
 }
 
+static void take_and_run(void)
+{
+    if (aw_inbox_filled(l))
+        aw_inbox_take(l);
+    run_what_came();
+}
+
 static void run_loop(void)
 {
+    aw_list none;
     while (came < 2) {
-        aw_inbox_take(l);
-        run_what_came();
-        if (came < 2 && aw_inbox_may_sleep(l)) {
-            aw_list none;
-            l->io->backend->poll(l->io, -1, &none);
-            aw_inbox_awake(l);
-        }
+        take_and_run();
+        if (came < 2)
+            model_assert(aw_inbox_sleep(l, -1, &none) == 0);
     }
     aw_loop_free(l);
 }
@@ -74,3 +78,81 @@ static const struct model pushing = {
     .setup = make_loop, .threads = {run_loop, push_first, push_second}, .preemptions = 4};
 
 TEST_MODEL(model_inbox_push_sleep_wake, pushing)
+
+/* The same where the kernel has something to do for the loop: it sleeps in its poll. */
+
+static void make_polling_loop(void)
+{
+    make_loop();
+    l->io->in_flight = 1;
+}
+
+static const struct model polled = {
+    .setup = make_polling_loop, .threads = {run_loop, push_first, push_second}, .preemptions = 4};
+
+TEST_MODEL(model_inbox_push_poll_wake, polled)
+
+/* One item after the other from the same thread; the loop takes what is there at a moment of its
+ * own, all of it, as it does before it schedules something itself. */
+
+static void push_both(void)
+{
+    push_first();
+    push_second();
+}
+
+static void take_all(void)
+{
+    aw_list none;
+    while (came < 2) {
+        int before = came;
+        if (aw_inbox_filled(l))
+            aw_inbox_take_all(l);
+        run_what_came();
+        if (came == before)
+            model_assert(aw_inbox_sleep(l, -1, &none) == 0);
+    }
+    aw_loop_free(l);
+}
+
+static const struct model taking_all = {
+    .setup = make_loop, .threads = {take_all, push_both}, .preemptions = 4};
+
+TEST_MODEL(model_inbox_take_all, taking_all)
+
+/* A signal handler asks for attention, while a thread pushes. */
+
+static struct gate handled;
+
+static void ask_for_attention(void)
+{
+    atomic_store(&l->attention, true);
+    aw_inbox_wake(l);
+    gate_open(&handled);
+}
+
+static void attend(void)
+{
+    aw_list none;
+    bool attended = false;
+    while (came < 1 || !attended) {
+        attended |= atomic_exchange(&l->attention, false);
+        take_and_run();
+        if (came < 1 || !attended)
+            model_assert(aw_inbox_sleep(l, -1, &none) == 0);
+    }
+    gate_pass(&handled); /* a signal is given back before its loop goes */
+    aw_loop_free(l);
+}
+
+static void make_loop_for_signals(void)
+{
+    make_loop();
+    handled.open = false;
+}
+
+static const struct model attending = {.setup = make_loop_for_signals,
+                                       .threads = {attend, push_first, ask_for_attention},
+                                       .preemptions = 3};
+
+TEST_MODEL(model_inbox_attention, attending)

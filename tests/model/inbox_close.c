@@ -40,11 +40,8 @@ static void push_second(void)
 /* The poll's time is over at any moment. */
 static void sleep_and_close(void)
 {
-    if (aw_inbox_may_sleep(l)) {
-        aw_list none;
-        l->io->backend->poll(l->io, 1000, &none);
-        aw_inbox_awake(l);
-    }
+    aw_list none;
+    model_assert(aw_inbox_sleep(l, 1000, &none) == 0);
     aw_loop_free(l);
 }
 
@@ -62,3 +59,16 @@ static const struct model closing = {.setup = make_loop,
                                      .preemptions = 4};
 
 TEST_MODEL(model_inbox_close_against_push, closing)
+
+static void make_polling_loop(void)
+{
+    make_loop();
+    l->io->in_flight = 1;
+}
+
+static const struct model closing_polled = {.setup = make_polling_loop,
+                                            .threads = {sleep_and_close, push_first, push_second},
+                                            .check = check,
+                                            .preemptions = 4};
+
+TEST_MODEL(model_inbox_close_against_push_polled, closing_polled)

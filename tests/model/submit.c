@@ -64,7 +64,8 @@ static void submit_and_join(void)
     joined = aw_cfuture_join(f, INFINITY);
     over = true;
     number = 0;
-    model_assert(aw_call_soon_threadsafe(l, stop, NULL) == 0);
+    static aw_inbox_node node;
+    model_assert(aw_call_soon_threadsafe_node(l, &node, stop, NULL) == 0);
     aw_loop_release(l);
 }
 

@@ -220,6 +220,8 @@ int __wrap_aw_io_open(struct aw_io **ret, const char *name, const char **why)
     w = (struct world_io){.io.backend = &world_backend};
     *ret = &w.io;
     model_name(&l->inbox, "inbox");
+    model_name(&l->inbox_first, "the first in it");
+    model_name(&l->doze, "doze");
     model_name(&l->wakers, "wakers");
     model_name(&l->attention, "attention");
     model_name(&w, "poll");
