@@ -269,9 +269,20 @@ static int doze(aw_loop *l, int64_t timeout)
     return 0;
 }
 
+/* ThreadSanitizer has handlers run in calls that it knows, and not while a thread sleeps on a word.
+ */
+static bool has_to_poll(const aw_loop *l)
+{
+#ifdef AW_TSAN
+    if (l->signals_taken)
+        return true;
+#endif
+    return l->io->in_flight > 0;
+}
+
 int aw_inbox_sleep(aw_loop *l, int64_t timeout, aw_list *completed)
 {
-    bool polls = l->io->in_flight > 0;
+    bool polls = has_to_poll(l);
     int err = 0;
     atomic_store(&l->doze, polls ? POLLING : DOZING);
     if (put_up_mark(l)) {

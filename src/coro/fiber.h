@@ -166,8 +166,8 @@ int aw_stack_get_new(struct aw_stack_pool *p, unsigned class_index, struct aw_fi
 static inline void aw_fetch_block(const struct aw_fiber *f)
 {
     enum { LINES = 6, LINE = 64 };
-    for (int i = 0; i < LINES; i++)
-        __builtin_prefetch((const char *)f + (ptrdiff_t)i * LINE, 1);
+    for (uintptr_t i = 0; i < LINES; i++)
+        __builtin_prefetch((const void *)((uintptr_t)f + i * LINE), 1);
 }
 
 static inline int aw_stack_get(struct aw_stack_pool *p, size_t size, struct aw_fiber **ret)

@@ -514,6 +514,7 @@ void inject_install(void)
 
 struct account account_now(void)
 {
+    aw_record_thread_ends(); /* a thread keeps memory from which it cuts callbacks */
     struct account now = {
         .blocks = account.blocks, .bytes = account.bytes, .mapped = account.mapped};
     DIR *dir = opendir("/proc/self/fd");

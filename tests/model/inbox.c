@@ -74,8 +74,10 @@ static void run_loop(void)
     aw_loop_free(l);
 }
 
-static const struct model pushing = {
-    .setup = make_loop, .threads = {run_loop, push_first, push_second}, .preemptions = 4};
+static const struct model pushing = {.setup = make_loop,
+                                     .threads = {run_loop, push_first, push_second},
+                                     .preemptions = 4,
+                                     .quick = 3};
 
 TEST_MODEL(model_inbox_push_sleep_wake, pushing)
 
@@ -87,8 +89,10 @@ static void make_polling_loop(void)
     l->io->in_flight = 1;
 }
 
-static const struct model polled = {
-    .setup = make_polling_loop, .threads = {run_loop, push_first, push_second}, .preemptions = 4};
+static const struct model polled = {.setup = make_polling_loop,
+                                    .threads = {run_loop, push_first, push_second},
+                                    .preemptions = 4,
+                                    .quick = 3};
 
 TEST_MODEL(model_inbox_push_poll_wake, polled)
 

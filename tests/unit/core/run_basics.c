@@ -286,8 +286,7 @@ TEST(RUN_005_an_error_of_what_was_left_is_reported_not_returned)
 
 TEST(RUN_005_what_runs_eagerly_and_is_left)
 {
-    assert_int_equal(aw_run(leave_eager, INT(-EPERM), .exception_handler = collect_report),
-                     -EPERM);
+    assert_int_equal(aw_run(leave_eager, INT(-EPERM), .exception_handler = collect_report), -EPERM);
     assert_trace("mcee");
     assert_reports(1);
 }

@@ -57,14 +57,16 @@ static int cross_locks(void *arg)
 
 TEST(stop_deadlock_of_two_locks)
 {
-    check_deadlock(cross_locks, (const char *[]){
-        "await: deadlock: every task waits, and nothing is left that could wake one\n",
-        "  task:    main main, created at stop_deadlock.c:",
-        "  waiting: aw_gather (2 of 2 left), called at test_core+0x*\n",
-        "  task:    one take_both, created at stop_deadlock.c:",
-        "  waiting: aw_lock_acquire (lock, 1 waiting), called at test_core+0x*\n",
-        "  task:    two take_both, created at stop_deadlock.c:",
-        "  waiting: aw_lock_acquire (lock, 1 waiting), called at test_core+0x*\n", NULL});
+    check_deadlock(
+        cross_locks,
+        (const char *[]){
+            "await: deadlock: every task waits, and nothing is left that could wake one\n",
+            "  task:    main main, created at stop_deadlock.c:",
+            "  waiting: aw_gather (2 of 2 left), called at test_core+0x*\n",
+            "  task:    one take_both, created at stop_deadlock.c:",
+            "  waiting: aw_lock_acquire (lock, 1 waiting), called at test_core+0x*\n",
+            "  task:    two take_both, created at stop_deadlock.c:",
+            "  waiting: aw_lock_acquire (lock, 1 waiting), called at test_core+0x*\n", NULL});
 }
 
 static int take_twice(void *arg)
@@ -166,10 +168,12 @@ static int parent(void *arg)
 
 TEST(stop_deadlock_of_a_group)
 {
-    check_deadlock(parent, (const char *[]){
-        "  task:    main main, created at ", "  waiting: aw_group_exit (1 left), called at ",
-        "  task:    child await_parent, created at ",
-        "  waiting: aw_await_shielded (<task main main pending>), called at ", NULL});
+    check_deadlock(
+        parent,
+        (const char *[]){
+            "  task:    main main, created at ", "  waiting: aw_group_exit (1 left), called at ",
+            "  task:    child await_parent, created at ",
+            "  waiting: aw_await_shielded (<task main main pending>), called at ", NULL});
 }
 
 static int await_each_other(void *arg)
@@ -192,9 +196,11 @@ static int make_pair(void *arg)
 
 TEST(stop_deadlock_within_an_endless_time_limit)
 {
-    check_deadlock(make_pair, (const char *[]){
-        "  cycle:   left await_each_other -> right await_each_other -> left await_each_other\n",
-        "  waiting: aw_wait_for", NULL});
+    check_deadlock(
+        make_pair,
+        (const char *[]){
+            "  cycle:   left await_each_other -> right await_each_other -> left await_each_other\n",
+            "  waiting: aw_wait_for", NULL});
 }
 
 /* ---- a time limit, a timer, a reader: no deadlock ---- */
@@ -282,7 +288,8 @@ TEST_REAL_CLOCK(stop_no_deadlock_on_the_real_clock)
 TEST(stop_deadlock_where_nobody_waits_for_the_signal)
 {
     assert_int_equal(aw_run(wait_for_event, NULL, .stop_on = AW_SIGINT_SIGTERM,
-                            .exception_handler = capture_deadlock), -EDEADLK);
+                            .exception_handler = capture_deadlock),
+                     -EDEADLK);
     assert_int_equal(capture.n, 1);
 }
 
@@ -335,7 +342,8 @@ TEST(stop_no_deadlock_when_somebody_has_the_loop)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, terminate_later, INT(SIGTERM)), 0);
     assert_int_equal(aw_run(wait_for_event, NULL, .stop_on = AW_SIGTERM, .grace = 0.01,
-                            .loop_factory = make_loop), 0);
+                            .loop_factory = make_loop),
+                     0);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 

@@ -105,7 +105,8 @@ TEST(stop_who_only_yields_is_given_up)
     double step[] = {0.001, 0.5};
     for (int i = 0; i < 2; i++) {
         assert_int_equal(aw_run(yield_for_ever, &step[i], .stop_on = AW_SIGTERM,
-                                .exception_handler = capture_report), -ETIMEDOUT);
+                                .exception_handler = capture_report),
+                         -ETIMEDOUT);
         assert_int_equal(capture.n, 1);
         assert_trace("");
         capture.n = 0;
@@ -125,8 +126,9 @@ static int spawn_yielder(void *arg)
 TEST(stop_who_is_given_up_does_not_run_any_more)
 {
     double step = 0.001;
-    assert_int_equal(aw_run(spawn_yielder, &step, .stop_on = AW_SIGTERM,
-                            .exception_handler = capture_report), 0);
+    assert_int_equal(
+        aw_run(spawn_yielder, &step, .stop_on = AW_SIGTERM, .exception_handler = capture_report),
+        0);
     assert_int_equal(capture.n, 1);
     assert_trace("i");
 }
@@ -174,7 +176,8 @@ TEST(stop_who_starts_others_for_ever_is_given_up)
     aw_fn *fns[] = {join_another, gather_another, group_of_another};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(aw_run(start_for_ever, &fns[i], .stop_on = AW_SIGTERM,
-                                .exception_handler = capture_report), -ETIMEDOUT);
+                                .exception_handler = capture_report),
+                         -ETIMEDOUT);
         assert_in_range(capture.n, 1, 3); /* main, and a child that was alive or had not begun */
         assert_string_equal(capture.reports[0].name, "main");
         capture.n = 0;
@@ -246,9 +249,8 @@ static int group_of_endless(void *arg)
 /* A scope that cannot be left is given up with what is in it. */
 static void check_scope(aw_fn *main)
 {
-    assert_int_equal(
-        aw_run(main, NULL, .stop_on = AW_SIGTERM, .exception_handler = capture_report),
-        -ETIMEDOUT);
+    assert_int_equal(aw_run(main, NULL, .stop_on = AW_SIGTERM, .exception_handler = capture_report),
+                     -ETIMEDOUT);
     assert_int_equal(capture.n, 2);
     assert_string_equal(capture.reports[0].fn_name, "ignore_for_ever");
     assert_string_equal(capture.reports[1].name, "main");
@@ -349,7 +351,8 @@ static int watch_and_gather(void *arg)
 TEST(stop_gives_up_beside_a_reader)
 {
     assert_int_equal(aw_run(watch_and_gather, NULL, .stop_on = AW_SIGTERM, .grace = 0.01,
-                            .hard = 0.01, .exception_handler = capture_report), -ETIMEDOUT);
+                            .hard = 0.01, .exception_handler = capture_report),
+                     -ETIMEDOUT);
     assert_int_equal(capture.n, 2);
 }
 
@@ -395,8 +398,9 @@ static int patient_parent(void *arg)
 
 TEST(stop_parent_is_not_given_up_for_its_children)
 {
-    assert_int_equal(aw_run(patient_parent, INT(3), .stop_on = AW_SIGTERM,
-                            .exception_handler = capture_report), 3);
+    assert_int_equal(
+        aw_run(patient_parent, INT(3), .stop_on = AW_SIGTERM, .exception_handler = capture_report),
+        3);
     assert_int_equal(capture.n, 0);
 }
 
@@ -416,7 +420,8 @@ static int raise_and_run_on(void *arg)
 TEST_REAL_CLOCK(stop_gives_up_in_real_time)
 {
     assert_int_equal(aw_run(raise_and_run_on, NULL, .stop_on = AW_SIGTERM, .grace = 0.02,
-                            .hard = 0.02, .exception_handler = capture_report), -ETIMEDOUT);
+                            .hard = 0.02, .exception_handler = capture_report),
+                     -ETIMEDOUT);
     assert_in_range(calls_made, 2, 1000);
     assert_int_equal(capture.n, 1);
 }

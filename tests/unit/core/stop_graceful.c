@@ -238,7 +238,8 @@ TEST(stop_grace_ends_with_main)
 {
     int count = 0;
     assert_int_equal(aw_run(leave_cleaning, &count, .stop_on = AW_SIGTERM, .grace = 0.5,
-                            .exception_handler = collect_report), 0);
+                            .exception_handler = collect_report),
+                     0);
     assert_trace(".");
     assert_int_equal(count, 1);
     assert_reports(1);
@@ -267,7 +268,8 @@ TEST(stop_asked_while_the_run_is_ending)
 {
     int stopping = 0;
     assert_int_equal(aw_run(leave_one, &stopping, .stop_on = AW_SIGTERM, .grace = 0.5,
-                            .exception_handler = collect_report), 6);
+                            .exception_handler = collect_report),
+                     6);
     assert_int_equal(stopping, 1);
     assert_trace(".");
     assert_reports(1);

@@ -78,7 +78,6 @@ TEST(stop_hard_at_the_end_of_any_run)
     assert_reports(1);
 }
 
-
 /* Giving way suspends too. */
 static int yield_while_it_works(void *arg)
 {
@@ -119,8 +118,9 @@ static int call_everything(void *arg)
 
 TEST_ORDER_FREE(stop_hard_fails_every_call_that_suspends)
 {
-    assert_int_equal(aw_run(call_everything, INT(5), .stop_on = AW_SIGTERM,
-                            .exception_handler = collect_report), 5);
+    assert_int_equal(
+        aw_run(call_everything, INT(5), .stop_on = AW_SIGTERM, .exception_handler = collect_report),
+        5);
     assert_reports(0);
 }
 
@@ -158,7 +158,8 @@ static int call_everything_at_once(void *arg)
 TEST_ORDER_FREE(stop_hard_wakes_every_call)
 {
     assert_int_equal(aw_run(call_everything_at_once, INT(6), .stop_on = AW_SIGTERM, .grace = 0.05,
-                            .hard = 0.05, .exception_handler = collect_report), 6);
+                            .hard = 0.05, .exception_handler = collect_report),
+                     6);
     assert_reports(0);
 }
 
@@ -189,6 +190,7 @@ static int await_three_ways(void *arg)
 TEST(stop_hard_waits_for_those_who_are_awaited)
 {
     assert_int_equal(aw_run(await_three_ways, INT(7), .stop_on = AW_SIGTERM,
-                            .exception_handler = collect_report), 7);
+                            .exception_handler = collect_report),
+                     7);
     assert_reports(0);
 }

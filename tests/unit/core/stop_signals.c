@@ -100,8 +100,8 @@ static int quiet(const aw_report *r, void *arg)
 
 static void terminate_while_ending(void *arg)
 {
-    aw_ignore(aw_run(leave_ignoring, arg, .stop_on = AW_SIGTERM, .hard = 5,
-                     .exception_handler = quiet));
+    aw_ignore(
+        aw_run(leave_ignoring, arg, .stop_on = AW_SIGTERM, .hard = 5, .exception_handler = quiet));
     printf("returned\n");
 }
 

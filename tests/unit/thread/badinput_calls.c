@@ -171,5 +171,5 @@ TEST_REAL_CLOCK(badinput_a_loop_that_is_closing)
     raise_flag(&c.go_on);
     end_thread(t);
     assert_int_equal(aw_cfuture_join(slow, 5), -ECANCELED);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }

@@ -295,7 +295,7 @@ TEST(cfuture_without_memory)
     assert_int_equal(aw_cfuture_set_error(f, -EIO, "the message is lost, the code is not"), 0);
     assert_int_equal(aw_cfuture_join(f, 1), -EIO);
     no_memory = false;
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* Given up without ever having been done: the callbacks go with it, uncalled. */
@@ -305,7 +305,7 @@ TEST(cfuture_given_up_undone)
     aw_cfuture *f = with_callbacks();
     aw_cfuture_unref(f);
     assert_string_equal(trace, "");
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 static void *set_without_a_handle(void *arg)
@@ -331,5 +331,5 @@ TEST_REAL_CLOCK(cfuture_given_up_under_the_completing_call)
         assert_int_equal(aw_cfuture_join(f, INFINITY), cancel ? -ECANCELED : 1);
         end_thread(t);
     }
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }

@@ -208,12 +208,12 @@ TEST_REAL_CLOCK(cfuture_wait_leaves_nothing_behind)
     struct crowd c;
     unsigned char seen[N] = {0};
     make(&c);
-    long before = blocks_in_use;
+    long before = blocks_left();
     for (int i = 0; i < 300; i++) {
         assert_int_equal(aw_cfuture_wait(c.f, N, AW_FIRST_COMPLETED, 1e-4), 0);
         assert_int_equal(aw_cfuture_next_completed(c.f, N, seen, 1e-4), -ETIMEDOUT);
     }
-    assert_true(blocks_in_use <= before + 1); /* the text of the last error */
+    assert_true(blocks_left() <= before + 1); /* the text of the last error */
     unmake(&c);
 }
 
@@ -293,5 +293,5 @@ TEST_SLOW_REAL_CLOCK(cfuture_everything_at_once)
         aw_cfuture_unref(h.f[i]);
     free(h.f);
     assert_int_equal(h.callbacks, 2 * h.n);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }

@@ -59,7 +59,7 @@ TEST_SLOW_REAL_CLOCK(loop_thread_eight_threads_submit_at_once)
     flush_loop(aw_loop_thread_loop(lt));
     stop_loop(lt);
     assert_int_equal(ended, THREADS * n);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* ---- cancelled at every moment ---- */
@@ -103,7 +103,7 @@ TEST_SLOW_REAL_CLOCK(loop_thread_submissions_cancelled_at_every_moment)
     for (int i = 0; i < 3; i++)
         end_thread(t[i]);
     stop_loop(lt);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* ---- started and stopped ---- */
@@ -210,7 +210,7 @@ TEST_SLOW_REAL_CLOCK(loop_thread_ten_thousand_under_load)
     if (!test_is_emulated()) /* the emulator's own threads, and its records of ours */
         wait_until(entries_of("/proc/self/task") == threads); /* listed a little beyond the join */
     assert_int_equal(entries_of("/proc/self/fd"), files);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
     if (!test_is_instrumented() && !test_is_emulated())
         assert_true(resident_kib() < early + 8192);
 }

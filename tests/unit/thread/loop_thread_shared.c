@@ -38,7 +38,7 @@ TEST_SLOW_REAL_CLOCK(loop_thread_shared_by_many_threads)
     for (int i = 0; i < 8; i++)
         end_thread(t[i]);
     assert_int_equal(aw_loop_thread_shared_release(), AW_EMISUSE);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 static void use_in_child(void *arg)

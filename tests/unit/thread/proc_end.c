@@ -10,7 +10,7 @@ TEST_REAL_CLOCK(proc_nothing_is_left_of_a_pool)
     assert_int_equal(aw_process_server(), 0);
     int before = descriptors();
     count_memory();
-    long pids[3], blocks = blocks_in_use;
+    long pids[3], blocks = blocks_left();
     for (int round = 0; round < 5; round++) {
         aw_process_pool *pool = aw_process_pool(.max_workers = 3);
         aw_cfuture *fs[6];
@@ -24,7 +24,7 @@ TEST_REAL_CLOCK(proc_nothing_is_left_of_a_pool)
             assert_false(is_alive(pids[i]));
     }
     assert_int_equal(descriptors(), before);
-    assert_int_equal(blocks_in_use, blocks + (aw_errmsg()[0] != '\0')); /* the last detail */
+    assert_int_equal(blocks_left(), blocks + (aw_errmsg()[0] != '\0')); /* the last detail */
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
 }

@@ -121,7 +121,7 @@ TEST_SLOW_REAL_CLOCK(submit_limit_bounds_memory)
     flag go = {0};
     assert_int_equal(aw_call_soon_threadsafe(l, block_until, &go), 0);
     wait_until(blocks_in_use > 0);
-    long before = blocks_in_use;
+    long before = blocks_left();
     struct crowd c;
     unsigned each = test_scale(125000, 10000);
     crowd_at(l, &c, each);
@@ -135,7 +135,7 @@ TEST_SLOW_REAL_CLOCK(submit_limit_bounds_memory)
     assert_int_equal(aw_cfuture_join(f, INFINITY), 0);
     assert_int_equal(c.came, c.in); /* each that was let in has run, and no other */
     stop_loop(lt);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* ---- a loop that stays awake for a while ---- */

@@ -263,7 +263,7 @@ TEST_REAL_CLOCK(submit_until_its_loop_is_stopped)
         assert_int_equal(w.p.released, w.accepted);
         aw_cfuture_unref(held);
     }
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 TEST_REAL_CLOCK(submit_result_counts_although_cancelled_late)
@@ -291,16 +291,16 @@ TEST(submit_refused_leaves_the_argument_alone)
     assert_null(aw_submit(l, open_parcel, &p, .release = release_parcel, .name = "named"));
     no_memory = false;
     assert_int_equal(aw_loop_close(l), 0);
-    long before = blocks_in_use;
+    long before = blocks_left();
     assert_null(aw_submit(l, open_parcel, &p, .release = release_parcel));
     assert_int_equal(aw_errno(), AW_EMISUSE);
     assert_string_equal(aw_errmsg(), "the loop is closed");
     assert_null(aw_submit_ready(l, open_parcel, &p, .release = release_parcel));
     assert_int_equal(aw_errno(), AW_EMISUSE);
-    assert_int_equal(blocks_in_use, before);
+    assert_int_equal(blocks_left(), before);
     assert_int_equal(p.released, 0);
     aw_loop_free(l);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 TEST(submit_bad_arguments)
@@ -415,7 +415,7 @@ TEST_REAL_CLOCK(submit_handle_given_up_at_once)
                                    .release = release_parcel, .name = "given up"));
     stop_loop(lt);
     assert_int_equal(p.released, 100);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 TEST_REAL_CLOCK(submit_time_outs_leave_nothing)
@@ -426,13 +426,13 @@ TEST_REAL_CLOCK(submit_time_outs_leave_nothing)
     flag go = {0};
     aw_cfuture *f = aw_submit(l, signal_and_sleep, &go);
     wait_flag(&go);
-    long before = blocks_in_use;
+    long before = blocks_left();
     for (int i = 0; i < 200; i++) {
         assert_int_equal(aw_cfuture_result(f, i % 2 ? 0.0005 : 0), -ETIMEDOUT);
         assert_int_equal(aw_cfuture_wait(&f, 1, AW_ALL_COMPLETED, 0.0005), 0);
     }
-    assert_int_equal(blocks_in_use, before);
+    assert_int_equal(blocks_left(), before);
     assert_int_equal(aw_cfuture_join(f, 0), -ETIMEDOUT);
     stop_loop(lt);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }

@@ -311,7 +311,7 @@ TEST_SLOW_REAL_CLOCK(stress_everything_at_once)
     assert_int_equal(aw_executor_free(world.pool), 0);
     printf("%ld accepted, %ld sent, %ld dropped\n", world.accepted, world.sent, world.dropped);
     assert_true(world.accepted > 0 && world.sent > 0);
-    wait_until(blocks_in_use == 0); /* pools that nobody has waited for end by themselves */
+    wait_until(blocks_left() == 0); /* pools that nobody has waited for end by themselves */
     assert_int_equal(world.released, world.accepted);
     assert_int_equal(world.received + world.dropped, world.sent);
     assert_int_equal(world.called, world.watched);

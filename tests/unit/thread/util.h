@@ -207,6 +207,14 @@ static inline aw_loop_thread *start_reporting_loop(void)
 
 /* An allocator that counts the blocks that are in use, and can be made to fail for one thread. */
 static _Atomic long blocks_in_use;
+
+/* A thread keeps one from which it cuts callbacks; this thread gives it back first. */
+void aw_record_thread_ends(void);
+static inline long blocks_left(void)
+{
+    aw_record_thread_ends();
+    return blocks_in_use;
+}
 static _Thread_local bool no_memory;
 
 static inline void *count_alloc(size_t size, void *arg)

@@ -38,7 +38,7 @@ TEST(wrap_memory_runs_out)
     aw_cfuture *f = aw_cfuture_new();
     assert_int_equal(aw_run(wrap_without_memory, f), 0);
     aw_cfuture_unref(f);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* ---- several, and none that waits ---- */
@@ -63,7 +63,7 @@ TEST(wrap_several_times)
     aw_cfuture *f = aw_cfuture_new();
     assert_int_equal(aw_run(wrap_twice, f), 0);
     aw_cfuture_unref(f);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* Somebody sets the wrapper itself: what it follows goes on, and changes nothing any more. */
@@ -146,7 +146,7 @@ TEST(wrap_loop_closes_first)
         assert_int_equal(aw_run(only_wrap, f), 0);
     assert_int_equal(aw_cfuture_set_result(f, 1, NULL), 0);
     aw_cfuture_unref(f);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* And what it followed goes without ever having been done. */
@@ -156,7 +156,7 @@ TEST(wrap_loop_closes_and_the_future_is_given_up)
     aw_cfuture *f = aw_cfuture_new();
     assert_int_equal(aw_run(only_wrap, f), 0);
     aw_cfuture_unref(f);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 static int wrap_and_be_late(void *arg)
@@ -181,7 +181,7 @@ TEST(wrap_loop_closes_with_the_result_on_its_way)
         aw_loop_free(l);
         aw_cfuture_unref(f);
     }
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* The wrapper is held beyond the end of its loop. */
@@ -203,7 +203,7 @@ TEST(wrap_held_beyond_its_loop)
     assert_false(aw_done(wrapper));
     aw_unref(wrapper);
     aw_cfuture_unref(f);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 static int cancel_and_leave(void *arg)
@@ -221,7 +221,7 @@ TEST(wrap_cancelled_at_the_very_end)
     assert_int_equal(aw_run(cancel_and_leave, f), 0);
     assert_true(aw_cfuture_cancelled(f));
     aw_cfuture_unref(f);
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
 
 /* ---- both at the same time ---- */
@@ -267,5 +267,5 @@ TEST_SLOW_REAL_CLOCK(wrap_completed_while_the_loop_closes)
         assert_true(aw_cfuture_done(r.f));
         aw_cfuture_unref(r.f);
     }
-    assert_int_equal(blocks_in_use, 0);
+    assert_int_equal(blocks_left(), 0);
 }
