@@ -382,8 +382,10 @@ static bool uring_submit(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
-    if (op->fd < 0 && op->kind != AW_OP_OPENAT)
+    if (op->fd < 0 && !aw_op_has_name(op))
         return finish_now(op, -EBADF);
+    if (AW_UNLIKELY(op->kind >= AW_OP_MKDIRAT)) /* of Linux 5.15; the others of none */
+        return finish_now(op, AW_OP_NEEDS_THREAD);
     if (op->kind == AW_OP_PREAD && read_from_cache(u, op))
         return true;
     if (AW_UNLIKELY(aw_op_is_impatient(op)))
