@@ -152,7 +152,7 @@ TEST(epoll_both_sides_of_a_socket_wait_at_once)
 }
 
 /* A file that is never waited for is read and written on the spot, whole. */
-/* What is in the page cache is read at once, if the file system can tell; all else is a thread's. */
+/* What is in the page cache is read at once, if the file system can tell; the rest by a thread. */
 static void must_be_done(struct rig *r, struct aw_op *op, int64_t result)
 {
     assert_true(rig_submit(r, op));
