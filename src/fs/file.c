@@ -14,7 +14,9 @@
 
 static int do_it(void *arg)
 {
-    return (int)aw_op_block(arg);
+    struct aw_op *op = arg;
+    op->result = aw_op_block(op);
+    return (int)op->result;
 }
 
 int aw_file_call(struct aw_op *op, const char *name, const void *caller)

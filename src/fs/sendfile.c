@@ -30,14 +30,16 @@ static ssize_t copy(int out, int in, int64_t offset, size_t n)
     return result;
 }
 
-static int send_piece(int out, int in, int64_t offset, size_t n, const void *caller)
+/* AW_OP_MUST_WAIT: there is no room.  (That no thread could be had is -EAGAIN too.) */
+static int64_t send_piece(int out, int in, int64_t offset, size_t n, const void *caller)
 {
     struct aw_op op = {.kind = AW_OP_SENDFILE,
                        .fd = out,
                        .other = in,
                        .offset = offset,
                        .len = n < PIECE ? n : PIECE};
-    return aw_file_call(&op, "aw_sendfile", caller);
+    int result = aw_file_call(&op, "aw_sendfile", caller);
+    return result == -EAGAIN && op.result == -EAGAIN ? AW_OP_MUST_WAIT : result;
 }
 
 ssize_t aw_sendfile(int out, int in, int64_t offset, size_t n)
@@ -51,11 +53,11 @@ ssize_t aw_sendfile(int out, int in, int64_t offset, size_t n)
     if (!(flags & O_NONBLOCK))
         return copy(out, in, offset, n);
     for (;;) {
-        int sent = send_piece(out, in, offset, n, caller);
+        int64_t sent = send_piece(out, in, offset, n, caller);
         if (sent == -EINVAL) /* not between these two */
             return copy(out, in, offset, n);
-        if (sent != -EAGAIN)
-            return sent;
+        if (sent != AW_OP_MUST_WAIT)
+            return (ssize_t)sent;
         AW_TRY(aw_poll(out, POLLOUT));
     }
 }
