@@ -230,8 +230,8 @@ bool aw_uring_was_interrupted(int64_t result)
     return result == -EINTR || (result <= restart_first && result >= restart_last);
 }
 
-/* The kernel also tells, unasked, that the other side will send no more.  Where that is all there is
- * to say, it is said: to wait on would be to be told again. */
+/* The kernel also tells, unasked, that the other side will send no more.  Where that is all there
+ * is to say, it is said: to wait on would be to be told again. */
 static int64_t only_what_was_asked(const struct aw_op *op, int64_t result)
 {
     int64_t asked = result & ((uint16_t)op->events | POLLERR | POLLHUP | POLLNVAL);
@@ -239,7 +239,8 @@ static int64_t only_what_was_asked(const struct aw_op *op, int64_t result)
 }
 
 /* Connecting goes on while nobody waits for it: broken off and begun again, it has to be waited for
- * before the call tells how it has gone, or the call says that somebody is connecting already. */
+ * before the call tells how it has gone; else the call says that somebody is connecting already.
+ */
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
     bool polled = op->phase & POLLING, blocks = would_block(op, result);
