@@ -16,6 +16,7 @@
 struct place {
     char path[32];
     int dir, fd;
+    aw_dir *folder;
 };
 
 static int open_place(struct place *p)
@@ -30,6 +31,7 @@ static int open_place(struct place *p)
 
 static void close_place(struct place *p)
 {
+    aw_dir_close(p->folder);
     close(p->fd);
     unlinkat(p->dir, "f", 0);
     unlinkat(p->dir, "g", 0);
@@ -108,15 +110,12 @@ static int read_folder(aw_dir *d)
     return 0;
 }
 
+/* A task that nothing wakes any more cannot close it. */
 static int use_folder(void *arg)
 {
-    const struct place *p = arg;
-    aw_dir *d = aw_dir_open(p->dir, ".");
-    if (!d)
-        return aw_errno();
-    int err = read_folder(d);
-    aw_dir_close(d);
-    return err;
+    struct place *p = arg;
+    p->folder = aw_dir_open(p->dir, ".");
+    return p->folder ? read_folder(p->folder) : aw_errno();
 }
 
 SCENARIO(file_folder)
