@@ -5,6 +5,7 @@
  * puts it on the list of the completed ones (poll), with its result; in between the record and
  * its buffer belong to the backend.  Cancelling asks the backend to hurry up: the operation still
  * completes exactly once, with -ECANCELED if it had no effect and with its effect otherwise.
+ * One kind goes on until it is told to end, and hands over what arrives meanwhile: receive.h.
  * epoll, io_uring and the simulator fill the same table; nothing above it can tell which.
  *
  * A descriptor must stay open while an operation is in flight on it.  Reads of one descriptor are

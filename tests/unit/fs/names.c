@@ -12,6 +12,7 @@
 
 #include "await.h"
 #include "harness/test.h"
+#include "sys/sys.h"
 
 /* ---- a folder for each test ---- */
 
@@ -149,7 +150,7 @@ static void in_order(aw_fn *fn, int fd)
     assert_int_equal(aw_gather_array(work, WRITERS), 0);
 }
 
-FILE_TEST(file_position_moves_in_the_order_of_the_calls)
+static int move_the_position(void *arg)
 {
     (void)arg;
     int fd = new_file("f");
@@ -158,6 +159,31 @@ FILE_TEST(file_position_moves_in_the_order_of_the_calls)
     in_order(read_number, fd);
     drop_file("f", fd);
     return 0;
+}
+
+FILE_TEST(file_position_moves_in_the_order_of_the_calls)
+{
+    return move_the_position(arg);
+}
+
+/* The same where threads do it, and where nothing is in the cache. */
+static ssize_t not_cached(int fd, void *buf, size_t n, int64_t at)
+{
+    (void)fd, (void)buf, (void)n, (void)at;
+    return -EAGAIN;
+}
+
+TEST(file_position_moves_in_order_by_threads)
+{
+    setenv("AWAIT_BACKEND", "epoll", 1);
+    aw_sys.pread_now = not_cached;
+    char path[] = "/tmp/await-names-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    place = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(aw_run(move_the_position, NULL), 0);
+    close(place);
+    assert_int_equal(rmdir(path), 0);
 }
 
 /* One that waits for its turn, or works, is cancelled: the others are not kept. */
