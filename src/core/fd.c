@@ -34,6 +34,14 @@ static bool call_cancel(struct aw_wait *w)
     return true;
 }
 
+/* A descriptor that nobody will ever be told of. */
+static void drop_result(const struct aw_op *op)
+{
+    bool opens = op->kind == AW_OP_ACCEPT || op->kind == AW_OP_OPENAT;
+    if (opens && op->result >= 0)
+        (void)aw_sys.close((int)op->result);
+}
+
 /* Its loop has left the kernel alone before, so the record is the backend's only. */
 static void call_drop(struct aw_wait *w)
 {
@@ -41,6 +49,8 @@ static void call_drop(struct aw_wait *w)
     struct aw_io *io = w->task->fut.loop->io;
     if (c->op.state == AW_OP_IN_FLIGHT)
         aw_ignore(io->backend->cancel(io, &c->op));
+    else
+        drop_result(&c->op);
 }
 
 static void call_describe(const struct aw_wait *w, aw_buf *out)
@@ -64,10 +74,25 @@ static const struct aw_wait_kind kinds[AW_OP_KINDS] = {
     [AW_OP_POLL] = FD_KIND("aw_poll", call_cancel),
     [AW_OP_READ] = FD_KIND("aw_read", call_cancel),
     [AW_OP_WRITE] = FD_KIND("aw_write", call_cancel),
+    [AW_OP_READV] = FD_KIND("aw_readv", call_cancel),
+    [AW_OP_WRITEV] = FD_KIND("aw_writev", call_cancel),
+    [AW_OP_RECV] = FD_KIND("aw_recv", call_cancel),
+    [AW_OP_SEND] = FD_KIND("aw_send", call_cancel),
+    [AW_OP_RECVMSG] = FD_KIND("aw_recvmsg", call_cancel),
+    [AW_OP_SENDMSG] = FD_KIND("aw_sendmsg", call_cancel),
+    [AW_OP_ACCEPT] = FD_KIND("aw_accept", call_cancel),
+    [AW_OP_CONNECT] = FD_KIND("aw_connect", call_cancel),
     [AW_OP_PREAD] = FD_KIND("aw_pread", call_cancel),
     [AW_OP_PWRITE] = FD_KIND("aw_pwrite", call_cancel),
     [AW_OP_OPENAT] = FD_KIND("aw_openat", call_cancel),
     [AW_OP_CLOSE] = FD_KIND("aw_close", close_cancel),
+    [AW_OP_PREADV] = FD_KIND("aw_preadv", call_cancel),
+    [AW_OP_PWRITEV] = FD_KIND("aw_pwritev", call_cancel),
+    [AW_OP_STATX] = FD_KIND("aw_statx", call_cancel),
+    [AW_OP_FSYNC] = FD_KIND("aw_fsync", call_cancel),
+    [AW_OP_FALLOCATE] = FD_KIND("aw_fallocate", call_cancel),
+    [AW_OP_RENAMEAT] = FD_KIND("aw_renameat", call_cancel),
+    [AW_OP_UNLINKAT] = FD_KIND("aw_unlinkat", call_cancel),
 };
 
 int64_t aw_op_await(const struct aw_op *op, const void *caller)
@@ -84,6 +109,16 @@ int64_t aw_op_await(const struct aw_op *op, const void *caller)
     return told ? result : aw_fail((int)result, NULL);
 }
 
+bool aw_op_begin(const aw_loop *l, struct aw_op *op)
+{
+    return l->io->backend->submit(l->io, op);
+}
+
+bool aw_op_cancel(const aw_loop *l, struct aw_op *op)
+{
+    return l->io->backend->cancel(l->io, op);
+}
+
 /* Of nothing: does not wait, and tells a bad descriptor. */
 static int empty_transfer(const struct aw_op *op)
 {
@@ -94,9 +129,9 @@ static int empty_transfer(const struct aw_op *op)
     return result < 0 ? aw_fail(result, NULL) : result;
 }
 
-static ssize_t transfer(const struct aw_op *op, const void *caller)
+static ssize_t transfer(struct aw_op *op, const char *name, const void *caller)
 {
-    return op->len ? (ssize_t)aw_op_await(op, caller) : empty_transfer(op);
+    return op->len ? (ssize_t)aw_op_await_in_turn(op, name, caller) : empty_transfer(op);
 }
 
 ssize_t aw_read(int fd, void *buf, size_t n)
@@ -104,7 +139,7 @@ ssize_t aw_read(int fd, void *buf, size_t n)
     if (!buf && n)
         return aw_fail(-EINVAL, "the buffer is NULL");
     struct aw_op op = {.kind = AW_OP_READ, .fd = fd, .buf = buf, .len = aw_op_len(n)};
-    return transfer(&op, __builtin_return_address(0));
+    return transfer(&op, "aw_read", __builtin_return_address(0));
 }
 
 ssize_t aw_write(int fd, const void *buf, size_t n)
@@ -112,7 +147,7 @@ ssize_t aw_write(int fd, const void *buf, size_t n)
     if (!buf && n)
         return aw_fail(-EINVAL, "the buffer is NULL");
     struct aw_op op = {.kind = AW_OP_WRITE, .fd = fd, .buf = (void *)buf, .len = aw_op_len(n)};
-    return transfer(&op, __builtin_return_address(0));
+    return transfer(&op, "aw_write", __builtin_return_address(0));
 }
 
 int aw_poll(int fd, short events)

@@ -28,11 +28,9 @@
  * stop it.  Such an event is known by its generation, or by the kernel's refusal to take the
  * interest back; the set of watched descriptors is then made anew.
  */
-#include "io/io.h"
+#include "io/epoll_io.h"
 
 #include <string.h>
-
-#include "io/queue.h"
 
 enum {
     EVENTS_PER_POLL = 64,
@@ -51,31 +49,14 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
                    EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
                "an operation's events go to epoll as they are");
 
-/* What is known about a descriptor's number. */
-struct watch {
-    struct aw_op_queue readers; /* AW_OP_READ */
-    struct aw_op_queue writers; /* AW_OP_WRITE */
-    struct aw_op_queue pollers; /* AW_OP_POLL: they take nothing, so that they need not queue up */
-    uint32_t mask;              /* interest the kernel was last told; 0: it was told to forget */
-    uint32_t generation;        /* of the registration: events of an older one are a dead file's */
-};
-
-struct epoll_io {
-    struct aw_io io; /* first: the two are cast into each other */
-    int ep;
-    int wake_fd;
-    bool haunted; /* a closed descriptor's file goes on reporting: make the set anew */
-    struct watch *table;
-    size_t table_size;
-};
-
 /* ---- queues ---- */
 
 static struct aw_op_queue *queue_for(struct watch *w, const struct aw_op *op)
 {
-    if (op->kind == AW_OP_READ)
+    enum aw_op_side side = aw_op_side(op);
+    if (side == AW_SIDE_READ)
         return &w->readers;
-    return op->kind == AW_OP_WRITE ? &w->writers : &w->pollers;
+    return side == AW_SIDE_WRITE ? &w->writers : &w->pollers;
 }
 
 /* ---- the table ---- */
@@ -113,7 +94,7 @@ static struct watch *entry_of(struct epoll_io *e, int fd)
 
 static bool anybody_waits(const struct watch *w)
 {
-    return w->readers.first || w->writers.first || w->pollers.first;
+    return w->readers.first || w->writers.first || w->pollers.first || w->receiver;
 }
 
 /* The events that somebody waits for.  Nobody's interest is 0, anybody's is not: a poller of no
@@ -121,7 +102,7 @@ static bool anybody_waits(const struct watch *w)
 static uint32_t interest(const struct watch *w)
 {
     uint32_t events = 0;
-    if (w->readers.first)
+    if (w->readers.first || w->receiver)
         events |= EPOLLIN;
     if (w->writers.first)
         events |= EPOLLOUT;
@@ -186,13 +167,6 @@ static void narrow_interest(struct epoll_io *e, int fd)
 
 /* ---- trying ---- */
 
-static int64_t transfer(const struct aw_op *op, size_t len)
-{
-    if (op->kind == AW_OP_READ)
-        return aw_sys.read(op->fd, op->buf, len);
-    return aw_sys.write(op->fd, op->buf, len);
-}
-
 /* Is this a file that is never waited for?  epoll refuses those with EPERM, also when asked to
  * forget what it does not know, which otherwise changes nothing while nobody waits. */
 static bool never_blocks(struct epoll_io *e, int fd)
@@ -204,46 +178,43 @@ static bool never_blocks(struct epoll_io *e, int fd)
     return control(e, EPOLL_CTL_DEL, fd, 0) == -EPERM;
 }
 
-/* The readiness of a descriptor now: events, -EAGAIN for none, or another error. */
-static int64_t readiness(int fd, short events)
-{
-    int ready;
-    do {
-        ready = aw_sys.poll_one(fd, events);
-    } while (ready == -EINTR);
-    if (ready < 0)
-        return ready;
-    if (ready & POLLNVAL)
-        return -EBADF;
-    return ready ? ready : -EAGAIN;
-}
-
 /* A transfer on a blocking descriptor must not block the loop's thread.  Asking first is as good
  * as it gets: another process may take the data in between. */
-static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op)
+static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op, int flags)
 {
-    bool is_write = op->kind == AW_OP_WRITE;
-    int64_t ready = readiness(op->fd, is_write ? POLLOUT : POLLIN);
-    if (ready < 0)
+    bool is_write = aw_op_side(op) == AW_SIDE_WRITE;
+    int64_t ready = aw_op_readiness(op->fd, is_write ? POLLOUT : POLLIN);
+    if (ready < 0 && !(ready == AW_OP_MUST_WAIT && aw_op_is_refused(op, flags)))
         return ready;
-    size_t len = op->len;
-    if (is_write && len > BLOCKING_WRITE_MAX && !never_blocks(e, op->fd))
-        len = BLOCKING_WRITE_MAX;
-    return transfer(op, len);
+    if (never_blocks(e, op->fd)) /* and yet it does: it is a file */
+        return aw_op_at_once(op);
+    bool may_block = is_write && aw_op_length(op) > BLOCKING_WRITE_MAX;
+    return aw_op_call(op, may_block ? BLOCKING_WRITE_MAX : SIZE_MAX);
 }
 
-/* Does the operation if it can be done now: its result, or -EAGAIN if it has to wait. */
-static int64_t try_op(struct epoll_io *e, const struct aw_op *op)
+static int64_t try_transfer(struct epoll_io *e, const struct aw_op *op)
+{
+    if (aw_op_is_message(op))
+        return aw_op_call(op, SIZE_MAX);
+    int flags = aw_sys.get_flags(op->fd);
+    if (flags < 0)
+        return flags;
+    return flags & O_NONBLOCK ? aw_op_call(op, SIZE_MAX) : try_blocking(e, op, flags);
+}
+
+/* Does the operation if it can be done now: its result, or AW_OP_MUST_WAIT. */
+static int64_t try_op(struct epoll_io *e, struct aw_op *op)
 {
     if (op->fd < 0)
         return -EBADF;
     if (op->kind == AW_OP_POLL)
-        return readiness(op->fd, op->events);
-    int flags = aw_sys.get_flags(op->fd);
-    if (flags < 0)
-        return flags;
-    int64_t result = flags & O_NONBLOCK ? transfer(op, op->len) : try_blocking(e, op);
-    return result == -EINTR ? -EAGAIN : result; /* it is still ready, and will be tried again */
+        return aw_op_readiness(op->fd, op->events);
+    if (op->kind == AW_OP_CONNECT)
+        return aw_op_try_connect(op);
+    int64_t result = try_transfer(e, op);
+    if (result == -EAGAIN || result == -EINTR) /* the latter is ready, and will be tried again */
+        return AW_OP_MUST_WAIT;
+    return result;
 }
 
 /* ---- operations ---- */
@@ -263,6 +234,13 @@ static void finish_waiting(struct epoll_io *e, struct aw_op *op, int64_t result)
     finish(op, result);
 }
 
+/* Somebody new waits, and, if it is known that somebody did before, little may have to be told. */
+static int add_interest(struct epoll_io *e, int fd, bool trusted)
+{
+    const struct watch *w = &e->table[fd];
+    return trusted && !(interest(w) & ~w->mask) ? 0 : tell_interest(e, fd);
+}
+
 /* Puts the operation on its queue: 0, or the reason why it cannot wait. */
 static int begin_waiting(struct epoll_io *e, struct aw_op *op)
 {
@@ -272,18 +250,31 @@ static int begin_waiting(struct epoll_io *e, struct aw_op *op)
     bool trusted = anybody_waits(w);
     struct aw_op_queue *q = queue_for(w, op);
     aw_op_queue_push(q, op);
-    if (trusted && !(interest(w) & ~w->mask))
-        return 0;
-    int err = tell_interest(e, op->fd);
+    int err = add_interest(e, op->fd, trusted);
     if (err < 0)
         aw_op_queue_remove(q, op);
+    return err;
+}
+
+/* The same for a receiver. */
+int aw_epoll_watch_receiver(struct epoll_io *e, struct aw_op *op)
+{
+    struct watch *w = op->fd >= 0 ? entry_of(e, op->fd) : NULL;
+    if (!w)
+        return op->fd >= 0 ? -ENOMEM : -EBADF;
+    aw_assert(!w->receiver);
+    bool trusted = anybody_waits(w);
+    w->receiver = aw_receiver_of(op);
+    int err = add_interest(e, op->fd, trusted);
+    if (err < 0)
+        w->receiver = NULL;
     return err;
 }
 
 /* What an operation gives on a file that cannot be waited for. */
 static int64_t do_inline(const struct aw_op *op)
 {
-    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : transfer(op, op->len);
+    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : AW_OP_NEEDS_THREAD;
 }
 
 /* Must it stand behind others?  Pollers take nothing away from each other. */
@@ -295,16 +286,25 @@ static bool has_predecessor(struct epoll_io *e, const struct aw_op *op)
     return w && queue_for(w, op)->first;
 }
 
+static int64_t do_now(struct epoll_io *e, struct aw_op *op)
+{
+    if (op->kind != AW_OP_POLL && aw_op_side(op) == AW_NO_SIDE)
+        return aw_op_at_once(op);
+    bool behind = has_predecessor(e, op) && !aw_op_connects_at_once(op);
+    if (aw_op_is_impatient(op))
+        return behind ? -EAGAIN : aw_op_call_impatiently(op);
+    return behind ? AW_OP_MUST_WAIT : try_op(e, op);
+}
+
 static bool epoll_submit(struct aw_io *io, struct aw_op *op)
 {
     struct epoll_io *e = (struct epoll_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
-    if (op->kind > AW_OP_WRITE) {
-        finish(op, aw_op_at_once(op));
-        return true;
-    }
-    int64_t result = has_predecessor(e, op) ? -EAGAIN : try_op(e, op);
-    if (result != -EAGAIN) {
+    if (op->kind == AW_OP_RECEIVE)
+        return aw_epoll_receive_submit(e, op);
+    op->phase = 0;
+    int64_t result = do_now(e, op);
+    if (result != AW_OP_MUST_WAIT) {
         finish(op, result);
         return true;
     }
@@ -323,6 +323,10 @@ static bool epoll_cancel(struct aw_io *io, struct aw_op *op)
     aw_assert(op->state != AW_OP_IDLE);
     if (op->state == AW_OP_COMPLETED)
         return false;
+    if (op->kind == AW_OP_RECEIVE) {
+        aw_epoll_receive_finish((struct epoll_io *)io, op, -ECANCELED);
+        return !aw_receiver_of(op)->announced;
+    }
     finish_waiting((struct epoll_io *)io, op, -ECANCELED);
     return true;
 }
@@ -335,7 +339,7 @@ static void serve(struct epoll_io *e, struct aw_op_queue *q, aw_list *completed)
     struct aw_op *op;
     while ((op = aw_op_queue_first(q))) {
         int64_t result = try_op(e, op);
-        if (result == -EAGAIN)
+        if (result == AW_OP_MUST_WAIT)
             return;
         finish_waiting(e, op, result);
         aw_list_push_back(completed, &op->link);
@@ -365,6 +369,8 @@ static void serve_entry(struct epoll_io *e, int fd, uint32_t ready, aw_list *com
     uint32_t wanted = interest(w);
     bool unwanted = !wanted || (ready & ~(wanted | always_reported));
     serve_pollers(e, &w->pollers, ready, completed);
+    if (w->receiver && (ready & (EPOLLIN | always_reported)))
+        aw_epoll_receive_serve(e, w->receiver, completed);
     if (ready & (EPOLLIN | always_reported))
         serve(e, &w->readers, completed);
     if (ready & (EPOLLOUT | always_reported))
@@ -427,6 +433,11 @@ static void rejoin(struct epoll_io *e, int fd, aw_list *completed)
     fail_ring(e, &w->readers, err, completed);
     fail_ring(e, &w->writers, err, completed);
     fail_ring(e, &w->pollers, err, completed);
+    struct aw_receiver *r = w->receiver;
+    if (r) {
+        aw_epoll_receive_finish(e, &r->op, err);
+        aw_receiver_announce(r, completed);
+    }
 }
 
 /* Exchanges a haunted set for a new one.  Without the means to make one it is tried again at the
@@ -449,6 +460,10 @@ static int epoll_poll(struct aw_io *io, int64_t timeout_ns, aw_list *completed)
 {
     struct epoll_io *e = (struct epoll_io *)io;
     struct epoll_event events[EVENTS_PER_POLL];
+    if (AW_UNLIKELY(!aw_list_empty(&e->chunks.starving)))
+        aw_epoll_feed(e, completed);
+    if (!aw_list_empty(completed))
+        timeout_ns = 0;
     int n = aw_sys.epoll_wait(e->ep, events, EVENTS_PER_POLL, timeout_ns);
     if (n < 0)
         return n == -EINTR ? 0 : n;
@@ -471,6 +486,7 @@ static void epoll_close(struct aw_io *io)
     struct epoll_io *e = (struct epoll_io *)io;
     aw_sys.close(e->ep);
     aw_sys.close(e->wake_fd);
+    aw_chunks_fini(&e->chunks);
     aw_mem_free(e->table);
     aw_mem_free(e);
 }
@@ -500,6 +516,7 @@ static int epoll_open(struct aw_io **ret, const char **why)
         return err;
     }
     e->io.backend = &aw_io_epoll;
+    aw_chunks_init(&e->chunks);
     *ret = &e->io;
     return 0;
 }

@@ -33,12 +33,9 @@
  * shared memory: the end of the completions, and the flag by which the kernel says that it has some
  * which it would like to post.
  */
-#include "io/io.h"
+#include "io/uring_io.h"
 
 #include <string.h>
-
-#include "io/queue.h"
-#include "io/ring.h"
 
 enum {
     FIRST_TABLE_SIZE = 64,
@@ -48,54 +45,20 @@ enum {
     REFUSAL_PAUSE = 1000000, /* ns */
 };
 
-/* op->phase: where it is, and what it needs. */
-enum {
-    QUEUED = 0,
-    WAITING = 1, /* on u->waiting */
-    FLYING = 2,  /* on u->flying */
-    PLACE = 3,
-    POLLING = 4,    /* it would block: its descriptor is polled first */
-    TRIED = 8,      /* that was done once */
-    ASYNC = 16,     /* one of the kernel's threads shall do it */
-    TO_CANCEL = 32, /* a cancellation has to be sent, and there was no room */
-};
-
 /* What a completion is of, if not an operation, whose address it has. */
 enum { WAKE_MARK = 1, CANCEL_MARK = 2 };
-
-struct sides {
-    struct aw_op_queue readers, writers;
-};
-
-struct uring_io {
-    struct aw_io io; /* first: the two are cast into each other */
-    struct io_uring ring;
-    int wake_fd;
-    bool has_ring;
-    bool running;    /* between enter() and leave() */
-    bool leaving;    /* what comes back cancelled will be submitted again */
-    bool wake_armed; /* the poll for the eventfd is in the ring */
-    bool wake_once;  /* the kernel's polls report once */
-    bool to_cancel;  /* some operation is marked so */
-    int broken;      /* the loop cannot be woken any more: why */
-    unsigned refusals;
-    size_t cached;           /* bytes read from the page cache in this pass */
-    aw_list waiting, flying; /* op->all */
-    struct sides *table;     /* by descriptor */
-    size_t table_size;
-};
 
 /* ---- queues ---- */
 
 static bool is_ordered(const struct aw_op *op)
 {
-    return op->kind == AW_OP_READ || op->kind == AW_OP_WRITE;
+    return aw_op_side(op) != AW_NO_SIDE;
 }
 
 static struct aw_op_queue *queue_of(struct uring_io *u, const struct aw_op *op)
 {
     struct sides *s = &u->table[op->fd];
-    return op->kind == AW_OP_READ ? &s->readers : &s->writers;
+    return aw_op_side(op) == AW_SIDE_READ ? &s->readers : &s->writers;
 }
 
 /* The table reaches as far as descriptors do: 0, -EBADF, -ENOMEM. */
@@ -119,42 +82,17 @@ static int reach(struct uring_io *u, int fd)
 
 /* ---- into the ring ---- */
 
-static void fill_entry(struct io_uring_sqe *sqe, const struct aw_op *op)
-{
-    switch (op->kind) {
-    case AW_OP_POLL:
-        io_uring_prep_poll_add(sqe, op->fd, (uint16_t)op->events);
-        break;
-    case AW_OP_READ: /* an offset of -1 is the file's position */
-        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, UINT64_MAX);
-        break;
-    case AW_OP_WRITE:
-        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, UINT64_MAX);
-        break;
-    case AW_OP_PREAD:
-        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
-        break;
-    case AW_OP_PWRITE:
-        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
-        break;
-    case AW_OP_OPENAT:
-        io_uring_prep_openat(sqe, op->fd, op->buf, op->flags, op->mode);
-        break;
-    default:
-        aw_assert(op->kind == AW_OP_CLOSE);
-        io_uring_prep_close(sqe, op->fd);
-    }
-}
-
 static bool prepare(struct uring_io *u, struct aw_op *op)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     if (AW_UNLIKELY(!sqe))
         return false;
+    if (op->kind == AW_OP_RECEIVE && !aw_uring_receive_prepare(u, op))
+        op->phase |= POLLING;
     if (AW_UNLIKELY(op->phase & POLLING)) {
-        io_uring_prep_poll_add(sqe, op->fd, op->kind == AW_OP_WRITE ? POLLOUT : POLLIN);
+        io_uring_prep_poll_add(sqe, op->fd, aw_op_side(op) == AW_SIDE_WRITE ? POLLOUT : POLLIN);
     } else {
-        fill_entry(sqe, op);
+        aw_ring_fill(sqe, op);
         if (op->phase & ASYNC)
             sqe->flags |= IOSQE_ASYNC;
     }
@@ -172,6 +110,11 @@ static void start(struct uring_io *u, struct aw_op *op)
         return;
     op->phase = (uint8_t)((op->phase & ~PLACE) | WAITING);
     aw_list_push_back(&u->waiting, &op->all);
+}
+
+void aw_uring_start(struct uring_io *u, struct aw_op *op)
+{
+    start(u, op);
 }
 
 /* Ask the kernel for an operation that flies; later, if there is no room. */
@@ -224,6 +167,7 @@ static void arm_wake(struct uring_io *u)
 static bool fill_ring(struct uring_io *u, bool will_wait)
 {
     send_cancels(u);
+    aw_uring_feed(u);
     if (will_wait && !u->wake_armed)
         arm_wake(u);
     aw_list *node;
@@ -254,6 +198,11 @@ static void finish(struct uring_io *u, struct aw_op *op, int64_t result)
     op->state = AW_OP_COMPLETED;
 }
 
+void aw_uring_finish(struct uring_io *u, struct aw_op *op, int64_t result)
+{
+    finish(u, op, result);
+}
+
 /* It would block, and the kernel did not wait by itself, as it does not on some non-blocking
  * descriptors: poll, and try again.  What is ready and would block all the same is a file on which
  * nobody can wait. */
@@ -268,34 +217,49 @@ static void try_again(struct uring_io *u, struct aw_op *op)
 
 static bool would_block(const struct aw_op *op, int64_t result)
 {
-    return result == -EAGAIN && (is_ordered(op) || !(op->phase & TRIED));
+    if (result != -EAGAIN || op->kind == AW_OP_CONNECT)
+        return false;
+    return is_ordered(op) || !(op->phase & TRIED);
 }
 
 /* What the kernel says to itself when a signal, such as a cancellation, hits one of its threads; it
  * does not always translate it. */
-static bool was_interrupted(int64_t result)
+bool aw_uring_was_interrupted(int64_t result)
 {
     const int64_t restart_first = -512, restart_last = -516;
     return result == -EINTR || (result <= restart_first && result >= restart_last);
 }
 
+/* The kernel also tells, unasked, that the other side will send no more.  Where that is all there
+ * is to say, it is said: to wait on would be to be told again. */
+static int64_t only_what_was_asked(const struct aw_op *op, int64_t result)
+{
+    int64_t asked = result & ((uint16_t)op->events | POLLERR | POLLHUP | POLLNVAL);
+    return result > 0 && asked ? asked : result;
+}
+
+/* Connecting goes on while nobody waits for it: broken off and begun again, it has to be waited for
+ * before the call tells how it has gone; else the call says that somebody is connecting already.
+ */
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
     bool polled = op->phase & POLLING, blocks = would_block(op, result);
-    bool again =
-        was_interrupted(result) || (u->leaving && result == -ECANCELED) || (polled && result > 0);
+    bool again = aw_uring_was_interrupted(result) || (u->leaving && result == -ECANCELED) ||
+                 (polled && result > 0);
     aw_list_remove(&op->all);
     op->phase &= (uint8_t) ~(POLLING | TO_CANCEL);
     if (op->asked && (again || blocks)) {
         result = -ECANCELED;
     } else if (again) {
+        if (op->kind == AW_OP_CONNECT && !polled)
+            op->phase |= POLLING;
         start(u, op);
         return;
     } else if (blocks) {
         try_again(u, op);
         return;
     }
-    finish(u, op, result);
+    finish(u, op, op->kind == AW_OP_POLL ? only_what_was_asked(op, result) : result);
     aw_list_push_back(completed, &op->link);
 }
 
@@ -313,6 +277,15 @@ static void wake_event(struct uring_io *u, const struct io_uring_cqe *cqe)
         u->broken = cqe->res;
 }
 
+static void completion(struct uring_io *u, struct aw_op *op, const struct io_uring_cqe *cqe,
+                       aw_list *completed)
+{
+    if (op->kind == AW_OP_RECEIVE)
+        aw_uring_receive_event(u, op, cqe->res, cqe->flags, completed);
+    else
+        op_event(u, op, cqe->res, completed);
+}
+
 static void reap(struct uring_io *u, aw_list *completed)
 {
     struct io_uring_cqe *cqe;
@@ -323,7 +296,7 @@ static void reap(struct uring_io *u, aw_list *completed)
         if (cqe->user_data == WAKE_MARK)
             wake_event(u, cqe);
         else if (cqe->user_data != CANCEL_MARK)
-            op_event(u, io_uring_cqe_get_data(cqe), cqe->res, completed);
+            completion(u, io_uring_cqe_get_data(cqe), cqe, completed);
     }
     io_uring_cq_advance(&u->ring, count);
 }
@@ -409,14 +382,25 @@ static bool read_from_cache(struct uring_io *u, struct aw_op *op)
     return finish_now(op, result);
 }
 
+static bool has_predecessor(struct uring_io *u, const struct aw_op *op)
+{
+    return (size_t)op->fd < u->table_size && queue_of(u, op)->first;
+}
+
 static bool uring_submit(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
-    if (op->fd < 0 && op->kind != AW_OP_OPENAT)
+    if (op->fd < 0 && !aw_op_has_name(op))
         return finish_now(op, -EBADF);
+    if (AW_UNLIKELY(op->kind >= AW_OP_MKDIRAT)) /* of Linux 5.15; the others of none */
+        return finish_now(op, AW_OP_NEEDS_THREAD);
     if (op->kind == AW_OP_PREAD && read_from_cache(u, op))
         return true;
+    if (AW_UNLIKELY(aw_op_is_impatient(op)))
+        return finish_now(op, has_predecessor(u, op) ? -EAGAIN : aw_op_call_impatiently(op));
+    if (aw_op_connects_at_once(op))
+        return finish_now(op, aw_op_call_impatiently(op));
     op->phase = opens_by_thread(op) ? ASYNC : QUEUED;
     op->asked = false;
     bool first = true;
@@ -456,10 +440,10 @@ static bool uring_cancel(struct aw_io *io, struct aw_op *op)
             cancel_now(u, op);
         return false;
     }
-    if ((op->phase & PLACE) == WAITING)
+    if ((op->phase & PLACE) != QUEUED)
         aw_list_remove(&op->all);
     finish(u, op, -ECANCELED);
-    return true;
+    return op->kind != AW_OP_RECEIVE || !aw_receiver_of(op)->announced;
 }
 
 /* ---- the ring ---- */
@@ -477,6 +461,7 @@ static void drop_ring(struct uring_io *u)
     if (u->has_ring)
         (void)aw_sys.ring_close(&u->ring);
     u->has_ring = false;
+    aw_uring_receive_forget(u);
 }
 
 /* ---- runs ---- */
@@ -502,8 +487,10 @@ static int uring_enter(struct aw_io *io)
 static void abandon_ring(struct uring_io *u, aw_list *completed)
 {
     drop_ring(u);
-    while (!aw_list_empty(&u->flying))
-        op_event(u, aw_container_of(u->flying.next, struct aw_op, all), -ECANCELED, completed);
+    while (!aw_list_empty(&u->flying)) {
+        struct io_uring_cqe cqe = {.res = -ECANCELED};
+        completion(u, aw_container_of(u->flying.next, struct aw_op, all), &cqe, completed);
+    }
 }
 
 static void take_back(struct uring_io *u, aw_list *completed)
@@ -551,6 +538,7 @@ static void uring_close(struct aw_io *io)
 {
     struct uring_io *u = (struct uring_io *)io;
     drop_ring(u);
+    aw_uring_receive_fini(u);
     aw_sys.close(u->wake_fd);
     aw_mem_free(u->table);
     aw_mem_free(u);
@@ -583,6 +571,7 @@ static int uring_open(struct aw_io **ret, const char **why)
     u->io.backend = &aw_io_uring;
     aw_list_init(&u->waiting);
     aw_list_init(&u->flying);
+    aw_uring_receive_init(u);
     *ret = &u->io;
     return 0;
 }

@@ -19,12 +19,15 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
 
+struct statx;
 struct io_uring;
 struct io_uring_params;
 struct io_uring_probe;
@@ -44,20 +47,41 @@ struct aw_sys_table {
     int (*epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns); /* <0: ever */
     int (*eventfd)(void);                  /* close-on-exec, non-blocking */
     int (*get_flags)(int fd);              /* fcntl(F_GETFL) */
+    int (*set_flags)(int fd, int flags);   /* fcntl(F_SETFL) */
     int (*poll_one)(int fd, short events); /* poll() with no wait: revents */
     ssize_t (*read)(int fd, void *buf, size_t n);
     ssize_t (*write)(int fd, const void *buf, size_t n);
+    ssize_t (*readv)(int fd, const struct iovec *v, int n);
+    ssize_t (*writev)(int fd, const struct iovec *v, int n);
+    ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
+    ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
+    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len, int flags); /* accept4() */
+    int (*connect)(int fd, const struct sockaddr *addr, socklen_t len);
+    int (*get_option)(int fd, int level, int name, void *value, socklen_t *len); /* getsockopt() */
     int (*close)(int fd);
     ssize_t (*pread_now)(int fd, void *buf, size_t n, int64_t at); /* preadv2(RWF_NOWAIT) */
     ssize_t (*pread)(int fd, void *buf, size_t n, int64_t at);
     ssize_t (*pwrite)(int fd, const void *buf, size_t n, int64_t at);
     int (*openat)(int dir, const char *path, int flags, unsigned mode);
+    ssize_t (*preadv)(int fd, const struct iovec *v, int n, int64_t at);
+    ssize_t (*pwritev)(int fd, const struct iovec *v, int n, int64_t at);
+    int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *ret);
+    int (*fsync)(int fd, bool only_data); /* fsync() or fdatasync() */
+    int (*fallocate)(int fd, int mode, int64_t at, int64_t n);
+    int (*renameat)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
+    int (*unlinkat)(int dir, const char *path, int flags);
+    int (*mkdirat)(int dir, const char *path, unsigned mode);
+    ssize_t (*getdents)(int fd, void *buf, size_t n); /* getdents64() */
+    ssize_t (*sendfile)(int to, int from, int64_t at, size_t n);
     /* io_uring's three, as sys/uring.h has them; NULL in a build without it. */
     int (*ring_open)(struct io_uring *ring, unsigned entries, struct io_uring_params *params);
     int (*ring_close)(struct io_uring *ring);
     int (*ring_probe)(struct io_uring *ring, struct io_uring_probe *probe, unsigned n);
     int (*ring_attach)(struct io_uring *ring); /* register its descriptor with this thread */
     int (*ring_detach)(struct io_uring *ring);
+    int (*ring_buffers)(struct io_uring *ring, void *memory, unsigned entries, int group);
     int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
     int (*fork)(void);
     int (*socket_pair)(int ret[2], int type);               /* local, close-on-exec */

@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "sys/notes.h"
 #include "sys/sys.h"
@@ -159,6 +160,66 @@ static ssize_t sys_write(int fd, const void *buf, size_t n)
     return settle(write(fd, buf, n), saved);
 }
 
+static int sys_set_flags(int fd, int flags)
+{
+    int saved = errno;
+    return (int)settle(fcntl(fd, F_SETFL, flags), saved);
+}
+
+static ssize_t sys_readv(int fd, const struct iovec *v, int n)
+{
+    int saved = errno;
+    return settle(readv(fd, v, n), saved);
+}
+
+static ssize_t sys_writev(int fd, const struct iovec *v, int n)
+{
+    int saved = errno;
+    return settle(writev(fd, v, n), saved);
+}
+
+static ssize_t sys_recv(int fd, void *buf, size_t n, int flags)
+{
+    int saved = errno;
+    return settle(recv(fd, buf, n, flags), saved);
+}
+
+static ssize_t sys_send(int fd, const void *buf, size_t n, int flags)
+{
+    int saved = errno;
+    return settle(send(fd, buf, n, flags), saved);
+}
+
+static ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    return settle(recvmsg(fd, msg, flags), saved);
+}
+
+static ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    return settle(sendmsg(fd, msg, flags), saved);
+}
+
+static int sys_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int saved = errno;
+    return (int)settle(accept4(fd, addr, len, flags), saved);
+}
+
+static int sys_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int saved = errno;
+    return (int)settle(connect(fd, addr, len), saved);
+}
+
+static int sys_get_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+    int saved = errno;
+    return (int)settle(getsockopt(fd, level, name, value, len), saved);
+}
+
 static int sys_close(int fd)
 {
     int saved = errno;
@@ -188,6 +249,67 @@ static int sys_openat(int dir, const char *path, int flags, unsigned mode)
 {
     int saved = errno;
     return (int)settle(openat(dir, path, flags, mode), saved);
+}
+
+static ssize_t sys_preadv(int fd, const struct iovec *v, int n, int64_t at)
+{
+    int saved = errno;
+    return settle(preadv(fd, v, n, at), saved);
+}
+
+static ssize_t sys_pwritev(int fd, const struct iovec *v, int n, int64_t at)
+{
+    int saved = errno;
+    return settle(pwritev(fd, v, n, at), saved);
+}
+
+static int sys_statx(int dir, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+    int saved = errno;
+    return (int)settle(statx(dir, path, flags, mask, ret), saved);
+}
+
+static int sys_fsync(int fd, bool only_data)
+{
+    int saved = errno;
+    return (int)settle(only_data ? fdatasync(fd) : fsync(fd), saved);
+}
+
+static int sys_fallocate(int fd, int mode, int64_t at, int64_t n)
+{
+    int saved = errno;
+    return (int)settle(fallocate(fd, mode, at, n), saved);
+}
+
+static int sys_renameat(int dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    int saved = errno;
+    return (int)settle(renameat2(dir, from, to_dir, to, flags), saved);
+}
+
+static int sys_unlinkat(int dir, const char *path, int flags)
+{
+    int saved = errno;
+    return (int)settle(unlinkat(dir, path, flags), saved);
+}
+
+static int sys_mkdirat(int dir, const char *path, unsigned mode)
+{
+    int saved = errno;
+    return (int)settle(mkdirat(dir, path, mode), saved);
+}
+
+static ssize_t sys_getdents(int fd, void *buf, size_t n)
+{
+    int saved = errno;
+    return settle(syscall(SYS_getdents64, fd, buf, n), saved);
+}
+
+static ssize_t sys_sendfile(int to, int from, int64_t at, size_t n)
+{
+    int saved = errno;
+    off_t offset = at;
+    return settle(sendfile(to, from, &offset, n), saved);
 }
 
 static int sys_fork(void)
@@ -255,20 +377,41 @@ struct aw_sys_table aw_sys = {
     .epoll_wait = sys_epoll_wait,
     .eventfd = sys_eventfd,
     .get_flags = sys_get_flags,
+    .set_flags = sys_set_flags,
     .poll_one = sys_poll_one,
     .read = sys_read,
     .write = sys_write,
+    .readv = sys_readv,
+    .writev = sys_writev,
+    .recv = sys_recv,
+    .send = sys_send,
+    .recvmsg = sys_recvmsg,
+    .sendmsg = sys_sendmsg,
+    .accept = sys_accept,
+    .connect = sys_connect,
+    .get_option = sys_get_option,
     .close = sys_close,
     .pread_now = sys_pread_now,
     .pread = sys_pread,
     .pwrite = sys_pwrite,
     .openat = sys_openat,
+    .preadv = sys_preadv,
+    .pwritev = sys_pwritev,
+    .statx = sys_statx,
+    .fsync = sys_fsync,
+    .fallocate = sys_fallocate,
+    .renameat = sys_renameat,
+    .unlinkat = sys_unlinkat,
+    .mkdirat = sys_mkdirat,
+    .getdents = sys_getdents,
+    .sendfile = sys_sendfile,
 #ifdef AW_IO_URING
     .ring_open = aw_ring_open,
     .ring_close = aw_ring_close,
     .ring_probe = aw_ring_probe,
     .ring_attach = aw_ring_attach,
     .ring_detach = aw_ring_detach,
+    .ring_buffers = aw_ring_buffers,
     .ring_enter = aw_ring_enter,
 #endif
     .fork = sys_fork,
