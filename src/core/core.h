@@ -28,7 +28,7 @@
  *   wait, as_completed              several.c   time limits, wait_for          timeout.c
  *   a scope entered and left        scope.c     a task group                   group.c
  *   a deadlock noticed              loop.c      a signal, a graceful stop      stop.c
- *   work handed over by a thread    inbox.c     a record that crosses threads  block.c
+ *   work handed over by a thread    inbox.c     a record that crosses threads  record.c
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
@@ -361,8 +361,8 @@ struct aw_thread {
     struct aw_errslot err;
     aw_context *context;           /* the values of code outside any task or callback */
     aw_context **context_override; /* in force during an exception handler's call, or NULL */
-    struct aw_block *block;        /* block.c: the one whose records this thread hands out */
-    unsigned block_left;           /* and how many it still has */
+    struct aw_records *records;    /* record.c: the one whose records this thread hands out */
+    unsigned records_left;         /* and how many it still has */
 };
 extern _Thread_local struct aw_thread aw_self __attribute__((tls_model("initial-exec")));
 

@@ -368,7 +368,7 @@ static inline bool aw_inbox_filled(const aw_loop *l)
     return atomic_load_explicit(&l->inbox, memory_order_relaxed) != NULL;
 }
 
-/* ---- block.c ---- */
+/* ---- record.c ---- */
 
 #define AW_RECORD_WORDS 4
 

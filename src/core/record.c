@@ -1,5 +1,5 @@
 /*
- * block.c - records that one thread makes and another gives up: callbacks on their way to a loop.
+ * record.c - records that one thread makes and another gives up: callbacks on their way to a loop.
  *
  * An allocator that keeps what was freed for the thread that freed it has a hard time with those.
  * Here a thread cuts its records off a block, one after the other, and takes a new block when that
@@ -18,15 +18,15 @@ enum { RECORDS = 100 }; /* a block is about a page */
 
 struct record {
     void *room[AW_RECORD_WORDS];
-    struct aw_block *block;
+    struct aw_records *block;
 };
 
-struct aw_block {
+struct aw_records {
     _Atomic unsigned left;
     struct record records[RECORDS];
 };
 
-static void give_up(struct aw_block *b, unsigned n)
+static void give_up(struct aw_records *b, unsigned n)
 {
     if (atomic_fetch_sub_explicit(&b->left, n, memory_order_acq_rel) == n)
         aw_mem_free(b);
@@ -36,7 +36,7 @@ static void give_up(struct aw_block *b, unsigned n)
  */
 static AW_NOINLINE void *first_of_new(struct aw_thread *self)
 {
-    struct aw_block *b = aw_mem_alloc(sizeof *b);
+    struct aw_records *b = aw_mem_alloc(sizeof *b);
     if (!b)
         return NULL;
     aw_thread_owns();
@@ -44,17 +44,17 @@ static AW_NOINLINE void *first_of_new(struct aw_thread *self)
     atomic_init(&b->left, n);
     for (unsigned i = 0; i < n; i++)
         b->records[i].block = b;
-    self->block = b;
-    self->block_left = n - 1;
+    self->records = b;
+    self->records_left = n - 1;
     return b->records[n - 1].room;
 }
 
 void *aw_record_new(void)
 {
     struct aw_thread *self = &aw_self;
-    if (!self->block_left)
+    if (!self->records_left)
         return first_of_new(self);
-    return self->block->records[--self->block_left].room;
+    return self->records->records[--self->records_left].room;
 }
 
 void aw_record_free(void *room)
@@ -64,7 +64,7 @@ void aw_record_free(void *room)
 
 void aw_record_thread_ends(void)
 {
-    if (aw_self.block_left)
-        give_up(aw_self.block, aw_self.block_left);
-    aw_self.block_left = 0;
+    if (aw_self.records_left)
+        give_up(aw_self.records, aw_self.records_left);
+    aw_self.records_left = 0;
 }
