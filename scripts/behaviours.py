@@ -29,7 +29,7 @@ TITLES = {"FUT": "Futures", "TASK": "Tasks, waiting and cancellation", "LOOP": "
 STATUS = {"overridden": ("overridden", True), "safer": ("safer in C", True),
           "meaningless": ("meaningless in C", False), "pending": ("pending", False)}
 
-TEST = re.compile(r"^TEST(?:_[A-Z_]+)?\(\s*(([A-Z]+)_(\d{3})_\w+)\s*\)", re.M)
+TEST = re.compile(r"^TEST(?:_[A-Z_]+)?\(\s*(([A-Z]+)_(\d{3})_\w+)\s*[,)]", re.M)
 STATEMENT = re.compile(r"\b([A-Z]+-\d{3}):\s*(.*?)(?=\s\b[A-Z]+-\d{3}:|$)", re.S)
 TARGET = ROOT / "docs/behaviours.md"
 
