@@ -70,7 +70,11 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EPIPE, TOLD, true},
-    {SWEEP_SYSTEM, SITE_SOCKET_TYPE, "socket_type", -ENOBUFS, TOLD, true},
+    {SWEEP_SYSTEM, SITE_GET_OPTION, "get_option", -ENOBUFS, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -ECONNRESET, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RING_BUFFERS, "ring_buffers", -EINVAL, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_END_SENDING, "end_sending", -ENOTCONN, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
@@ -498,10 +502,22 @@ static ssize_t pipe_write(int fd, const void *buf, size_t n)
     return err ? err : real.pipe_write(fd, buf, n);
 }
 
-static int socket_type(int fd)
+static int get_option(int fd, int level, int name, void *value, socklen_t *len)
 {
-    int err = hit(SITE_SOCKET_TYPE, false);
-    return err ? err : real.socket_type(fd);
+    int err = hit(SITE_GET_OPTION, false);
+    return err ? err : real.get_option(fd, level, name, value, len);
+}
+
+static ssize_t recv_(int fd, void *buf, size_t n, int flags)
+{
+    int err = hit(SITE_RECV, false);
+    return err ? err : real.recv(fd, buf, n, flags);
+}
+
+static int ring_buffers(struct io_uring *ring, void *memory, unsigned n, int group)
+{
+    int err = hit(SITE_RING_BUFFERS, true);
+    return err ? err : real.ring_buffers(ring, memory, n, group);
 }
 
 static int end_sending(int fd)
@@ -551,7 +567,9 @@ void inject_install(void)
                                    .recv_now = recv_now,
                                    .set_flags = set_flags,
                                    .pipe_write = pipe_write,
-                                   .socket_type = socket_type,
+                                   .get_option = get_option,
+                                   .recv = recv_,
+                                   .ring_buffers = ring_buffers,
                                    .end_sending = end_sending,
                                    .poll = poll_};
 }
