@@ -373,6 +373,8 @@ CALL(stream_readexactly, stream_byte(things.pair[0], true),
 CALL(stream_readuntil, stream_until(things.pair[0]), stream_until(things.closed[1]) - AW_EOF)
 CALL(stream_readline, stream_line(things.pair[0]), stream_line(things.closed[1]))
 CALL(stream_readall, stream_all(things.pair[0]), stream_all(things.closed[1]))
+CALL(stream_wait_readable, aw_stream_wait_readable(things.pair[0]),
+     aw_stream_wait_readable(things.closed[1]))
 CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pair[0]))
 CALL(stream_wait_closed, aw_stream_wait_closed(things.pair[0]),
      aw_stream_wait_closed(things.closed[0]))
@@ -417,6 +419,7 @@ static const struct call {
     CALL(stream_readuntil),
     CALL(stream_readline),
     CALL(stream_readall),
+    CALL(stream_wait_readable),
     CALL(stream_drain),
     CALL(stream_wait_closed),
     KERNEL_CALL(read),
