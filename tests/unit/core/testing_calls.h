@@ -5,7 +5,9 @@
 #ifndef TESTS_CORE_TESTING_CALLS_H
 #define TESTS_CORE_TESTING_CALLS_H
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -330,6 +332,27 @@ static inline int connect_and_accept(void)
     return 0;
 }
 
+/* To a listener whose queue is full: nobody decides. */
+static inline int connect_behind_others(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr *addr = (struct sockaddr *)(void *)&at;
+    socklen_t len = sizeof at;
+    int fds[4];
+    for (int i = 0; i < 4; i++)
+        AW_TRY(fds[i] = socket(AF_INET, SOCK_STREAM | (i < 3 ? SOCK_NONBLOCK : 0), 0));
+    AW_TRY(bind(fds[0], addr, len));
+    AW_TRY(listen(fds[0], 0));
+    AW_TRY(getsockname(fds[0], addr, &len));
+    for (int i = 1; i < 3; i++)
+        if (connect(fds[i], addr, len) == 0)
+            return -EPROTO;
+    int err = aw_connect(fds[3], addr, len);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    return err;
+}
+
 CALL(sleep, aw_sleep(5000), 0)
 CALL(await, with_own(await_one), aw_await(things.done))
 CALL(join, aw_join(aw_future_new()), aw_join(aw_ref(things.done)))
@@ -368,6 +391,7 @@ CALL(sendmsg, send_much(send_message), there_and_back(send_message, receive_mess
 CALL(readv, receive_vector(things.empty_socket[0]), there_and_back(send_vector, receive_vector))
 CALL(writev, send_much(send_vector), there_and_back(send_vector, receive_vector))
 CALL(accept, aw_accept(things.listener, NULL, NULL), connect_and_accept())
+CALL(connect, connect_behind_others(), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
 CALL(stream_read, stream_byte(things.pairs[0][0], false), stream_byte(things.closed[1], false))
 CALL(stream_readexactly, stream_byte(things.pairs[1][0], true),
@@ -433,6 +457,7 @@ static const struct call {
     KERNEL_CALL(readv),
     KERNEL_CALL(writev),
     KERNEL_CALL(accept),
+    KERNEL_CALL(connect),
     KERNEL_CALL(poll),
 };
 #define N_CALLS (sizeof calls / sizeof *calls)
