@@ -74,6 +74,12 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SET_FLAGS, "set_flags", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_GET_OPTION, "get_option", -ENOBUFS, TOLD, true},
+    {SWEEP_SYSTEM, SITE_END_SENDING, "end_sending", -ENOTCONN, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
     {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
@@ -100,8 +106,6 @@ static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
 static _Atomic bool forgiven[SITES];
-/* How deep in functions that may lose what they ask memory for. */
-static _Thread_local unsigned benign;
 
 /* ---- the plan ---- */
 
@@ -176,7 +180,7 @@ const struct fault *inject_suspension(void)
 static void *counting_alloc(size_t size, void *arg)
 {
     (void)arg;
-    void *p = hit(SITE_ALLOC, benign > 0) ? NULL : malloc(size);
+    void *p = hit(SITE_ALLOC, inject_benign > 0) ? NULL : malloc(size);
     if (!p)
         return NULL;
     memset(p, 0xa5, size);
@@ -195,66 +199,6 @@ static void counting_free(void *p, void *arg)
     account.bytes -= size;
     memset(p, 0x5a, size);
     free(p);
-}
-
-/* Only the words beside an error, or a default name, are lost in these. */
-#define MAY_LOSE(type, call, ...)                                                                  \
-    benign++;                                                                                      \
-    type result = call(__VA_ARGS__);                                                               \
-    benign--;                                                                                      \
-    return result
-
-bool __real_aw_cancel_(const aw_cancel_opts *opts);
-bool __wrap_aw_cancel_(const aw_cancel_opts *opts);
-bool __wrap_aw_cancel_(const aw_cancel_opts *opts)
-{
-    MAY_LOSE(bool, __real_aw_cancel_, opts);
-}
-
-int __real_aw_set_error_(aw_future *f, const aw_error_opts *opts);
-int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts);
-int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts)
-{
-    MAY_LOSE(int, __real_aw_set_error_, f, opts);
-}
-
-void *__real_aw_refuse(int code, const char *msg);
-void *__wrap_aw_refuse(int code, const char *msg);
-void *__wrap_aw_refuse(int code, const char *msg)
-{
-    MAY_LOSE(void *, __real_aw_refuse, code, msg);
-}
-
-int __real_aw_raise(int code, const char *msg);
-int __wrap_aw_raise(int code, const char *msg);
-int __wrap_aw_raise(int code, const char *msg)
-{
-    MAY_LOSE(int, __real_aw_raise, code, msg);
-}
-
-const char *__real_aw_task_name(aw_task *t);
-const char *__wrap_aw_task_name(aw_task *t);
-const char *__wrap_aw_task_name(aw_task *t)
-{
-    MAY_LOSE(const char *, __real_aw_task_name, t);
-}
-
-struct aw_text *__real_aw_errslot_share(const struct aw_errslot *slot, int code);
-struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code);
-struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code)
-{
-    MAY_LOSE(struct aw_text *, __real_aw_errslot_share, slot, code);
-}
-
-/* Without an alternate stack an overflow still ends the process, in silence. */
-bool __real_aw_overflow_watch(void);
-bool __wrap_aw_overflow_watch(void);
-bool __wrap_aw_overflow_watch(void)
-{
-    benign++;
-    bool watching = __real_aw_overflow_watch();
-    benign--;
-    return watching;
 }
 
 /* ---- threads ---- */
@@ -277,30 +221,11 @@ int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
     return hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
 }
 
-/* A task that cannot be noted down is told as not counted. */
-void __real_aw_stacks_count(struct aw_tcb *t);
-void __wrap_aw_stacks_count(struct aw_tcb *t);
-void __wrap_aw_stacks_count(struct aw_tcb *t)
-{
-    benign++;
-    __real_aw_stacks_count(t);
-    benign--;
-}
-
-void __real_aw_stacks_look(struct aw_tcb *t);
-void __wrap_aw_stacks_look(struct aw_tcb *t);
-void __wrap_aw_stacks_look(struct aw_tcb *t)
-{
-    benign++;
-    __real_aw_stacks_look(t);
-    benign--;
-}
-
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
 {
-    int err = hit(SITE_MAP, benign > 0);
+    int err = hit(SITE_MAP, inject_benign > 0);
     if (!err && (err = real.map(ret, size)) == 0)
         account.mapped += size;
     return err;
@@ -318,7 +243,7 @@ static int unmap(void *addr, size_t size)
 
 static int protect_none(void *addr, size_t size)
 {
-    int err = hit(SITE_PROTECT_NONE, benign > 0);
+    int err = hit(SITE_PROTECT_NONE, inject_benign > 0);
     return err ? err : real.protect_none(addr, size);
 }
 
@@ -481,6 +406,24 @@ static int poll_(struct pollfd *fds, size_t n, int64_t timeout_ns)
     return err ? err : real.poll(fds, n, timeout_ns);
 }
 
+static int set_flags(int fd, int flags)
+{
+    int err = hit(SITE_SET_FLAGS, false);
+    return err ? err : real.set_flags(fd, flags);
+}
+
+static ssize_t pipe_write(int fd, const void *buf, size_t n)
+{
+    int err = hit(SITE_PIPE_WRITE, false);
+    return err ? err : real.pipe_write(fd, buf, n);
+}
+
+static int get_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+    int err = hit(SITE_GET_OPTION, false);
+    return err ? err : real.get_option(fd, level, name, value, len);
+}
+
 static ssize_t readv_(int fd, const struct iovec *v, int n)
 {
     int err = hit(SITE_READ, false);
@@ -497,6 +440,12 @@ static ssize_t recv_(int fd, void *buf, size_t n, int flags)
 {
     int err = hit(SITE_RECV, false);
     return err ? err : real.recv(fd, buf, n, flags);
+}
+
+static int end_sending(int fd)
+{
+    int err = hit(SITE_END_SENDING, false);
+    return err ? err : real.end_sending(fd);
 }
 
 static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
@@ -578,6 +527,10 @@ void inject_install(void)
     aw_sys.accept = accept_;
     aw_sys.connect = connect_;
     aw_sys.ring_buffers = ring_buffers_;
+    aw_sys.set_flags = set_flags;
+    aw_sys.pipe_write = pipe_write;
+    aw_sys.get_option = get_option;
+    aw_sys.end_sending = end_sending;
 }
 
 struct account account_now(void)

@@ -51,6 +51,10 @@ enum site {
     SITE_SEND_NOW,
     SITE_RECV_NOW,
     SITE_POLL,
+    SITE_SET_FLAGS,
+    SITE_PIPE_WRITE,
+    SITE_GET_OPTION,
+    SITE_END_SENDING,
     SITE_THREAD,
     SITE_FUTEX_WAIT,
     SITE_SUSPEND,
@@ -110,6 +114,11 @@ unsigned inject_loud(void);
 const struct fault *inject_suspension(void);
 
 struct account account_now(void);
+
+/* ---- losing.c ---- */
+
+/* How deep this thread is in functions that may lose what they ask memory for. */
+extern _Thread_local unsigned inject_benign;
 
 /* ---- cancel.c ---- */
 
