@@ -44,7 +44,7 @@ ROWS = [
     Row(f"src/{name}", L1 + ["core/core.h", f"{name}/*"], ALL)
     for name in ("sync", "thread", "debug")
 ] + [
-    Row(f"src/{name}", L1 + ["io/io.h", "core/op.h", f"{name}/*"], ALL, foreign)
+    Row(f"src/{name}", L1 + ["io/io.h", "core/op.h", "core/upper.h", f"{name}/*"], ALL, foreign)
     for name, foreign in (("net", []), ("fs", []), ("proc", []), ("tls", ["openssl/*"]))
 ] + [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)

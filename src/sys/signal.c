@@ -67,7 +67,7 @@ int aw_signal_take(int signo, aw_signal_fn *fn, void *arg)
     atomic_store(&t->fn, fn);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
     sigfillset(&action.sa_mask);
-    int err = sigaction(signo, &action, &before) < 0 ? -errno : 0;
+    int err = aw_sys.sigaction(signo, &action, &before);
     if (err < 0)
         atomic_store(&t->fn, NULL);
     else if (before.sa_handler != on_signal) /* or it is the parent's, and what was before it */

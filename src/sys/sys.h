@@ -28,6 +28,7 @@
 struct io_uring;
 struct io_uring_params;
 struct io_uring_probe;
+struct aw_spawn;
 
 /* The table.  Every entry has the arguments of the call it is named after, and returns its result
  * or -errno (mmap: NULL-able pointer through `ret`, and 0 or -errno).  errno is left as it was. */
@@ -65,6 +66,13 @@ struct aw_sys_table {
     ssize_t (*send_now)(int fd, const void *buf, size_t n); /* never waits; no SIGPIPE */
     ssize_t (*recv_now)(int fd, void *buf, size_t n);       /* never waits */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
+    int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *before);
+    int (*pipe)(int ret[2]); /* close-on-exec */
+    /* Children, as sys/spawn.h has them. */
+    int (*spawn)(struct aw_spawn *s);
+    int (*pidfd_open)(int pid);
+    int (*pidfd_signal)(int pidfd, int signo);
+    int (*reap)(int pidfd, int pid, int *ret_status);
 };
 extern struct aw_sys_table aw_sys;
 

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "sys/notes.h"
+#include "sys/spawn.h"
 #include "sys/sys.h"
 #ifdef AW_IO_URING
 #include "sys/uring.h"
@@ -242,6 +243,18 @@ static int sys_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
     return (int)settle(poll(fds, n, milliseconds(timeout_ns)), saved);
 }
 
+static int sys_sigaction(int signo, const struct sigaction *action, struct sigaction *before)
+{
+    int saved = errno;
+    return (int)settle(sigaction(signo, action, before), saved);
+}
+
+static int sys_pipe(int ret[2])
+{
+    int saved = errno;
+    return (int)settle(pipe2(ret, O_CLOEXEC), saved);
+}
+
 struct aw_sys_table aw_sys = {
     .map = sys_map,
     .unmap = sys_unmap,
@@ -277,4 +290,10 @@ struct aw_sys_table aw_sys = {
     .send_now = sys_send_now,
     .recv_now = sys_recv_now,
     .poll = sys_poll,
+    .sigaction = sys_sigaction,
+    .pipe = sys_pipe,
+    .spawn = aw_spawn_now,
+    .pidfd_open = aw_pidfd_open,
+    .pidfd_signal = aw_pidfd_signal,
+    .reap = aw_reap,
 };
