@@ -19,7 +19,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,9 +47,19 @@ struct aw_sys_table {
     int (*epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns); /* <0: ever */
     int (*eventfd)(void);                  /* close-on-exec, non-blocking */
     int (*get_flags)(int fd);              /* fcntl(F_GETFL) */
+    int (*set_flags)(int fd, int flags);   /* fcntl(F_SETFL) */
     int (*poll_one)(int fd, short events); /* poll() with no wait: revents */
     ssize_t (*read)(int fd, void *buf, size_t n);
     ssize_t (*write)(int fd, const void *buf, size_t n);
+    ssize_t (*readv)(int fd, const struct iovec *v, int n);
+    ssize_t (*writev)(int fd, const struct iovec *v, int n);
+    ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
+    ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
+    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len, int flags); /* accept4() */
+    int (*connect)(int fd, const struct sockaddr *addr, socklen_t len);
+    int (*get_option)(int fd, int level, int name, void *value, socklen_t *len); /* getsockopt() */
     int (*close)(int fd);
     ssize_t (*pread_now)(int fd, void *buf, size_t n, int64_t at); /* preadv2(RWF_NOWAIT) */
     ssize_t (*pread)(int fd, void *buf, size_t n, int64_t at);
@@ -61,10 +73,13 @@ struct aw_sys_table {
     int (*ring_detach)(struct io_uring *ring);
     int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
     int (*fork)(void);
-    int (*socket_pair)(int ret[2], int type);               /* local, close-on-exec */
-    int (*send_fds)(int fd, const int *fds, size_t n);      /* one message, without waiting */
-    ssize_t (*send_now)(int fd, const void *buf, size_t n); /* never waits; no SIGPIPE */
-    ssize_t (*recv_now)(int fd, void *buf, size_t n);       /* never waits */
+    int (*socket_pair)(int ret[2], int type);                 /* local, close-on-exec */
+    int (*send_fds)(int fd, const int *fds, size_t n);        /* one message, without waiting */
+    ssize_t (*send_now)(int fd, const void *buf, size_t n);   /* never waits; no SIGPIPE */
+    ssize_t (*recv_now)(int fd, void *buf, size_t n);         /* never waits */
+    ssize_t (*pipe_write)(int fd, const void *buf, size_t n); /* write(), and no SIGPIPE */
+    int (*socket_type)(int fd);                               /* SO_TYPE: SOCK_STREAM, ... */
+    int (*end_sending)(int fd);                               /* shutdown(SHUT_WR) */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *before);
     int (*pipe)(int ret[2]); /* close-on-exec */

@@ -9,9 +9,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "sys/notes.h"
 #include "sys/spawn.h"
@@ -160,6 +158,66 @@ static ssize_t sys_write(int fd, const void *buf, size_t n)
     return settle(write(fd, buf, n), saved);
 }
 
+static int sys_set_flags(int fd, int flags)
+{
+    int saved = errno;
+    return (int)settle(fcntl(fd, F_SETFL, flags), saved);
+}
+
+static ssize_t sys_readv(int fd, const struct iovec *v, int n)
+{
+    int saved = errno;
+    return settle(readv(fd, v, n), saved);
+}
+
+static ssize_t sys_writev(int fd, const struct iovec *v, int n)
+{
+    int saved = errno;
+    return settle(writev(fd, v, n), saved);
+}
+
+static ssize_t sys_recv(int fd, void *buf, size_t n, int flags)
+{
+    int saved = errno;
+    return settle(recv(fd, buf, n, flags), saved);
+}
+
+static ssize_t sys_send(int fd, const void *buf, size_t n, int flags)
+{
+    int saved = errno;
+    return settle(send(fd, buf, n, flags), saved);
+}
+
+static ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    return settle(recvmsg(fd, msg, flags), saved);
+}
+
+static ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    return settle(sendmsg(fd, msg, flags), saved);
+}
+
+static int sys_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int saved = errno;
+    return (int)settle(accept4(fd, addr, len, flags), saved);
+}
+
+static int sys_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int saved = errno;
+    return (int)settle(connect(fd, addr, len), saved);
+}
+
+static int sys_get_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+    int saved = errno;
+    return (int)settle(getsockopt(fd, level, name, value, len), saved);
+}
+
 static int sys_close(int fd)
 {
     int saved = errno;
@@ -237,6 +295,39 @@ static ssize_t sys_recv_now(int fd, void *buf, size_t n)
     return settle(recv(fd, buf, n, MSG_DONTWAIT), saved);
 }
 
+/* The signal of a broken pipe comes to this thread before the call returns.  Where it was blocked
+ * before it is the program's, and stays pending as any call would leave it. */
+static ssize_t sys_pipe_write(int fd, const void *buf, size_t n)
+{
+    int saved = errno;
+    sigset_t broken, before;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken, &before);
+    ssize_t result = settle(write(fd, buf, n), saved);
+    if (sigismember(&before, SIGPIPE))
+        return result;
+    const struct timespec at_once = {0};
+    if (result == -EPIPE)
+        (void)settle(sigtimedwait(&broken, NULL, &at_once), saved); /* not there if ignored */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+static int sys_socket_type(int fd)
+{
+    int saved = errno, type = 0;
+    socklen_t size = sizeof type;
+    int err = (int)settle(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size), saved);
+    return err < 0 ? err : type;
+}
+
+static int sys_end_sending(int fd)
+{
+    int saved = errno;
+    return (int)settle(shutdown(fd, SHUT_WR), saved);
+}
+
 static int sys_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
 {
     int saved = errno;
@@ -268,9 +359,19 @@ struct aw_sys_table aw_sys = {
     .epoll_wait = sys_epoll_wait,
     .eventfd = sys_eventfd,
     .get_flags = sys_get_flags,
+    .set_flags = sys_set_flags,
     .poll_one = sys_poll_one,
     .read = sys_read,
     .write = sys_write,
+    .readv = sys_readv,
+    .writev = sys_writev,
+    .recv = sys_recv,
+    .send = sys_send,
+    .recvmsg = sys_recvmsg,
+    .sendmsg = sys_sendmsg,
+    .accept = sys_accept,
+    .connect = sys_connect,
+    .get_option = sys_get_option,
     .close = sys_close,
     .pread_now = sys_pread_now,
     .pread = sys_pread,
@@ -289,6 +390,9 @@ struct aw_sys_table aw_sys = {
     .send_fds = sys_send_fds,
     .send_now = sys_send_now,
     .recv_now = sys_recv_now,
+    .pipe_write = sys_pipe_write,
+    .socket_type = sys_socket_type,
+    .end_sending = sys_end_sending,
     .poll = sys_poll,
     .sigaction = sys_sigaction,
     .pipe = sys_pipe,
