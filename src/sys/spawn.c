@@ -255,8 +255,10 @@ int aw_spawn_now(struct aw_spawn *s)
     int saved = errno;
     struct spawning sp = {.s = s, .pipe = {-1, -1}};
     s->failed_at = 0;
+    if (!s->envp)
+        s->envp = environ;
     if (!atomic_load_explicit(&memory_is_shared, memory_order_relaxed)) {
-        int err = aw_sys.pipe(sp.pipe);
+        int err = aw_sys.pipe(sp.pipe, -1);
         if (err < 0)
             return err;
     }

@@ -17,11 +17,12 @@ enum aw_spawn_step {
 struct aw_spawn {
     const char *program; /* a path if there is a slash in it, else looked for in `path` */
     const char *path;    /* directories between colons */
-    char *const *argv, *const *envp;
-    const char *cwd; /* NULL: the parent's */
-    int std[3];      /* become 0, 1, 2; negative: the parent's.  May be among 0..2 themselves */
-    bool err_to_out; /* 2 becomes what 1 does */
-    const int *pass; /* others that the child has, under their numbers */
+    char *const *argv;
+    char *const *envp; /* NULL: the parent's */
+    const char *cwd;   /* NULL: the parent's */
+    int std[3];        /* become 0, 1, 2; negative: the parent's.  May be among 0..2 themselves */
+    bool err_to_out;   /* 2 becomes what 1 does */
+    const int *pass;   /* others that the child has, under their numbers */
     size_t n_pass;
     bool new_session, new_group;
     enum aw_spawn_step failed_at; /* set when it fails in the child; 0: before there was one */
