@@ -80,8 +80,8 @@ AW_API aw_signals *aw_signals_new(aw_loop *loop, uint64_t set);
  * AW_EMISUSE outside a task and when the loop was closed; AW_ETHREAD; -EINVAL for NULL. */
 AW_API int aw_signals_wait(aw_signals *s) AW_MUST_USE;
 
-/* Give it up: the signals have their former actions again.  Nobody may wait for it.  NULL is
- * allowed. */
+/* Give it up: the signals have their former actions again, those that were kept are forgotten.
+ * Nobody may wait for it.  NULL is allowed. */
 AW_API void aw_signals_free(aw_signals *s);
 
 #ifdef __cplusplus

@@ -15,7 +15,7 @@ struct line_wait {
 static bool line_cancel(struct aw_wait *w)
 {
     struct line_wait *lw = aw_container_of(w, struct line_wait, wait);
-    if (lw->call->patient)
+    if (lw->call->patient && lw->call->patient(lw->call->object))
         return true;
     aw_list_remove(&lw->link);
     aw_wake(w, -ECANCELED);

@@ -165,6 +165,19 @@ int aw_signal_subscribe(aw_loop *l, struct aw_signal_sub *sub)
     return 0;
 }
 
+bool aw_signal_is_coming(const struct aw_signal_sub *sub)
+{
+    return atomic_load(&sub->loop->signals) & sub->set;
+}
+
+void aw_signal_come_again(aw_loop *l, uint64_t set)
+{
+    set &= ~l->signals_taken;
+    for (int signo = 1; signo <= SIGNAL_MAX; signo++)
+        if (set & AW_SIGNAL_BIT(signo))
+            aw_signal_raise(signo);
+}
+
 uint64_t aw_signal_unsubscribe(struct aw_signal_sub *sub)
 {
     aw_loop *l = sub->loop;

@@ -66,7 +66,7 @@ struct aw_line_call {
     const void *caller; /* the return address of the public call */
     void (*describe)(const void *object, aw_buf *out);
     const void *object;
-    bool patient; /* a cancellation waits until it is over */
+    bool (*patient)(const void *object); /* a cancellation waits until it is woken; NULL: never */
 };
 
 /* In a task: suspend until the line is woken; that result.  -ECANCELED, but not when it was woken
@@ -94,8 +94,14 @@ struct aw_signal_sub {
  * has one of them, or the run's own stop; sigaction()'s error. */
 int aw_signal_subscribe(aw_loop *l, struct aw_signal_sub *sub);
 
+/* Has one come that will be told? */
+bool aw_signal_is_coming(const struct aw_signal_sub *sub);
+
 /* End: signals that nobody else wants have their former actions again.  Returns those that came
  * and had not been told. */
 uint64_t aw_signal_unsubscribe(struct aw_signal_sub *sub);
+
+/* Let these come again, if they have their former actions now. */
+void aw_signal_come_again(aw_loop *l, uint64_t set);
 
 #endif

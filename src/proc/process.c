@@ -272,16 +272,23 @@ static void describe(const void *object, aw_buf *out)
     aw_buf_printf(out, "process %d %s", p->pid, p->name);
 }
 
+static bool be_patient(const void *object)
+{
+    (void)object;
+    return true;
+}
+
 static int wait_as(aw_process *p, const char *name, bool patient, const void *caller)
 {
     if (!aw_loop_of_task())
         return aw_errno();
     if (!p->ended)
-        AW_TRY(aw_line_wait(&p->line, &(struct aw_line_call){.name = name,
-                                                             .caller = caller,
-                                                             .describe = describe,
-                                                             .object = p,
-                                                             .patient = patient}));
+        AW_TRY(
+            aw_line_wait(&p->line, &(struct aw_line_call){.name = name,
+                                                          .caller = caller,
+                                                          .describe = describe,
+                                                          .object = p,
+                                                          .patient = patient ? be_patient : NULL}));
     return p->lost ? lost() : 0;
 }
 

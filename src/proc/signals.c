@@ -2,9 +2,10 @@
  * signals.c - tasks that wait for signals: aw_signal_wait, and signals that are kept.
  *
  * One record for both: a subscription, a line of tasks, and the signals that came while nobody was
- * in line.  A wait of its own has the record on its stack, and so unsubscribes before it returns,
- * whatever came; then what has come and was not told yet is looked at once more, as a cancelled
- * wait must not swallow a signal.  The loop's end unsubscribes too.
+ * in line.  A wait of its own has the record on its stack, and so unsubscribes before it returns.
+ * It must not swallow a signal: one that has been noticed when it is cancelled is waited for, and
+ * those that come between its waking and its next step are sent once more.  The loop's end
+ * unsubscribes too.
  */
 #include "core/upper.h"
 #include "sys/sys.h"
@@ -72,15 +73,23 @@ static void describe(const void *object, aw_buf *out)
             aw_buf_printf(out, " %d", signo);
 }
 
+static bool is_coming(const void *object)
+{
+    const struct aw_signals *s = object;
+    return aw_signal_is_coming(&s->sub);
+}
+
 static int wait_for(struct aw_signals *s, const char *name, const void *caller)
 {
     int signo = take_kept(s);
     if (signo)
         return signo;
     aw_loop_expect(s->loop, 1);
-    signo = aw_line_wait(
-        &s->line,
-        &(struct aw_line_call){.name = name, .caller = caller, .describe = describe, .object = s});
+    signo = aw_line_wait(&s->line, &(struct aw_line_call){.name = name,
+                                                          .caller = caller,
+                                                          .describe = describe,
+                                                          .patient = is_coming,
+                                                          .object = s});
     aw_loop_expect(s->loop, -1);
     return signo;
 }
@@ -94,7 +103,8 @@ int aw_signal_wait(uint64_t set)
     AW_TRY(begin(&s, l, set));
     int signo = wait_for(&s, "aw_signal_wait", __builtin_return_address(0));
     end(&s);
-    return signo < 0 && s.kept ? take_kept(&s) : signo;
+    aw_signal_come_again(l, s.kept);
+    return signo;
 }
 
 aw_signals *aw_signals_new(aw_loop *l, uint64_t set)

@@ -97,6 +97,13 @@ bool aw_signal_is_default_sigint(void)
     return !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
 }
 
+void aw_signal_raise(int signo)
+{
+    int saved = errno;
+    kill(getpid(), signo);
+    errno = saved;
+}
+
 void aw_signal_die(int signo)
 {
     signal(signo, SIG_DFL);

@@ -188,7 +188,8 @@ int aw_signal_take(int signo, aw_signal_fn *fn, void *arg);
 void aw_signal_give_back(int signo);
 bool aw_signal_is_default_sigint(void);
 
-/* End the process as the signal's default action does. */
+/* Send it to this process; and end the process as the signal's default action does. */
+void aw_signal_raise(int signo);
 _Noreturn void aw_signal_die(int signo);
 
 bool aw_is_main_thread(void);
