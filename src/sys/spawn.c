@@ -187,7 +187,7 @@ static _Noreturn void become_program(struct spawning *sp)
         must(sp, chdir(s->cwd), AW_SPAWN_CHDIR);
     reset_signals();
     if (!strchr(s->program, '/'))
-        give_up(sp, AW_SPAWN_EXEC, exec_in_path(s));
+        give_up(sp, AW_SPAWN_EXEC, *s->program ? exec_in_path(s) : ENOENT);
     execve(s->program, s->argv, s->envp);
     give_up(sp, AW_SPAWN_EXEC, errno);
 }

@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 
+#include <math.h>
+
 #include "../core/util.h"
 #include "sys/sys.h"
 
