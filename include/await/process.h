@@ -70,6 +70,7 @@ typedef struct aw_process_result {
     aw_output out, err;
 } aw_process_result;
 
+/* Free its outputs, and make them empty. */
 AW_API void aw_process_result_fini(aw_process_result *r);
 
 /* ---- starting ---- */
@@ -186,8 +187,8 @@ AW_API int aw_process_communicate_(const aw_communicate_opts *opts) AW_MUST_USE;
  *
  * What .ret receives are its status and its outputs: .out and .err are pipes unless something else
  * is said, and .in is nothing unless there is an .input.  0 whatever the status is.  Else the child
- * is stopped as aw_process_stop() does, and has been seen off, before it returns: -ECANCELED,
- * -ETIMEDOUT, AW_ELIMIT, -ENOMEM; .ret then has what came so far.  The errors of
+ * is stopped as aw_process_stop() does, and has been seen off (unless that gives an error: then that
+ * is returned), before it returns: -ECANCELED, -ETIMEDOUT, AW_ELIMIT, -ENOMEM; .ret then has what came so far.  The errors of
  * aw_create_subprocess_exec().  .ret is set in any case: aw_process_result_fini().  Suspends. */
 #ifndef __cplusplus
 #define aw_run_process(...)                                                                        \
@@ -210,7 +211,8 @@ AW_API int aw_process_signal_group(aw_process *p, int signo);
 /* Have it end and wait for that: SIGTERM, and SIGKILL if it has not ended `grace` seconds later (0
  * or less: at once); to its group where it leads one.  0 and the status, if it is wanted; also when
  * it has ended before.  A cancellation makes it SIGKILL at once and is returned (-ECANCELED) when
- * the child has ended.  -EINVAL for NaN; -ECHILD, AW_EMISUSE as aw_process_wait(). */
+ * the child has ended.  -EPERM when it runs as somebody else by now, and is left alone; -EINVAL for
+ * NaN; -ECHILD, AW_EMISUSE as aw_process_wait(). */
 AW_API int aw_process_stop(aw_process *p, double grace, int *ret) AW_MUST_USE;
 
 #ifdef __cplusplus

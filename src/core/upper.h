@@ -51,6 +51,11 @@ void aw_closer_remove(struct aw_closer *closer);
 /* So many things more, or less, that may wake the loop and that it cannot see. */
 void aw_loop_expect(aw_loop *l, int by);
 
+/* aw_add_reader() that tells in the place of a report when the descriptor cannot be watched (any
+ * more); the reader is gone then.  opts->loop is set. */
+int aw_fd_watch(int fd, aw_callback *cb, void (*failed)(void *arg, int error),
+                const aw_call_opts *opts);
+
 /* A child process is left to itself or killed, as `message` says. */
 void aw_report_child(aw_loop *l, const char *message, const char *name, const char *file, int line);
 

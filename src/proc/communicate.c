@@ -89,7 +89,7 @@ static ssize_t write_some(struct aw_pipe_end *e, const void *buf, size_t n)
         return (ssize_t)n;
     }
     for (;;) {
-        ssize_t done = aw_sys.write_quietly(e->fd, buf, n);
+        ssize_t done = aw_sys.pipe_write(e->fd, buf, n);
         if (done != -EAGAIN && done != -EINTR)
             return done;
         AW_TRY(aw_poll(e->fd, POLLOUT));
@@ -298,7 +298,7 @@ static int run(aw_process *p, const aw_process_opts *o, aw_process_result *r)
     if (err >= 0)
         return err;
     int end = aw_process_stop(p, o->grace != 0 ? o->grace : GRACE_DEFAULT, r ? &r->status : NULL);
-    if (end == -ECANCELED)
+    if (end < 0)
         return end;
     return err == -ETIMEDOUT ? aw_fail(err, "the program did not end in time") : err;
 }

@@ -35,15 +35,22 @@ aw_process *aw_child_new(aw_loop *l, const aw_process_opts *opts)
     for (int i = 0; i < 3; i++)
         p->ends[i].fd = -1;
     aw_list_init(&p->line.waiting);
+    aw_list_init(&p->closer.link);
     aw_loop_keep(l);
     return p;
+}
+
+static void close_ends(aw_process *p)
+{
+    for (int i = 0; i < 3; i++)
+        aw_pipe_end_close(&p->ends[i]);
 }
 
 void aw_child_discard(aw_process *p)
 {
     aw_loop *l = p->loop;
-    for (int i = 0; i < 3; i++)
-        aw_pipe_end_close(&p->ends[i]);
+    close_ends(p);
+    aw_closer_remove(&p->closer);
     aw_mem_free(p);
     aw_loop_let_go(l);
 }
@@ -74,8 +81,7 @@ void aw_process_unref(aw_process *p)
         return;
     aw_assert(p->handles > 0);
     if (--p->handles == 0)
-        for (int i = 0; i < 3; i++)
-            aw_pipe_end_close(&p->ends[i]);
+        close_ends(p);
     drop(p);
 }
 
@@ -90,7 +96,6 @@ static void see_off(aw_process *p)
     p->end_fd = -1;
     if (!p->has_pidfd)
         aw_os_thread_join(&p->waiter);
-    aw_closer_remove(&p->closer);
     aw_line_wake(&p->line, 0);
     drop(p);
 }
@@ -119,6 +124,25 @@ static int on_end(void *arg)
     return 0;
 }
 
+/* Nobody will hear of its end by itself: who waits is told so. */
+static void not_watched(void *arg, int error)
+{
+    aw_process *p = arg;
+    p->unwatched = error;
+    aw_line_wake(&p->line, error);
+}
+
+static int watch(aw_process *p)
+{
+    p->unwatched = 0;
+    return aw_fd_watch(p->end_fd, on_end, not_watched,
+                       &(aw_call_opts){.file = p->file,
+                                       .line = p->line_number,
+                                       .cb_name = "aw_process",
+                                       .arg = p,
+                                       .loop = p->loop});
+}
+
 static int signal_now(aw_process *p, int signo)
 {
     if (p->ended)
@@ -136,22 +160,28 @@ static void wait_until_killed(aw_process *p)
 
 /* A child that cannot be killed at once (its disk does not answer) stays for whoever comes after
  * this process. */
+static void kill_at_the_end(aw_process *p)
+{
+    char name[sizeof p->name + 32];
+    snprintf(name, sizeof name, "%s, process id %d", p->name, p->pid);
+    aw_report_child(p->loop, "a child process was killed: its loop was closed before it ended",
+                    name, p->file, p->line_number);
+    aw_ignore(signal_now(p, SIGKILL));
+    wait_until_killed(p);
+    if (look(p) == 0) {
+        p->lost = true;
+        see_off(p);
+    }
+}
+
+/* Pipes are closed with the loop, as streams are. */
 static void loop_closes(struct aw_closer *closer)
 {
     aw_process *p = aw_container_of(closer, struct aw_process, closer);
     p->refs++;
-    if (look(p) == 0) {
-        char name[sizeof p->name + 32];
-        snprintf(name, sizeof name, "%s, process id %d", p->name, p->pid);
-        aw_report_child(p->loop, "a child process was killed: its loop was closed before it ended",
-                        name, p->file, p->line_number);
-        aw_ignore(signal_now(p, SIGKILL));
-        wait_until_killed(p);
-        if (look(p) == 0) {
-            p->lost = true;
-            see_off(p);
-        }
-    }
+    if (look(p) == 0)
+        kill_at_the_end(p);
+    close_ends(p);
     drop(p);
 }
 
@@ -212,12 +242,7 @@ int aw_child_begin(aw_process *p, int pid)
     p->pid = pid;
     int err = find_end_fd(p);
     if (err >= 0)
-        err = aw_add_reader_(p->end_fd, on_end,
-                             &(aw_call_opts){.file = p->file,
-                                             .line = p->line_number,
-                                             .cb_name = "aw_process",
-                                             .arg = p,
-                                             .loop = p->loop});
+        err = watch(p);
     if (err < 0) {
         kill_unheard(p);
         return aw_fail(err, NULL);
@@ -282,6 +307,8 @@ static int wait_as(aw_process *p, const char *name, bool patient, const void *ca
 {
     if (!aw_loop_of_task())
         return aw_errno();
+    if (p->unwatched && look(p) == 0)
+        AW_TRY(watch(p));
     if (!p->ended)
         AW_TRY(
             aw_line_wait(&p->line, &(struct aw_line_call){.name = name,
@@ -335,14 +362,11 @@ int aw_process_signal_group(aw_process *p, int signo)
 
 /* ---- stopping ---- */
 
-static void signal_all(aw_process *p, int signo)
+/* 0 also when it is gone. */
+static int signal_all(aw_process *p, int signo)
 {
-    if (p->ended)
-        return;
-    if (p->leads_group)
-        aw_ignore(aw_sys.kill(-p->pid, signo));
-    else
-        aw_ignore(signal_now(p, signo));
+    int err = p->leads_group ? aw_process_signal_group(p, signo) : signal_now(p, signo);
+    return err == -ESRCH ? 0 : err;
 }
 
 struct stop {
@@ -362,17 +386,20 @@ static int ask_to_end(struct stop *s, double grace)
         return 0;
     if (grace <= 0)
         return -ETIMEDOUT;
-    signal_all(s->process, SIGTERM);
+    AW_TRY(signal_all(s->process, SIGTERM));
     return aw_timeout_call(grace, wait_for_end, s);
 }
 
-/* After SIGKILL the end is near, so a cancellation can wait for it. */
+/* After SIGKILL the end is near, so a cancellation can wait for it.  What may not be killed is left
+ * alone. */
 static int stop(struct stop *s, double grace)
 {
     int err = ask_to_end(s, grace);
     if (s->process->ended)
         return err == -ECANCELED ? err : s->process->lost ? lost() : 0;
-    signal_all(s->process, SIGKILL);
+    if (err == -EPERM)
+        return err;
+    AW_TRY(signal_all(s->process, SIGKILL));
     int end = wait_as(s->process, "aw_process_stop", true, s->caller);
     return err == -ECANCELED ? err : end;
 }

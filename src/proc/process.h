@@ -35,6 +35,7 @@ struct aw_process {
     struct aw_os_thread waiter; /* without one: the thread that waits, until it was joined */
     int waiter_fd;              /* what it closes then */
     bool ended, lost;           /* seen off; and its status was not to be had */
+    int unwatched;              /* the error because of which the loop does not watch it, or 0 */
     bool leads_group;
     int status;
     struct aw_line line; /* those who wait */

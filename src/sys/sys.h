@@ -83,7 +83,6 @@ struct aw_sys_table {
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *before);
     int (*pipe)(int ret[2], int nonblocking); /* close-on-exec; 0 or 1: this end does not block */
-    ssize_t (*write_quietly)(int fd, const void *buf, size_t n); /* no SIGPIPE */
     int (*kill)(int pid, int signo);
     /* Children, as sys/spawn.h has them. */
     int (*spawn)(struct aw_spawn *s);

@@ -351,25 +351,6 @@ static int sys_pipe(int ret[2], int nonblocking)
     return err;
 }
 
-/* Blocks the signal in this thread and, if the write has caused it, takes it away.  One that was
- * pending before is not told apart from it, and stays. */
-static ssize_t sys_write_quietly(int fd, const void *buf, size_t n)
-{
-    int saved = errno;
-    sigset_t pipe_only, before, pending;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    sigpending(&pending);
-    ssize_t result = settle(write(fd, buf, n), saved);
-    if (result == -EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&pipe_only, NULL, &(struct timespec){0}) < 0 && errno == EINTR)
-            continue;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return result;
-}
-
 static int sys_kill(int pid, int signo)
 {
     int saved = errno;
@@ -426,7 +407,6 @@ struct aw_sys_table aw_sys = {
     .poll = sys_poll,
     .sigaction = sys_sigaction,
     .pipe = sys_pipe,
-    .write_quietly = sys_write_quietly,
     .kill = sys_kill,
     .spawn = aw_spawn_now,
     .pidfd_open = aw_pidfd_open,
