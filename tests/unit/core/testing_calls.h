@@ -7,9 +7,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "await/queue.h"
+#include "await/signal.h"
 #include "await/sync.h"
 #include "await/testing.h"
 #include "util.h"
@@ -25,6 +27,7 @@ static struct {
     aw_barrier barrier_of_two, barrier_of_one;
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
+    aw_signals *signals;
 } things;
 
 static inline int make_things(void)
@@ -39,6 +42,7 @@ static inline int make_things(void)
     things.zero = open("/dev/zero", O_RDWR);
     AW_TRY(pipe(things.empty_pipe));
     AW_TRY(pipe(things.full_pipe));
+    things.signals = aw_signals_new(NULL, aw_signal(SIGUSR1));
     AW_TRY(aw_queue_put_nowait(&things.full, NULL));
     AW_TRY(aw_event_set(&things.event_set));
     AW_TRY(aw_set_result(things.done, 0, NULL));
@@ -48,6 +52,7 @@ static inline int make_things(void)
 
 static inline void drop_things(void)
 {
+    aw_signals_free(things.signals);
     aw_unref(things.pending);
     aw_unref(things.done);
     assert_int_equal(aw_queue_fini(&things.full), 0);
@@ -198,6 +203,13 @@ static inline int write_much(void)
     return err;
 }
 
+static inline int kept_signal(void)
+{
+    raise(SIGUSR1);
+    AW_TRY(aw_sleep(0)); /* for the loop to notice it */
+    return aw_signals_wait(things.signals) - SIGUSR1;
+}
+
 CALL(sleep, aw_sleep(5000), 0)
 CALL(await, with_own(await_one), aw_await(things.done))
 CALL(join, aw_join(aw_future_new()), aw_join(aw_ref(things.done)))
@@ -222,20 +234,27 @@ CALL(condition_wait_for, of_condition(wait_until_false), of_condition(wait_until
 CALL(semaphore_acquire, aw_semaphore_acquire(&things.semaphore_of_none),
      aw_semaphore_acquire(&things.semaphore))
 CALL(bounded_acquire, aw_bounded_semaphore_acquire(&things.bounded), bounded_in_turn())
-CALL(barrier_wait, aw_barrier_wait(&things.barrier_of_two),
-     aw_barrier_wait(&things.barrier_of_one))
+CALL(barrier_wait, aw_barrier_wait(&things.barrier_of_two), aw_barrier_wait(&things.barrier_of_one))
 CALL(queue_put, aw_queue_put(&things.full, NULL), put_and_take())
 CALL(queue_get, get_from(&things.empty), put_and_take())
 CALL(queue_join, aw_queue_join(&things.full), aw_queue_join(&things.finished))
 CALL(read, read_from(things.empty_pipe[0]), read_from(things.zero) - 1)
 CALL(write, write_much(), aw_write(things.zero, "x", 1) - 1)
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
+CALL(signal_wait, aw_signal_wait(aw_signal(SIGUSR2)), 0)
+CALL(signals_wait, aw_signals_wait(things.signals), kept_signal())
 #undef CALL
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
  * calls `of_kernel` suspend for that. */
-#define CALL(name) {#name, waits_##name, at_once_##name, false}
-#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
+#define CALL(name)                                                                                 \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, false                                                 \
+    }
+#define KERNEL_CALL(name)                                                                          \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, true                                                  \
+    }
 static const struct call {
     const char *name;
     int (*waits)(void);
@@ -269,6 +288,8 @@ static const struct call {
     KERNEL_CALL(read),
     KERNEL_CALL(write),
     KERNEL_CALL(poll),
+    CALL(signal_wait),
+    KERNEL_CALL(signals_wait),
 };
 #define N_CALLS (sizeof calls / sizeof *calls)
 
