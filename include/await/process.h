@@ -187,9 +187,10 @@ AW_API int aw_process_communicate_(const aw_communicate_opts *opts) AW_MUST_USE;
  *
  * What .ret receives are its status and its outputs: .out and .err are pipes unless something else
  * is said, and .in is nothing unless there is an .input.  0 whatever the status is.  Else the child
- * is stopped as aw_process_stop() does, and has been seen off (unless that gives an error: then that
- * is returned), before it returns: -ECANCELED, -ETIMEDOUT, AW_ELIMIT, -ENOMEM; .ret then has what came so far.  The errors of
- * aw_create_subprocess_exec().  .ret is set in any case: aw_process_result_fini().  Suspends. */
+ * is stopped as aw_process_stop() does, and has been seen off before it returns (if that could not
+ * be done, its error is returned): -ECANCELED, -ETIMEDOUT, AW_ELIMIT, -ENOMEM; .ret then has what
+ * came so far.  The errors of aw_create_subprocess_exec().  .ret is set in any case:
+ * aw_process_result_fini().  Suspends. */
 #ifndef __cplusplus
 #define aw_run_process(...)                                                                        \
     aw_run_process_(&(aw_process_opts){.file = __FILE__, .line = __LINE__, .argv = __VA_ARGS__})

@@ -520,50 +520,9 @@ static int end_sending(int fd)
     return err ? err : real.end_sending(fd);
 }
 
-static int sigaction_(int signo, const struct sigaction *action, struct sigaction *before)
+int inject_hit(enum site site)
 {
-    int err = hit(SITE_SIGACTION, false);
-    return err ? err : real.sigaction(signo, action, before);
-}
-
-static int pipe_(int ret[2], int nonblocking)
-{
-    int err = hit(SITE_PIPE, false);
-    return err ? err : real.pipe(ret, nonblocking);
-}
-
-/* What is killed unheard, because it cannot be watched, is. */
-static int kill_(int pid, int signo)
-{
-    int err = pid < 0 ? hit(SITE_KILL, false) : 0;
-    return err ? err : real.kill(pid, signo);
-}
-
-static int spawn(struct aw_spawn *s)
-{
-    int err = hit(SITE_SPAWN, false);
-    return err ? err : real.spawn(s);
-}
-
-static int pidfd_open_(int pid)
-{
-    int err = hit(SITE_PIDFD_OPEN, false);
-    return err ? err : real.pidfd_open(pid);
-}
-
-static int pidfd_signal(int pidfd, int signo)
-{
-    int err = hit(SITE_PIDFD_SIGNAL, false);
-    return err ? err : real.pidfd_signal(pidfd, signo);
-}
-
-/* A status that is taken by somebody else is. */
-static int reap(int pidfd, int pid, int *ret_status)
-{
-    int err = hit(SITE_REAP, false);
-    if (err == -ECHILD)
-        aw_ignore(real.reap(pidfd, pid, ret_status));
-    return err ? err : real.reap(pidfd, pid, ret_status);
+    return hit(site, false);
 }
 
 void inject_install(void)
@@ -609,14 +568,8 @@ void inject_install(void)
                                    .pipe_write = pipe_write,
                                    .socket_type = socket_type,
                                    .end_sending = end_sending,
-                                   .sigaction = sigaction_,
-                                   .pipe = pipe_,
-                                   .kill = kill_,
-                                   .spawn = spawn,
-                                   .pidfd_open = pidfd_open_,
-                                   .pidfd_signal = pidfd_signal,
-                                   .reap = reap,
                                    .poll = poll_};
+    inject_children(&real, &aw_sys);
 }
 
 struct account account_now(void)
