@@ -3,7 +3,7 @@
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
  * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io,
- * thread, executor, process_pool, channel, signal, process, report, memory.
+ * stream, thread, executor, process_pool, channel, signal, process, report, memory.
  */
 #ifndef AWAIT_H
 #define AWAIT_H
@@ -23,6 +23,7 @@
 #include "await/runner.h"
 #include "await/scope.h"
 #include "await/signal.h"
+#include "await/stream.h"
 #include "await/sync.h"
 #include "await/task.h"
 #include "await/thread.h"

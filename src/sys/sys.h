@@ -71,6 +71,7 @@ struct aw_sys_table {
     int (*ring_probe)(struct io_uring *ring, struct io_uring_probe *probe, unsigned n);
     int (*ring_attach)(struct io_uring *ring); /* register its descriptor with this thread */
     int (*ring_detach)(struct io_uring *ring);
+    int (*ring_buffers)(struct io_uring *ring, void *memory, unsigned entries, int group);
     int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
     int (*fork)(void);
     int (*socket_pair)(int ret[2], int type);                 /* local, close-on-exec */
@@ -78,7 +79,6 @@ struct aw_sys_table {
     ssize_t (*send_now)(int fd, const void *buf, size_t n);   /* never waits; no SIGPIPE */
     ssize_t (*recv_now)(int fd, void *buf, size_t n);         /* never waits */
     ssize_t (*pipe_write)(int fd, const void *buf, size_t n); /* write(), and no SIGPIPE */
-    int (*socket_type)(int fd);                               /* SO_TYPE: SOCK_STREAM, ... */
     int (*end_sending)(int fd);                               /* shutdown(SHUT_WR) */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *before);

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "await/stream.h"
 #include "core/core.h"
 #include "sys/thread.h"
 
@@ -46,6 +45,16 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -ECONNRESET, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SEND, "send", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND, "send", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND, "send", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_ACCEPT, "accept", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_ACCEPT, "accept", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_CONNECT, "connect", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_CONNECT, "connect", -ENETUNREACH, TOLD, true},
     {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_PREAD_NOW, "pread_now", -EAGAIN, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EMFILE, TOLD, true},
@@ -54,6 +63,7 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_RING_PROBE, "ring_probe", -EINVAL, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_ATTACH, "ring_attach", -EBUSY, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_RING_DETACH, "ring_detach", -EINVAL, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_RING_BUFFERS, "ring_buffers", -EINVAL, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EBUSY, HARMLESS, false},
@@ -70,7 +80,7 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EPIPE, TOLD, true},
-    {SWEEP_SYSTEM, SITE_SOCKET_TYPE, "socket_type", -ENOBUFS, TOLD, true},
+    {SWEEP_SYSTEM, SITE_GET_OPTION, "get_option", -ENOBUFS, TOLD, true},
     {SWEEP_SYSTEM, SITE_END_SENDING, "end_sending", -ENOTCONN, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
@@ -108,8 +118,6 @@ static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
 static _Atomic bool forgiven[SITES];
-/* How deep in functions that may lose what they ask memory for. */
-static _Thread_local unsigned benign;
 
 /* ---- the plan ---- */
 
@@ -184,7 +192,7 @@ const struct fault *inject_suspension(void)
 static void *counting_alloc(size_t size, void *arg)
 {
     (void)arg;
-    void *p = hit(SITE_ALLOC, benign > 0) ? NULL : malloc(size);
+    void *p = hit(SITE_ALLOC, inject_benign > 0) ? NULL : malloc(size);
     if (!p)
         return NULL;
     memset(p, 0xa5, size);
@@ -203,73 +211,6 @@ static void counting_free(void *p, void *arg)
     account.bytes -= size;
     memset(p, 0x5a, size);
     free(p);
-}
-
-/* Only the words beside an error, or a default name, are lost in these. */
-#define MAY_LOSE(type, call, ...)                                                                  \
-    benign++;                                                                                      \
-    type result = call(__VA_ARGS__);                                                               \
-    benign--;                                                                                      \
-    return result
-
-bool __real_aw_cancel_(const aw_cancel_opts *opts);
-bool __wrap_aw_cancel_(const aw_cancel_opts *opts);
-bool __wrap_aw_cancel_(const aw_cancel_opts *opts)
-{
-    MAY_LOSE(bool, __real_aw_cancel_, opts);
-}
-
-int __real_aw_set_error_(aw_future *f, const aw_error_opts *opts);
-int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts);
-int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts)
-{
-    MAY_LOSE(int, __real_aw_set_error_, f, opts);
-}
-
-int __real_aw_stream_set_error_(const aw_stream_error_opts *opts);
-int __wrap_aw_stream_set_error_(const aw_stream_error_opts *opts);
-int __wrap_aw_stream_set_error_(const aw_stream_error_opts *opts)
-{
-    MAY_LOSE(int, __real_aw_stream_set_error_, opts);
-}
-
-void *__real_aw_refuse(int code, const char *msg);
-void *__wrap_aw_refuse(int code, const char *msg);
-void *__wrap_aw_refuse(int code, const char *msg)
-{
-    MAY_LOSE(void *, __real_aw_refuse, code, msg);
-}
-
-int __real_aw_raise(int code, const char *msg);
-int __wrap_aw_raise(int code, const char *msg);
-int __wrap_aw_raise(int code, const char *msg)
-{
-    MAY_LOSE(int, __real_aw_raise, code, msg);
-}
-
-const char *__real_aw_task_name(aw_task *t);
-const char *__wrap_aw_task_name(aw_task *t);
-const char *__wrap_aw_task_name(aw_task *t)
-{
-    MAY_LOSE(const char *, __real_aw_task_name, t);
-}
-
-struct aw_text *__real_aw_errslot_share(const struct aw_errslot *slot, int code);
-struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code);
-struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code)
-{
-    MAY_LOSE(struct aw_text *, __real_aw_errslot_share, slot, code);
-}
-
-/* Without an alternate stack an overflow still ends the process, in silence. */
-bool __real_aw_overflow_watch(void);
-bool __wrap_aw_overflow_watch(void);
-bool __wrap_aw_overflow_watch(void)
-{
-    benign++;
-    bool watching = __real_aw_overflow_watch();
-    benign--;
-    return watching;
 }
 
 /* ---- threads ---- */
@@ -292,30 +233,11 @@ int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
     return hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
 }
 
-/* A task that cannot be noted down is told as not counted. */
-void __real_aw_stacks_count(struct aw_tcb *t);
-void __wrap_aw_stacks_count(struct aw_tcb *t);
-void __wrap_aw_stacks_count(struct aw_tcb *t)
-{
-    benign++;
-    __real_aw_stacks_count(t);
-    benign--;
-}
-
-void __real_aw_stacks_look(struct aw_tcb *t);
-void __wrap_aw_stacks_look(struct aw_tcb *t);
-void __wrap_aw_stacks_look(struct aw_tcb *t)
-{
-    benign++;
-    __real_aw_stacks_look(t);
-    benign--;
-}
-
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
 {
-    int err = hit(SITE_MAP, benign > 0);
+    int err = hit(SITE_MAP, inject_benign > 0);
     if (!err && (err = real.map(ret, size)) == 0)
         account.mapped += size;
     return err;
@@ -333,7 +255,7 @@ static int unmap(void *addr, size_t size)
 
 static int protect_none(void *addr, size_t size)
 {
-    int err = hit(SITE_PROTECT_NONE, benign > 0);
+    int err = hit(SITE_PROTECT_NONE, inject_benign > 0);
     return err ? err : real.protect_none(addr, size);
 }
 
@@ -508,10 +430,28 @@ static ssize_t pipe_write(int fd, const void *buf, size_t n)
     return err ? err : real.pipe_write(fd, buf, n);
 }
 
-static int socket_type(int fd)
+static int get_option(int fd, int level, int name, void *value, socklen_t *len)
 {
-    int err = hit(SITE_SOCKET_TYPE, false);
-    return err ? err : real.socket_type(fd);
+    int err = hit(SITE_GET_OPTION, false);
+    return err ? err : real.get_option(fd, level, name, value, len);
+}
+
+static ssize_t readv_(int fd, const struct iovec *v, int n)
+{
+    int err = hit(SITE_READ, false);
+    return err ? err : real.readv(fd, v, n);
+}
+
+static ssize_t writev_(int fd, const struct iovec *v, int n)
+{
+    int err = hit(SITE_WRITE, false);
+    return err ? err : real.writev(fd, v, n);
+}
+
+static ssize_t recv_(int fd, void *buf, size_t n, int flags)
+{
+    int err = hit(SITE_RECV, false);
+    return err ? err : real.recv(fd, buf, n, flags);
 }
 
 static int end_sending(int fd)
@@ -525,6 +465,43 @@ int inject_hit(enum site site)
     return hit(site, false);
 }
 
+static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
+{
+    int err = hit(SITE_RECV, false);
+    return err ? err : real.recvmsg(fd, msg, flags);
+}
+
+static ssize_t send_(int fd, const void *buf, size_t n, int flags)
+{
+    int err = hit(SITE_SEND, false);
+    return err ? err : real.send(fd, buf, n, flags);
+}
+
+static ssize_t sendmsg_(int fd, const struct msghdr *msg, int flags)
+{
+    int err = hit(SITE_SEND, false);
+    return err ? err : real.sendmsg(fd, msg, flags);
+}
+
+static int accept_(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int err = hit(SITE_ACCEPT, false);
+    return err ? err : real.accept(fd, addr, len, flags);
+}
+
+static int connect_(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int err = hit(SITE_CONNECT, false);
+    return err ? err : real.connect(fd, addr, len);
+}
+
+/* Receivers poll then. */
+static int ring_buffers_(struct io_uring *ring, void *memory, unsigned entries, int group)
+{
+    int err = hit(SITE_RING_BUFFERS, true);
+    return err ? err : real.ring_buffers(ring, memory, entries, group);
+}
+
 void inject_install(void)
 {
     if (real.map)
@@ -533,42 +510,44 @@ void inject_install(void)
     const aw_allocator a = {.alloc = counting_alloc, .free = counting_free};
     assert_int_equal(aw_set_allocator(&a), 0);
     real = aw_sys;
-    aw_sys = (struct aw_sys_table){.map = map,
-                                   .unmap = unmap,
-                                   .protect_none = protect_none,
-                                   .guard = no_guard,
-                                   .can_read = real.can_read,
-                                   .discard = real.discard,
-                                   .no_huge = no_huge,
-                                   .epoll_create = epoll_create_,
-                                   .epoll_ctl = epoll_ctl_,
-                                   .epoll_wait = epoll_wait_,
-                                   .eventfd = eventfd_,
-                                   .get_flags = get_flags,
-                                   .poll_one = poll_one,
-                                   .read = read_,
-                                   .write = write_,
-                                   .close = close_,
-                                   .pread_now = pread_now,
-                                   .pread = real.pread,
-                                   .pwrite = real.pwrite,
-                                   .openat = real.openat,
-                                   .ring_open = ring_open,
-                                   .ring_close = real.ring_close,
-                                   .ring_probe = ring_probe,
-                                   .ring_attach = ring_attach,
-                                   .ring_detach = ring_detach,
-                                   .ring_enter = ring_enter,
-                                   .fork = real.fork,
-                                   .socket_pair = socket_pair,
-                                   .send_fds = send_fds,
-                                   .send_now = send_now,
-                                   .recv_now = recv_now,
-                                   .set_flags = set_flags,
-                                   .pipe_write = pipe_write,
-                                   .socket_type = socket_type,
-                                   .end_sending = end_sending,
-                                   .poll = poll_};
+    aw_sys.map = map;
+    aw_sys.unmap = unmap;
+    aw_sys.protect_none = protect_none;
+    aw_sys.guard = no_guard;
+    aw_sys.no_huge = no_huge;
+    aw_sys.epoll_create = epoll_create_;
+    aw_sys.epoll_ctl = epoll_ctl_;
+    aw_sys.epoll_wait = epoll_wait_;
+    aw_sys.eventfd = eventfd_;
+    aw_sys.get_flags = get_flags;
+    aw_sys.poll_one = poll_one;
+    aw_sys.read = read_;
+    aw_sys.write = write_;
+    aw_sys.close = close_;
+    aw_sys.pread_now = pread_now;
+    aw_sys.ring_open = ring_open;
+    aw_sys.ring_probe = ring_probe;
+    aw_sys.ring_attach = ring_attach;
+    aw_sys.ring_detach = ring_detach;
+    aw_sys.ring_enter = ring_enter;
+    aw_sys.socket_pair = socket_pair;
+    aw_sys.send_fds = send_fds;
+    aw_sys.send_now = send_now;
+    aw_sys.recv_now = recv_now;
+    aw_sys.poll = poll_;
+    aw_sys.recv = recv_;
+    aw_sys.send = send_;
+    aw_sys.recvmsg = recvmsg_;
+    aw_sys.sendmsg = sendmsg_;
+    aw_sys.readv = readv_;
+    aw_sys.writev = writev_;
+    aw_sys.accept = accept_;
+    aw_sys.connect = connect_;
+    aw_sys.ring_buffers = ring_buffers_;
+    aw_sys.set_flags = set_flags;
+    aw_sys.pipe_write = pipe_write;
+    aw_sys.get_option = get_option;
+    aw_sys.end_sending = end_sending;
     inject_children(&real, &aw_sys);
 }
 

@@ -34,12 +34,17 @@ enum site {
     SITE_POLL_ONE,
     SITE_READ,
     SITE_WRITE,
+    SITE_RECV,
+    SITE_SEND,
+    SITE_ACCEPT,
+    SITE_CONNECT,
     SITE_CLOSE,
     SITE_PREAD_NOW,
     SITE_RING_OPEN,
     SITE_RING_PROBE,
     SITE_RING_ATTACH,
     SITE_RING_DETACH,
+    SITE_RING_BUFFERS,
     SITE_RING_ENTER,
     SITE_SOCKET_PAIR,
     SITE_SEND_FDS,
@@ -55,7 +60,7 @@ enum site {
     SITE_REAP,
     SITE_SET_FLAGS,
     SITE_PIPE_WRITE,
-    SITE_SOCKET_TYPE,
+    SITE_GET_OPTION,
     SITE_END_SENDING,
     SITE_THREAD,
     SITE_FUTEX_WAIT,
@@ -127,6 +132,11 @@ void inject_children(const struct aw_sys_table *system, struct aw_sys_table *tab
 const struct fault *inject_suspension(void);
 
 struct account account_now(void);
+
+/* ---- losing.c ---- */
+
+/* How deep this thread is in functions that may lose what they ask memory for. */
+extern _Thread_local unsigned inject_benign;
 
 /* ---- cancel.c ---- */
 

@@ -8,10 +8,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "await/queue.h"
 #include "await/signal.h"
+#include "await/stream.h"
 #include "await/sync.h"
 #include "await/testing.h"
 #include "util.h"
@@ -28,7 +32,20 @@ static struct {
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
     aw_signals *signals;
+    aw_stream *pair[2], *full_pair[2], *closed[2];
+    int empty_socket[2], full_socket[2], listener;
 } things;
+
+/* A socket with an address of the kernel's choice, that others may connect to. */
+static inline int local_listener(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AW_TRY(fd);
+    AW_TRY(bind(fd, (struct sockaddr *)(void *)&at, sizeof at.sun_family));
+    AW_TRY(listen(fd, 5));
+    return fd;
+}
 
 static inline int make_things(void)
 {
@@ -40,9 +57,18 @@ static inline int make_things(void)
     things.barrier_of_one = (aw_barrier)AW_BARRIER_INIT(1);
     things.full = (aw_queue)AW_QUEUE_INIT(.maxsize = 1);
     things.zero = open("/dev/zero", O_RDWR);
+    static char much[300000];
+    AW_TRY(aw_stream_pair(things.pair));
+    AW_TRY(aw_stream_pair(things.full_pair));
+    AW_TRY(aw_stream_write(things.full_pair[0], much, sizeof much));
+    AW_TRY(aw_stream_pair(things.closed));
+    AW_TRY(aw_stream_close(things.closed[0]));
     AW_TRY(pipe(things.empty_pipe));
     AW_TRY(pipe(things.full_pipe));
     things.signals = aw_signals_new(NULL, aw_signal(SIGUSR1));
+    AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.empty_socket));
+    AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.full_socket));
+    AW_TRY(things.listener = local_listener());
     AW_TRY(aw_queue_put_nowait(&things.full, NULL));
     AW_TRY(aw_event_set(&things.event_set));
     AW_TRY(aw_set_result(things.done, 0, NULL));
@@ -58,9 +84,15 @@ static inline void drop_things(void)
     assert_int_equal(aw_queue_fini(&things.full), 0);
     assert_int_equal(aw_queue_fini(&things.finished), 0);
     for (int i = 0; i < 2; i++) {
+        aw_stream_unref(things.pair[i]);
+        aw_stream_unref(things.full_pair[i]);
+        aw_stream_unref(things.closed[i]);
         close(things.empty_pipe[i]);
         close(things.full_pipe[i]);
+        close(things.empty_socket[i]);
+        close(things.full_socket[i]);
     }
+    close(things.listener);
     close(things.zero);
 }
 
@@ -210,6 +242,104 @@ static inline int kept_signal(void)
     return aw_signals_wait(things.signals) - SIGUSR1;
 }
 
+static inline int stream_byte(aw_stream *s, bool exactly)
+{
+    char byte;
+    return exactly ? aw_stream_readexactly(s, &byte, 1) : (int)aw_stream_read(s, &byte, 1);
+}
+
+static inline int stream_line(aw_stream *s)
+{
+    char *at;
+    return (int)aw_stream_readline(s, &at);
+}
+
+static inline int stream_until(aw_stream *s)
+{
+    char *at;
+    return (int)aw_stream_readuntil(s, &at, "\r\n");
+}
+
+static inline int stream_all(aw_stream *s)
+{
+    char *at;
+    return (int)aw_stream_readall(s, &at, 10);
+}
+
+/* ---- sockets: into what is full, out of what is empty, and with something in between ---- */
+
+static inline int send_much(ssize_t (*call)(int fd))
+{
+    int err;
+    do
+        err = (int)call(things.full_socket[1]);
+    while (err > 0);
+    return err;
+}
+
+static char socket_block[4096];
+
+static inline ssize_t send_plain(int fd)
+{
+    return aw_send(fd, socket_block, sizeof socket_block, 0);
+}
+
+static inline ssize_t send_message(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    struct msghdr msg = {.msg_iov = &v, .msg_iovlen = 1};
+    return aw_sendmsg(fd, &msg, 0);
+}
+
+static inline ssize_t send_vector(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    return aw_writev(fd, &v, 1);
+}
+
+static inline ssize_t receive_plain(int fd)
+{
+    return aw_recv(fd, socket_block, sizeof socket_block, 0);
+}
+
+static inline ssize_t receive_message(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    struct msghdr msg = {.msg_iov = &v, .msg_iovlen = 1};
+    return aw_recvmsg(fd, &msg, 0);
+}
+
+static inline ssize_t receive_vector(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    return aw_readv(fd, &v, 1);
+}
+
+/* Sent, and received again: 0 if it was all. */
+static inline int there_and_back(ssize_t (*there)(int fd), ssize_t (*back)(int fd))
+{
+    int fds[2];
+    AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    ssize_t sent = there(fds[0]), got = back(fds[1]);
+    close(fds[0]);
+    close(fds[1]);
+    return (int)(sent - got);
+}
+
+static inline int connect_and_accept(void)
+{
+    struct sockaddr_un at;
+    socklen_t len = sizeof at;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AW_TRY(getsockname(things.listener, (struct sockaddr *)(void *)&at, &len));
+    AW_TRY(aw_connect(fd, (struct sockaddr *)(void *)&at, len));
+    int accepted = aw_accept(things.listener, NULL, NULL);
+    AW_TRY(accepted);
+    close(accepted);
+    close(fd);
+    return 0;
+}
+
 CALL(sleep, aw_sleep(5000), 0)
 CALL(await, with_own(await_one), aw_await(things.done))
 CALL(join, aw_join(aw_future_new()), aw_join(aw_ref(things.done)))
@@ -240,9 +370,28 @@ CALL(queue_get, get_from(&things.empty), put_and_take())
 CALL(queue_join, aw_queue_join(&things.full), aw_queue_join(&things.finished))
 CALL(read, read_from(things.empty_pipe[0]), read_from(things.zero) - 1)
 CALL(write, write_much(), aw_write(things.zero, "x", 1) - 1)
+CALL(recv, receive_plain(things.empty_socket[0]), there_and_back(send_plain, receive_plain))
+CALL(send, send_much(send_plain), there_and_back(send_plain, receive_plain))
+CALL(recvmsg, receive_message(things.empty_socket[0]),
+     there_and_back(send_message, receive_message))
+CALL(sendmsg, send_much(send_message), there_and_back(send_message, receive_message))
+CALL(readv, receive_vector(things.empty_socket[0]), there_and_back(send_vector, receive_vector))
+CALL(writev, send_much(send_vector), there_and_back(send_vector, receive_vector))
+CALL(accept, aw_accept(things.listener, NULL, NULL), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
 CALL(signal_wait, aw_signal_wait(aw_signal(SIGUSR2)), 0)
 CALL(signals_wait, aw_signals_wait(things.signals), kept_signal())
+CALL(stream_read, stream_byte(things.pair[0], false), stream_byte(things.closed[1], false))
+CALL(stream_readexactly, stream_byte(things.pair[0], true),
+     stream_byte(things.closed[1], true) - AW_EOF)
+CALL(stream_readuntil, stream_until(things.pair[0]), stream_until(things.closed[1]) - AW_EOF)
+CALL(stream_readline, stream_line(things.pair[0]), stream_line(things.closed[1]))
+CALL(stream_readall, stream_all(things.pair[0]), stream_all(things.closed[1]))
+CALL(stream_wait_readable, aw_stream_wait_readable(things.pair[0]),
+     aw_stream_wait_readable(things.closed[1]))
+CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pair[0]))
+CALL(stream_wait_closed, aw_stream_wait_closed(things.pair[0]),
+     aw_stream_wait_closed(things.closed[0]))
 #undef CALL
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
@@ -285,8 +434,23 @@ static const struct call {
     CALL(queue_put),
     CALL(queue_get),
     CALL(queue_join),
+    CALL(stream_read),
+    CALL(stream_readexactly),
+    CALL(stream_readuntil),
+    CALL(stream_readline),
+    CALL(stream_readall),
+    CALL(stream_wait_readable),
+    CALL(stream_drain),
+    CALL(stream_wait_closed),
     KERNEL_CALL(read),
     KERNEL_CALL(write),
+    KERNEL_CALL(recv),
+    KERNEL_CALL(send),
+    KERNEL_CALL(recvmsg),
+    KERNEL_CALL(sendmsg),
+    KERNEL_CALL(readv),
+    KERNEL_CALL(writev),
+    KERNEL_CALL(accept),
     KERNEL_CALL(poll),
     CALL(signal_wait),
     KERNEL_CALL(signals_wait),
