@@ -132,6 +132,7 @@ SCENARIO(child_talked_to)
     may_be_silent(SITE_PIDFD_SIGNAL);
     may_be_silent(SITE_WRITE);
     may_be_silent(SITE_GET_FLAGS);
+    may_be_silent(SITE_READ); /* what the stream reads ahead, and nobody after it */
     return run_main(use_child, NULL);
 }
 
