@@ -98,6 +98,12 @@ FILES = (
                       ("free", "libuv", 1))),)),
 )
 
+PROCESSES = (
+    Row("processes", "processes", "processes", figures=(
+        Figure("processes", "true, started and waited for, 1,000 in turn", "k/s", more=True,
+               goals=(("free", "raw", 0.9),)),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -108,9 +114,9 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
-          "files": "Files",
+          "files": "Files", "processes": "Subprocesses",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -135,6 +141,7 @@ NOTES = {
     ("go", "reads"): "on one CPU: GOMAXPROCS(1)",
     ("tokio", "reads"): "spawn_blocking and pread",
     ("libuv", "reads"): "by its thread pool",
+    ("raw", "processes"): "posix_spawn and waitpid",
     ("raw", "to-thread"): "one worker",
     ("raw", "to-thread-64"): "one worker",
     ("asyncio", "timers"): "100,000 present",

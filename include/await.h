@@ -3,7 +3,7 @@
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
  * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io, file,
- * stream, thread, executor, process_pool, channel, report, memory.
+ * stream, thread, executor, process_pool, channel, signal, process, report, memory.
  */
 #ifndef AWAIT_H
 #define AWAIT_H
@@ -17,11 +17,13 @@
 #include "await/local.h"
 #include "await/loop.h"
 #include "await/memory.h"
+#include "await/process.h"
 #include "await/process_pool.h"
 #include "await/queue.h"
 #include "await/report.h"
 #include "await/runner.h"
 #include "await/scope.h"
+#include "await/signal.h"
 #include "await/stream.h"
 #include "await/sync.h"
 #include "await/task.h"

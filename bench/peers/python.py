@@ -185,11 +185,22 @@ async def to_thread_64():
     say_rate("to-thread-64", began, each * 64)
 
 
+# ---- subprocesses ----
+
+async def processes():
+    times = count(1000)
+    began = time.perf_counter()
+    for _ in range(times):
+        child = await asyncio.create_subprocess_exec("/bin/true")
+        assert await child.wait() == 0
+    say_rate("processes", began, times)
+
+
 ROWS = {
     "yield-2": yield_two, "yield-1000": yield_thousand, "create-join": create_join,
     "ping-pong": ping_pong, "timers": timers, "gather-deferred": gather,
     "callbacks-alloc": callbacks, "submit-collect": submit_collect, "submit-wait": submit_wait,
-    "to-thread": to_thread, "to-thread-64": to_thread_64,
+    "to-thread": to_thread, "to-thread-64": to_thread_64, "processes": processes,
 }
 
 

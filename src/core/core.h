@@ -27,11 +27,13 @@
  *   work started and waited for     structured.c  asyncio's gather and shield  gather.c
  *   wait, as_completed              several.c   time limits, wait_for          timeout.c
  *   a scope entered and left        scope.c     a task group                   group.c
- *   a deadlock noticed              loop.c      a signal, a graceful stop      stop.c
- *   work handed over by a thread    inbox.c     a record that crosses threads  record.c
+ *   a deadlock noticed              loop.c      a graceful stop                stop.c
+ *   work handed over by a thread    inbox.c     a signal noticed, called       signals.c
+ *   a record that crosses threads   record.c    memory of a moment             block.c
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
+ *   waiting for a layer above       line.c      what layers above see          upper.h
  *   memory lent to a buffer         block.c
  *
  * Threads: everything here belongs to the thread that runs the loop.  The fields that others may
@@ -47,6 +49,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/prng.h"
+#include "core/upper.h"
 #include "coro/fiber.h"
 #include "io/io.h"
 #include "sys/sys.h"
@@ -234,6 +237,7 @@ struct aw_handle {
     uint32_t refs;         /* the schedule's, and the user's if they asked for a handle */
     bool cancelled, called;
     struct aw_fd_watch *watch; /* fd.c: the reader or writer this is the callback of; or NULL */
+    struct aw_signal_watch *signal; /* signals.c: the same */
     aw_loop *loop;
     aw_callback *cb;
     void *arg;
@@ -249,13 +253,6 @@ struct aw_handle {
 struct aw_spin {
     int64_t ns;             /* at most; 0: not at all */
     _Atomic unsigned pause; /* sleeps to leave out, and how many of them are left */
-};
-
-/* What a layer above has to do when a loop closes: run() is called once, in the closing thread,
- * after the inbox was closed and before the schedule is dropped; it is off the list then. */
-struct aw_closer {
-    aw_list link; /* on loop->closers */
-    void (*run)(struct aw_closer *closer);
 };
 
 /* What a loop does about a signal; on its own stack. */
@@ -316,9 +313,14 @@ struct aw_loop {
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */
     _Atomic unsigned signals_unseen; /* came since the loop last looked */
-    unsigned signals_taken;          /* AW_SIGINT, AW_SIGTERM: which are ours now */
-    aw_loop_signal *on_signal;       /* called on the loop's stack for each */
+    _Atomic uint64_t signals_stop;   /* those that stop the run, and nothing else */
+    uint64_t signals_taken;          /* which are ours now */
+    uint64_t stop_set;               /* those that the run has asked for */
+    bool stop_yields;                /* to subscribers */
+    aw_loop_signal *on_signal;       /* called on the loop's stack for each of stop_set */
     void *on_signal_arg;
+    aw_list signal_subs;      /* aw_signal_sub.link: who wants to know of some */
+    aw_list signal_watches;   /* signals.c: callbacks */
     bool stop_asked;          /* stop.c: the run is wished to end */
     aw_list stop_waiters;     /* tasks in aw_stop_wait() */
     double grace, hard_after; /* seconds of the stages */

@@ -164,7 +164,8 @@ struct aw_fd_watch {
     bool queued;  /* on the ready queue, or its callback is running */
     bool removed; /* let go of when op and ready are both back */
     aw_loop *loop;
-    aw_handle *call; /* the callback, in the shape that reports know */
+    aw_handle *call;                      /* the callback, in the shape that reports know */
+    void (*failed)(void *arg, int error); /* told in place of a report; or NULL */
 };
 
 static bool is_free(const struct aw_fd_watch *w)
@@ -206,7 +207,10 @@ static struct aw_fd_watch **place_of(aw_loop *l, int fd, bool writer)
 static void watch_failed(struct aw_fd_watch *w, int error)
 {
     *place_of(w->loop, w->op.fd, w->op.events == POLLOUT) = NULL;
-    aw_report_callback(w->loop, w->call, "a descriptor could not be watched", error);
+    if (w->failed)
+        w->failed(w->call->arg, error);
+    else
+        aw_report_callback(w->loop, w->call, "a descriptor could not be watched", error);
     w->call->watch = NULL;
     free_watch(w);
 }
@@ -303,6 +307,14 @@ int aw_add_reader_(int fd, aw_callback *cb, const aw_call_opts *opts)
 int aw_add_writer_(int fd, aw_callback *cb, const aw_call_opts *opts)
 {
     return add_watch(fd, true, cb, opts);
+}
+
+int aw_fd_watch(int fd, aw_callback *cb, void (*failed)(void *arg, int error),
+                const aw_call_opts *opts)
+{
+    AW_TRY(add_watch(fd, false, cb, opts));
+    (*place_of(opts->loop, fd, false))->failed = failed;
+    return 0;
 }
 
 static bool remove_from(aw_loop *l, int fd, bool writer)

@@ -138,6 +138,8 @@ void aw_handle_cancel(aw_handle *h)
     h->cancelled = true;
     if (h->watch)
         aw_fd_watch_cancel(h->watch);
+    if (h->signal)
+        aw_signal_watch_cancel(h->signal);
     if (!aw_timer_is_set(&h->timer))
         return;
     aw_timer_cancel(&h->loop->timers, &h->timer);

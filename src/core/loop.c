@@ -71,12 +71,39 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     aw_list_init(&l->file_turns);
     aw_list_init(&l->retired);
     aw_list_init(&l->stop_waiters);
+    aw_list_init(&l->signal_subs);
+    aw_list_init(&l->signal_watches);
     aw_list_init(&l->idle_waiters);
     aw_seed_loop(l, opts->seed, opts->shuffle);
     l->watched = l->debug || l->seeded;
     aw_timers_init(&l->timers, aw_clock_now(&l->clock));
     aw_stack_pool_init(&l->stacks, sizeof(struct aw_tcb));
     return l;
+}
+
+void aw_loop_keep(aw_loop *l)
+{
+    l->refs++;
+}
+
+void aw_loop_let_go(aw_loop *l)
+{
+    aw_loop_unref(l);
+}
+
+void aw_closer_add(aw_loop *l, struct aw_closer *closer)
+{
+    aw_list_push_back(&l->closers, &closer->link);
+}
+
+void aw_closer_remove(struct aw_closer *closer)
+{
+    aw_list_remove(&closer->link);
+}
+
+void aw_loop_expect(aw_loop *l, int by)
+{
+    l->outside += (size_t)by;
 }
 
 void aw_loop_hold(aw_loop *l)
@@ -156,6 +183,7 @@ int aw_loop_close(aw_loop *l)
     aw_stacks_close(l);
     drop_schedule(l);
     aw_fds_close(l);
+    aw_signals_close(l);
     aw_blocks_close(l);
     aw_coro_report_unused(l);
     report_unlooked(l);
@@ -302,7 +330,7 @@ static int poll_kernel(aw_loop *l, int64_t timeout)
 /* In a plain aw_run(): could anything but time and the kernel wake a task? */
 static bool nobody_outside(aw_loop *l)
 {
-    bool by_signal = l->signals_taken && !aw_list_empty(&l->stop_waiters);
+    bool by_signal = l->stop_set && !aw_list_empty(&l->stop_waiters);
     return l->detect_deadlock && !l->exposed && !l->outside && !by_signal &&
            !atomic_load(&l->attention);
 }
@@ -453,6 +481,18 @@ aw_loop *aw_running_loop(void)
         return aw_null(aw_no_loop());
     l->exposed = true;
     return l;
+}
+
+aw_loop *aw_loop_of_task(void)
+{
+    aw_loop *l = aw_self.loop;
+    return l && l->current ? l : aw_null(aw_no_loop());
+}
+
+aw_loop *aw_loop_here_quietly(void)
+{
+    aw_loop *l = aw_self.loop;
+    return l ? l : aw_null(aw_no_loop());
 }
 
 double aw_loop_time(aw_loop *l)

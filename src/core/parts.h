@@ -19,22 +19,13 @@ struct aw_errslot *aw_errslot_current(void);
 void aw_errslot_fini(struct aw_errslot *slot);
 struct aw_text *aw_errslot_share(const struct aw_errslot *slot, int code);
 
-/* Both record the detail of a failing call; `msg` is a literal or NULL.  The first returns the
- * code, the second is for calls that return NULL. */
-int aw_fail(int code, const char *msg);
-void *aw_fail_null(int code, const char *msg);
-
-/* Record the code and keep the detail that a check has recorded; NULL. */
-void *aw_null(int code);
+/* Those that record the detail of a failing call are in upper.h. */
 
 /* The same as aw_fail() with a text somebody owns, which is shared; returns the code. */
 int aw_fail_text(int code, struct aw_text *text);
 
 /* The thread's own slot or values come to own memory: freed when it ends. */
 void aw_thread_owns(void);
-
-/* What a call that was handed NULL answers. */
-int aw_null_handle(void);
 
 /* ---- sched.c: the ready queue ---- */
 
@@ -47,8 +38,7 @@ static inline aw_loop *aw_loop_here(void)
 /* Why there is no loop or task here: AW_EMISUSE, or AW_EFORKED in the child of a fork. */
 int aw_no_loop(void);
 
-/* 0 if this thread may use the loop now; AW_ETHREAD or AW_EFORKED, recorded. */
-int aw_loop_check_slow(const aw_loop *l);
+/* aw_loop_check_slow() of upper.h, where it matters. */
 static inline int aw_loop_check(const aw_loop *l)
 {
     return AW_LIKELY(l == aw_self.loop) ? 0 : aw_loop_check_slow(l);
@@ -325,11 +315,6 @@ void aw_blocks_close(aw_loop *l);
 
 /* ---- stop.c ---- */
 
-/* Have signals (AW_SIGINT, AW_SIGTERM) of the process handled by this running loop; 0 or -errno. */
-int aw_loop_take_signals(aw_loop *l, unsigned set, aw_loop_signal *fn, void *arg);
-void aw_loop_give_signals_back(aw_loop *l);
-/* `attention` was set: see to it. */
-void aw_loop_attend(aw_loop *l);
 /* A run with a graceful stop begins and ends. */
 int aw_stop_on(aw_loop *l, unsigned set, double grace);
 void aw_stop_off(aw_loop *l);
@@ -341,6 +326,18 @@ void aw_hard_cancel(struct aw_tcb *t, struct aw_wait *w);
 /* The same for a task that only gives way, before its next step is queued. */
 void aw_hard_yield(struct aw_tcb *t);
 void aw_task_give_up(struct aw_tcb *t);
+
+/* ---- signals.c ---- */
+
+/* Have signals (AW_SIGINT, AW_SIGTERM) stop this run; `yielding`: as long as nobody on the loop
+ * subscribes to them.  0 or -errno. */
+int aw_loop_take_signals(aw_loop *l, unsigned set, bool yielding, aw_loop_signal *fn, void *arg);
+void aw_loop_give_signals_back(aw_loop *l);
+/* `attention` was set: see to it. */
+void aw_loop_attend(aw_loop *l);
+/* Its handle was cancelled: it is removed. */
+void aw_signal_watch_cancel(struct aw_signal_watch *w);
+void aw_signals_close(aw_loop *l);
 
 /* ---- testing.c ---- */
 
@@ -455,6 +452,9 @@ void aw_report_deadlock(aw_loop *l, aw_future *main);
 void aw_report_loop_failed(aw_loop *l, const char *thread, int error);
 /* Every unfinished task, to standard error. */
 void aw_report_dump(aw_loop *l);
+/* What they are made of: the first line of the text; and the way to the handler. */
+void aw_report_begin(aw_buf *b, char *text, size_t size, const char *message);
+void aw_report_deliver(aw_report *r, const aw_buf *b, aw_context *context);
 /* A task's name into `out`: given, or "Task-7". */
 const char *aw_task_label(struct aw_tcb *t, char *out, size_t size);
 

@@ -213,7 +213,7 @@ static void handler_failed(const aw_report *original, int error)
 }
 
 /* Hand the report over, with the given task-local values in force. */
-static void deliver(aw_report *r, const aw_buf *b, aw_context *context)
+void aw_report_deliver(aw_report *r, const aw_buf *b, aw_context *context)
 {
     aw_loop *l = r->loop;
     if (aw_buf_cut(b)) /* a block ends in a newline, also when it did not fit */
@@ -242,7 +242,7 @@ int aw_default_exception_handler(const aw_report *report, void *arg)
 
 /* ---- the reports ---- */
 
-static void begin(aw_buf *b, char *text, size_t size, const char *message)
+void aw_report_begin(aw_buf *b, char *text, size_t size, const char *message)
 {
     aw_buf_init(b, text, size);
     aw_buf_printf(b, "await: %s\n", message);
@@ -273,7 +273,7 @@ void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
     char text[TEXT_SIZE], label[64];
     aw_buf b;
     struct aw_tcb *t = f->kind == AW_KIND_TASK ? aw_tcb_of(f) : NULL;
-    begin(&b, text, sizeof text, message);
+    aw_report_begin(&b, text, sizeof text, message);
     add_subject(&b, f);
     if (f->state == AW_FAILED)
         add_error(&b, f->result, f->detail ? f->detail->s : NULL);
@@ -294,7 +294,7 @@ void aw_report_task(aw_future *f, enum aw_report_kind kind, const char *message)
                    .future = f,
                    .loop = f->loop};
     f->refs++; /* for the time of the report: it may be on its way out */
-    deliver(&r, &b, t ? t->context : NULL);
+    aw_report_deliver(&r, &b, t ? t->context : NULL);
     f->refs--;
 }
 
@@ -304,7 +304,7 @@ static void deliver_failure(aw_report *r, aw_buf *b, aw_context *context)
     struct aw_text *detail = aw_errslot_share(aw_errslot_current(), r->error);
     r->detail = detail ? detail->s : NULL;
     add_error(b, r->error, r->detail);
-    deliver(r, b, context);
+    aw_report_deliver(r, b, context);
     aw_text_unref(detail);
 }
 
@@ -312,7 +312,7 @@ void aw_report_callback(aw_loop *l, aw_handle *h, const char *message, int error
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    begin(&b, text, sizeof text, message);
+    aw_report_begin(&b, text, sizeof text, message);
     aw_buf_printf(&b, "  callback: %s\n  scheduled: ", h->cb_name ? h->cb_name : "?");
     end_with_place(&b, h->file, h->line);
     aw_report r = {.kind = AW_REPORT_CALLBACK_FAILED,
@@ -344,14 +344,14 @@ void aw_report_slow_step(struct aw_tcb *t, int64_t ns)
                    .line = t->fut.line,
                    .future = &t->fut,
                    .loop = t->fut.loop};
-    begin(&b, text, sizeof text, r.message);
+    aw_report_begin(&b, text, sizeof text, r.message);
     add_subject(&b, &t->fut);
     add_duration(&r, &b, ns);
     if (t->wait)
         add_wait(&b, "  up to:   ", t);
     else if (!aw_list_linked(&t->all))
         aw_buf_add(&b, "  up to:   its end\n");
-    deliver(&r, &b, t->context);
+    aw_report_deliver(&r, &b, t->context);
 }
 
 void aw_report_slow_callback(aw_handle *h, int64_t ns)
@@ -365,10 +365,10 @@ void aw_report_slow_callback(aw_handle *h, int64_t ns)
                    .line = h->line,
                    .handle = h,
                    .loop = h->loop};
-    begin(&b, text, sizeof text, r.message);
+    aw_report_begin(&b, text, sizeof text, r.message);
     aw_buf_printf(&b, "  callback: %s\n  scheduled: %s:%d\n", h->cb_name, h->file, h->line);
     add_duration(&r, &b, ns);
-    deliver(&r, &b, h->context);
+    aw_report_deliver(&r, &b, h->context);
 }
 
 /* What is said of a done callback: its code, and the future it was for. */
@@ -397,7 +397,7 @@ void aw_report_done_callback(aw_future *f, const void *cb, int error)
     aw_buf b;
     aw_report r = {
         .kind = AW_REPORT_CALLBACK_FAILED, .message = "a done callback failed", .error = error};
-    begin(&b, text, sizeof text, r.message);
+    aw_report_begin(&b, text, sizeof text, r.message);
     done_callback_report(&r, &b, f, cb);
     deliver_failure(&r, &b, aw_context_here());
 }
@@ -407,17 +407,17 @@ void aw_report_slow_done_callback(aw_future *f, const void *cb, int64_t ns)
     char text[TEXT_SIZE];
     aw_buf b;
     aw_report r = {.kind = AW_REPORT_SLOW, .message = "a done callback blocked the loop"};
-    begin(&b, text, sizeof text, r.message);
+    aw_report_begin(&b, text, sizeof text, r.message);
     done_callback_report(&r, &b, f, cb);
     add_duration(&r, &b, ns);
-    deliver(&r, &b, aw_context_here());
+    aw_report_deliver(&r, &b, aw_context_here());
 }
 
 static void begin_bare(aw_buf *b, char *text, size_t size, const char *message, const void *cb)
 {
     char where[256];
     aw_code_address(cb, where, sizeof where);
-    begin(b, text, size, message);
+    aw_report_begin(b, text, size, message);
     aw_buf_printf(b, "  callback: %s\n", where);
 }
 
@@ -440,7 +440,7 @@ void aw_report_loop_failed(aw_loop *l, const char *thread, int error)
                    .error = error,
                    .name = thread,
                    .loop = l};
-    begin(&b, text, sizeof text, r.message);
+    aw_report_begin(&b, text, sizeof text, r.message);
     aw_buf_printf(&b, "  thread:  %s\n", thread);
     deliver_failure(&r, &b, aw_context_here());
 }
@@ -452,7 +452,7 @@ void aw_report_slow_bare_callback(aw_loop *l, const void *cb, int64_t ns)
     aw_report r = {.kind = AW_REPORT_SLOW, .message = "a callback blocked the loop", .loop = l};
     begin_bare(&b, text, sizeof text, r.message, cb);
     add_duration(&r, &b, ns);
-    deliver(&r, &b, aw_context_here());
+    aw_report_deliver(&r, &b, aw_context_here());
 }
 
 void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *message,
@@ -460,7 +460,7 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    begin(&b, text, sizeof text, message);
+    aw_report_begin(&b, text, sizeof text, message);
     if (opts->fn_name) {
         aw_buf_printf(&b, "  function:  %s\n  submitted: ", opts->fn_name);
         end_with_place(&b, opts->file, opts->line);
@@ -475,7 +475,7 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
                    .file = opts->file,
                    .line = opts->line,
                    .loop = l};
-    deliver(&r, &b, NULL);
+    aw_report_deliver(&r, &b, NULL);
 }
 
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
@@ -484,7 +484,7 @@ void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, co
     char text[TEXT_SIZE];
     aw_buf b;
     const char *message = "a coroutine object was never used: its function never ran";
-    begin(&b, text, sizeof text, message);
+    aw_report_begin(&b, text, sizeof text, message);
     aw_buf_printf(&b, "  coroutine: %s%s%s\n  created:   ", name ? name : "", name ? " " : "",
                   fn_name ? fn_name : "?");
     end_with_place(&b, file, line);
@@ -495,7 +495,7 @@ void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, co
                    .file = file,
                    .line = line,
                    .loop = l};
-    deliver(&r, &b, NULL);
+    aw_report_deliver(&r, &b, NULL);
 }
 
 /* ---- deadlock ---- */
@@ -559,7 +559,7 @@ void aw_report_deadlock(aw_loop *l, aw_future *main)
     char text[4 * TEXT_SIZE], label[64];
     aw_buf b;
     const char *message = "deadlock: every task waits, and nothing is left that could wake one";
-    begin(&b, text, sizeof text, message);
+    aw_report_begin(&b, text, sizeof text, message);
     add_circle(&b, l);
     size_t named = 0;
     aw_list_each(link, &l->tasks) if (named++ < TASKS_MAX)
@@ -575,7 +575,7 @@ void aw_report_deadlock(aw_loop *l, aw_future *main)
                    .line = main->line,
                    .future = main,
                    .loop = l};
-    deliver(&r, &b, NULL);
+    aw_report_deliver(&r, &b, NULL);
 }
 
 void aw_report_dump(aw_loop *l)
@@ -585,7 +585,7 @@ void aw_report_dump(aw_loop *l)
         char text[2 * TEXT_SIZE];
         aw_buf b;
         struct aw_tcb *t = aw_container_of(link, struct aw_tcb, all);
-        begin(&b, text, sizeof text, "a task of the run that is being ended");
+        aw_report_begin(&b, text, sizeof text, "a task of the run that is being ended");
         add_subject(&b, &t->fut);
         add_wait(&b, waiting, t);
         add_waiters(&b, &t->fut);

@@ -257,7 +257,7 @@ static void take_sigint(aw_runner *r)
 {
     r->interrupts = 0;
     if (!r->opts.no_sigint && aw_is_main_thread() && aw_signal_is_default_sigint())
-        aw_ignore(aw_loop_take_signals(r->loop, AW_SIGINT, interrupted, r));
+        aw_ignore(aw_loop_take_signals(r->loop, AW_SIGINT, true, interrupted, r));
 }
 
 static int runner_outcome(aw_runner *r, int err)

@@ -1,5 +1,5 @@
 /*
- * stop.c - ending what does not end by itself: signals, the graceful stop, hard cancellation.
+ * stop.c - ending what does not end by itself: the graceful stop, hard cancellation.
  *
  * A run that is asked to stop goes through stages, each of which waits for the one before:
  *
@@ -11,70 +11,12 @@
  *                 still write to a stack
  *
  * The end of any run begins at the second stage.
- *
- * Signals.  A handler may do nearly nothing: it sets a bit of the signal and the loop's `attention`
- * flag, and wakes the poll.  The loop clears the flag before it takes the bits, and the handler
- * sets them in the other order; so a bit that the loop misses leaves the flag set for the next
- * pass.
  */
 #include "core/core.h"
 
 #define HARD_DEFAULT 2.0
 #define GRACE_DEFAULT 10.0
 #define HARD_CALLS_MAX 1000 /* failing calls after which a task is given up */
-#define UNSEEN_MAX 3        /* signals that the loop did not react to before the process ends */
-
-/* ---- signals ---- */
-
-static void note_signal(int signo, void *arg)
-{
-    aw_loop *l = arg;
-    if (atomic_fetch_add(&l->signals_unseen, 1) >= UNSEEN_MAX)
-        aw_signal_die(signo); /* the loop is stuck, and somebody wants out */
-    atomic_fetch_or(&l->signals, UINT64_C(1) << (signo - 1));
-    atomic_store(&l->attention, true);
-    if (l->io) /* before the first pass there is nothing to wake */
-        aw_inbox_wake(l);
-}
-
-void aw_loop_attend(aw_loop *l)
-{
-    atomic_store(&l->attention, false);
-    uint64_t bits = atomic_exchange(&l->signals, 0);
-    atomic_store(&l->signals_unseen, 0);
-    for (int signo = 1; bits; signo++, bits >>= 1)
-        if ((bits & 1) && l->on_signal)
-            l->on_signal(l, signo, l->on_signal_arg);
-}
-
-int aw_loop_take_signals(aw_loop *l, unsigned set, aw_loop_signal *fn, void *arg)
-{
-    static const int signals[] = {SIGINT, SIGTERM};
-    l->on_signal = fn;
-    l->on_signal_arg = arg;
-    for (unsigned i = 0; i < 2; i++) {
-        if (!(set & (1u << i)))
-            continue;
-        int err = aw_signal_take(signals[i], note_signal, l);
-        if (err < 0) {
-            aw_loop_give_signals_back(l);
-            return aw_fail(err, err == -EBUSY ? "another loop has taken this signal"
-                                              : "the signal cannot be handled here");
-        }
-        l->signals_taken |= 1u << i;
-    }
-    return 0;
-}
-
-void aw_loop_give_signals_back(aw_loop *l)
-{
-    if (l->signals_taken & AW_SIGINT)
-        aw_signal_give_back(SIGINT);
-    if (l->signals_taken & AW_SIGTERM)
-        aw_signal_give_back(SIGTERM);
-    l->signals_taken = 0;
-    l->on_signal = NULL;
-}
 
 /* ---- giving up ---- */
 
@@ -316,7 +258,7 @@ static void ask_to_stop(aw_loop *l, int signo, void *arg)
 int aw_stop_on(aw_loop *l, unsigned set, double grace)
 {
     l->grace = grace;
-    return set ? aw_loop_take_signals(l, set, ask_to_stop, NULL) : 0;
+    return set ? aw_loop_take_signals(l, set, false, ask_to_stop, NULL) : 0;
 }
 
 void aw_stop_off(aw_loop *l)

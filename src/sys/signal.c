@@ -67,7 +67,7 @@ int aw_signal_take(int signo, aw_signal_fn *fn, void *arg)
     atomic_store(&t->fn, fn);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
     sigfillset(&action.sa_mask);
-    int err = sigaction(signo, &action, &before) < 0 ? -errno : 0;
+    int err = aw_sys.sigaction(signo, &action, &before);
     if (err < 0)
         atomic_store(&t->fn, NULL);
     else if (before.sa_handler != on_signal) /* or it is the parent's, and what was before it */
@@ -95,6 +95,13 @@ bool aw_signal_is_default_sigint(void)
     if (action.sa_handler == on_signal && !is_taken(&taken[SIGINT]))
         action = taken[SIGINT].former;
     return !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
+}
+
+void aw_signal_raise(int signo)
+{
+    int saved = errno;
+    kill(getpid(), signo);
+    errno = saved;
 }
 
 void aw_signal_die(int signo)

@@ -31,6 +31,7 @@ struct statx;
 struct io_uring;
 struct io_uring_params;
 struct io_uring_probe;
+struct aw_spawn;
 
 /* The table.  Every entry has the arguments of the call it is named after, and returns its result
  * or -errno (mmap: NULL-able pointer through `ret`, and 0 or -errno).  errno is left as it was. */
@@ -91,6 +92,14 @@ struct aw_sys_table {
     ssize_t (*pipe_write)(int fd, const void *buf, size_t n); /* write(), and no SIGPIPE */
     int (*end_sending)(int fd);                               /* shutdown(SHUT_WR) */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
+    int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *before);
+    int (*pipe)(int ret[2], int nonblocking); /* close-on-exec; 0 or 1: this end does not block */
+    int (*kill)(int pid, int signo);
+    /* Children, as sys/spawn.h has them. */
+    int (*spawn)(struct aw_spawn *s);
+    int (*pidfd_open)(int pid);
+    int (*pidfd_signal)(int pidfd, int signo);
+    int (*reap)(int pidfd, int pid, int *ret_status);
 };
 extern struct aw_sys_table aw_sys;
 
@@ -189,7 +198,8 @@ int aw_signal_take(int signo, aw_signal_fn *fn, void *arg);
 void aw_signal_give_back(int signo);
 bool aw_signal_is_default_sigint(void);
 
-/* End the process as the signal's default action does. */
+/* Send it to this process; and end the process as the signal's default action does. */
+void aw_signal_raise(int signo);
 _Noreturn void aw_signal_die(int signo);
 
 bool aw_is_main_thread(void);

@@ -14,7 +14,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <pthread.h>
+
 #include "sys/notes.h"
+#include "sys/spawn.h"
 #include "sys/sys.h"
 #ifdef AW_IO_URING
 #include "sys/uring.h"
@@ -389,6 +392,27 @@ static int sys_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
     return (int)settle(poll(fds, n, milliseconds(timeout_ns)), saved);
 }
 
+static int sys_sigaction(int signo, const struct sigaction *action, struct sigaction *before)
+{
+    int saved = errno;
+    return (int)settle(sigaction(signo, action, before), saved);
+}
+
+static int sys_pipe(int ret[2], int nonblocking)
+{
+    int saved = errno;
+    int err = (int)settle(pipe2(ret, O_CLOEXEC), saved);
+    if (err >= 0 && nonblocking >= 0)
+        fcntl(ret[nonblocking], F_SETFL, O_NONBLOCK | (nonblocking ? O_WRONLY : O_RDONLY));
+    return err;
+}
+
+static int sys_kill(int pid, int signo)
+{
+    int saved = errno;
+    return (int)settle(kill(pid, signo), saved);
+}
+
 struct aw_sys_table aw_sys = {
     .map = sys_map,
     .unmap = sys_unmap,
@@ -447,4 +471,11 @@ struct aw_sys_table aw_sys = {
     .pipe_write = sys_pipe_write,
     .end_sending = sys_end_sending,
     .poll = sys_poll,
+    .sigaction = sys_sigaction,
+    .pipe = sys_pipe,
+    .kill = sys_kill,
+    .spawn = aw_spawn_now,
+    .pidfd_open = aw_pidfd_open,
+    .pidfd_signal = aw_pidfd_signal,
+    .reap = aw_reap,
 };

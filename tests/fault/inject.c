@@ -83,6 +83,16 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
     {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_SIGACTION, "sigaction", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PIPE, "pipe", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_KILL, "kill", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SPAWN, "spawn", -EAGAIN, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SPAWN, "spawn", -ENOMEM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PIDFD_OPEN, "pidfd_open", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PIDFD_OPEN, "pidfd_open", -ENOSYS, HARMLESS, true}, /* a thread waits */
+    {SWEEP_SYSTEM, SITE_PIDFD_SIGNAL, "pidfd_signal", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_REAP, "reap", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_REAP, "reap", -ECHILD, TOLD, true},
     {SWEEP_SYSTEM, SITE_THREAD, "thread", -EAGAIN, TOLD, true},
     /* Woken without a reason: as by a signal. */
     {SWEEP_SYSTEM, SITE_FUTEX_WAIT, "futex_wait", -EINTR, HARMLESS, false},
@@ -448,6 +458,11 @@ static int end_sending(int fd)
     return err ? err : real.end_sending(fd);
 }
 
+int inject_hit(enum site site)
+{
+    return hit(site, false);
+}
+
 static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
 {
     int err = hit(SITE_RECV, false);
@@ -531,6 +546,7 @@ void inject_install(void)
     aw_sys.pipe_write = pipe_write;
     aw_sys.get_option = get_option;
     aw_sys.end_sending = end_sending;
+    inject_children(&real, &aw_sys);
 }
 
 struct account account_now(void)

@@ -51,6 +51,13 @@ enum site {
     SITE_SEND_NOW,
     SITE_RECV_NOW,
     SITE_POLL,
+    SITE_SIGACTION,
+    SITE_PIPE,
+    SITE_KILL,
+    SITE_SPAWN,
+    SITE_PIDFD_OPEN,
+    SITE_PIDFD_SIGNAL,
+    SITE_REAP,
     SITE_SET_FLAGS,
     SITE_PIPE_WRITE,
     SITE_GET_OPTION,
@@ -109,6 +116,17 @@ void may_be_silent(enum site site);
 unsigned inject_seen(enum site site);
 unsigned inject_fired(void);
 unsigned inject_loud(void);
+
+/* Counts a call at a site: the error it is to fail with, or 0. */
+int inject_hit(enum site site);
+
+/* ---- inject_children.c ---- */
+
+/* Their calls in the table are replaced; `system` has the system's own. */
+struct aw_sys_table;
+void inject_children(const struct aw_sys_table *system, struct aw_sys_table *table);
+
+/* ---- inject.c ---- */
 
 /* A task falls asleep: how it is to be disturbed, or NULL. */
 const struct fault *inject_suspension(void);

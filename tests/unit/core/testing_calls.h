@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "await/queue.h"
+#include "await/signal.h"
 #include "await/stream.h"
 #include "await/sync.h"
 #include "await/testing.h"
@@ -31,6 +33,7 @@ static struct {
     aw_barrier barrier_of_two, barrier_of_one;
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
+    aw_signals *signals;
     aw_stream *pairs[7][2], *full_pair[2], *closed[2]; /* one reads at a time: a pair for each */
     int empty_socket[2], full_socket[2], listener;
 } things;
@@ -65,6 +68,7 @@ static inline int make_things(void)
     AW_TRY(aw_stream_close(things.closed[0]));
     AW_TRY(pipe(things.empty_pipe));
     AW_TRY(pipe(things.full_pipe));
+    things.signals = aw_signals_new(NULL, aw_signal(SIGUSR1));
     AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.empty_socket));
     AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.full_socket));
     AW_TRY(things.listener = local_listener());
@@ -77,6 +81,7 @@ static inline int make_things(void)
 
 static inline void drop_things(void)
 {
+    aw_signals_free(things.signals);
     aw_unref(things.pending);
     aw_unref(things.done);
     assert_int_equal(aw_queue_fini(&things.full), 0);
@@ -232,6 +237,13 @@ static inline int write_much(void)
         err = (int)aw_write(things.full_pipe[1], block, sizeof block);
     while (err > 0);
     return err;
+}
+
+static inline int kept_signal(void)
+{
+    raise(SIGUSR1);
+    AW_TRY(aw_sleep(0)); /* for the loop to notice it */
+    return aw_signals_wait(things.signals) - SIGUSR1;
 }
 
 static inline int stream_byte(aw_stream *s, bool exactly)
@@ -393,6 +405,8 @@ CALL(writev, send_much(send_vector), there_and_back(send_vector, receive_vector)
 CALL(accept, aw_accept(things.listener, NULL, NULL), connect_and_accept())
 CALL(connect, connect_behind_others(), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
+CALL(signal_wait, aw_signal_wait(aw_signal(SIGUSR2)), 0)
+CALL(signals_wait, aw_signals_wait(things.signals), kept_signal())
 CALL(stream_read, stream_byte(things.pairs[0][0], false), stream_byte(things.closed[1], false))
 CALL(stream_readexactly, stream_byte(things.pairs[1][0], true),
      stream_byte(things.closed[1], true) - AW_EOF)
@@ -408,8 +422,14 @@ CALL(stream_wait_closed, aw_stream_wait_closed(things.pairs[6][0]),
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
  * calls `of_kernel` suspend for that. */
-#define CALL(name) {#name, waits_##name, at_once_##name, false}
-#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
+#define CALL(name)                                                                                 \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, false                                                 \
+    }
+#define KERNEL_CALL(name)                                                                          \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, true                                                  \
+    }
 static const struct call {
     const char *name;
     int (*waits)(void);
@@ -459,6 +479,8 @@ static const struct call {
     KERNEL_CALL(accept),
     KERNEL_CALL(connect),
     KERNEL_CALL(poll),
+    CALL(signal_wait),
+    KERNEL_CALL(signals_wait),
 };
 #define N_CALLS (sizeof calls / sizeof *calls)
 

@@ -1,0 +1,67 @@
+/*
+ * inject_children.c - the counting, failing calls of subprocesses and signals.
+ */
+#include "core/core.h"
+#include "fault/inject.h"
+
+static const struct aw_sys_table *real;
+
+/* The signals that stop a run are not disturbed: a runner that cannot have SIGINT does without. */
+static int sigaction_(int signo, const struct sigaction *action, struct sigaction *before)
+{
+    bool stops = signo == SIGINT || signo == SIGTERM;
+    int err = stops ? 0 : inject_hit(SITE_SIGACTION);
+    return err ? err : real->sigaction(signo, action, before);
+}
+
+static int pipe_(int ret[2], int nonblocking)
+{
+    int err = inject_hit(SITE_PIPE);
+    return err ? err : real->pipe(ret, nonblocking);
+}
+
+/* What is killed unheard, because it cannot be watched, is. */
+static int kill_(int pid, int signo)
+{
+    int err = pid < 0 ? inject_hit(SITE_KILL) : 0;
+    return err ? err : real->kill(pid, signo);
+}
+
+static int spawn(struct aw_spawn *s)
+{
+    int err = inject_hit(SITE_SPAWN);
+    return err ? err : real->spawn(s);
+}
+
+static int pidfd_open_(int pid)
+{
+    int err = inject_hit(SITE_PIDFD_OPEN);
+    return err ? err : real->pidfd_open(pid);
+}
+
+static int pidfd_signal(int pidfd, int signo)
+{
+    int err = inject_hit(SITE_PIDFD_SIGNAL);
+    return err ? err : real->pidfd_signal(pidfd, signo);
+}
+
+/* A status that is taken by somebody else is. */
+static int reap(int pidfd, int pid, int *ret_status)
+{
+    int err = inject_hit(SITE_REAP);
+    if (err == -ECHILD)
+        aw_ignore(real->reap(pidfd, pid, ret_status));
+    return err ? err : real->reap(pidfd, pid, ret_status);
+}
+
+void inject_children(const struct aw_sys_table *system, struct aw_sys_table *table)
+{
+    real = system;
+    table->sigaction = sigaction_;
+    table->pipe = pipe_;
+    table->kill = kill_;
+    table->spawn = spawn;
+    table->pidfd_open = pidfd_open_;
+    table->pidfd_signal = pidfd_signal;
+    table->reap = reap;
+}
