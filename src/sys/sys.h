@@ -19,12 +19,15 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
 
+struct addrinfo;
+struct aw_file_id;
 struct io_uring;
 struct io_uring_params;
 struct io_uring_probe;
@@ -65,6 +68,19 @@ struct aw_sys_table {
     ssize_t (*send_now)(int fd, const void *buf, size_t n); /* never waits; no SIGPIPE */
     ssize_t (*recv_now)(int fd, void *buf, size_t n);       /* never waits */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
+    /* Sockets and names: sys/net.h has the structs. */
+    int (*socket)(int family, int type, int protocol); /* close-on-exec, non-blocking */
+    int (*bind)(int fd, const struct sockaddr *addr, socklen_t len);
+    int (*listen)(int fd, int backlog);
+    int (*socket_name)(int fd, bool of_peer, struct sockaddr *addr, socklen_t *len);
+    int (*set_option)(int fd, int level, int option, const void *value, socklen_t len);
+    int (*get_option)(int fd, int level, int option, void *value, socklen_t *len);
+    int (*lookup)(const char *host, const char *port, const struct addrinfo *hints,
+                  struct addrinfo **ret); /* getaddrinfo(): blocks, for threads */
+    void (*lookup_free)(struct addrinfo *found);
+    int (*interface)(const char *name);                       /* if_nametoindex() */
+    int (*file_id)(const char *path, struct aw_file_id *ret); /* lstat() */
+    int (*unlink)(const char *path);
 };
 extern struct aw_sys_table aw_sys;
 

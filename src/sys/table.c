@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "sys/net.h"
 #include "sys/notes.h"
 #include "sys/sys.h"
 #ifdef AW_IO_URING
@@ -277,4 +278,15 @@ struct aw_sys_table aw_sys = {
     .send_now = sys_send_now,
     .recv_now = sys_recv_now,
     .poll = sys_poll,
+    .socket = aw_net_socket,
+    .bind = aw_net_bind,
+    .listen = aw_net_listen,
+    .socket_name = aw_net_name,
+    .set_option = aw_net_set_option,
+    .get_option = aw_net_get_option,
+    .lookup = aw_net_lookup,
+    .lookup_free = aw_net_lookup_free,
+    .interface = aw_net_interface,
+    .file_id = aw_net_file_id,
+    .unlink = aw_net_unlink,
 };
