@@ -29,6 +29,12 @@
 
 #include "await/task.h"
 
+/* Those of <sys/socket.h> and <sys/uio.h>, whose many names not every program wants. */
+struct iovec;
+struct msghdr;
+struct sockaddr;
+typedef unsigned aw_socklen; /* socklen_t */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -44,6 +50,51 @@ AW_API ssize_t aw_write(int fd, const void *buf, size_t n) AW_MUST_USE;
 /* poll(2) for one descriptor: wait until one of `events` (POLLIN, POLLOUT, ...) or an error
  * condition is there; returns what is (> 0).  For descriptors that a foreign library reads. */
 AW_API int aw_poll(int fd, short events) AW_MUST_USE;
+
+/* readv(2) and writev(2): aw_read() and aw_write() with several buffers.  The vectors and what they
+ * name stay the caller's, and in place, until the call returns.  -EINVAL also for more than 1,024
+ * of them, or fewer than none. */
+AW_API ssize_t aw_readv(int fd, const struct iovec *v, int n) AW_MUST_USE;
+AW_API ssize_t aw_writev(int fd, const struct iovec *v, int n) AW_MUST_USE;
+
+/* ---- sockets ----
+ *
+ * Any socket will do, blocking or not.  Receiving calls on one socket, aw_read(), aw_readv() and
+ * aw_accept() among them, take their turn in the order in which they were called, and so do sending
+ * ones with aw_connect().  A call with MSG_DONTWAIT never waits: -EAGAIN.  MSG_WAITALL is refused
+ * with -EOPNOTSUPP: what arrived before a cancellation would be neither lost nor told.
+ *
+ * Each has also the errors of the call it is named after, negated; -ECANCELED, then nothing was
+ * taken, sent or accepted; AW_EMISUSE outside a task; -EINVAL for a NULL pointer. */
+
+/* recv(2): up to n bytes, or one datagram, as soon as there are any; 0 at the end of a stream, or
+ * for an empty datagram. */
+AW_API ssize_t aw_recv(int fd, void *buf, size_t n, int flags) AW_MUST_USE;
+
+/* send(2): as many bytes as there is room for, at least one; a datagram whole.  There is no
+ * SIGPIPE: MSG_NOSIGNAL is always added. */
+AW_API ssize_t aw_send(int fd, const void *buf, size_t n, int flags) AW_MUST_USE;
+
+/* recvmsg(2) and sendmsg(2): the same with addresses, several buffers and ancillary data.  The
+ * message and all that it names stay in place until the call returns.  Descriptors that are
+ * received belong to the caller; MSG_CMSG_CLOEXEC is not added. */
+AW_API ssize_t aw_recvmsg(int fd, struct msghdr *msg, int flags) AW_MUST_USE;
+AW_API ssize_t aw_sendmsg(int fd, const struct msghdr *msg, int flags) AW_MUST_USE;
+
+/* accept4(2): the next connection of a listening socket, as a descriptor that is the caller's,
+ * non-blocking and close-on-exec; `addr` and `len` as there, both may be NULL.  A connection that
+ * was taken is returned also to a task that was cancelled meanwhile.  -EMFILE and the like leave it
+ * where it was: to call again at once would spin. */
+AW_API int aw_accept(int fd, struct sockaddr *addr, aw_socklen *len) AW_MUST_USE;
+
+/* connect(2): 0 when the connection is there.  On a socket of TCP it suspends until that is
+ * decided; a local socket, or a datagram one, is connected or refused at once, with -EAGAIN where
+ * the listener's queue is full.  -EISCONN, and -EALREADY when somebody else has begun it.
+ * Cancelled, it leaves a socket on which the kernel may go on connecting: close it.  With epoll a
+ * socket that blocks is made not to for the moment in which the attempt begins or is looked at. */
+AW_API int aw_connect(int fd, const struct sockaddr *addr, aw_socklen len) AW_MUST_USE;
+
+/* ---- files ---- */
 
 /* pread(2): up to n bytes from `offset` on, counted from the file's beginning; fewer only at its
  * end, where it is 0.  The file's position stays; calls on one file are not ordered.  Suspends.

@@ -34,6 +34,14 @@ static bool call_cancel(struct aw_wait *w)
     return true;
 }
 
+/* A descriptor that nobody will ever be told of. */
+static void drop_result(const struct aw_op *op)
+{
+    bool opens = op->kind == AW_OP_ACCEPT || op->kind == AW_OP_OPENAT;
+    if (opens && op->result >= 0)
+        (void)aw_sys.close((int)op->result);
+}
+
 /* Its loop has left the kernel alone before, so the record is the backend's only. */
 static void call_drop(struct aw_wait *w)
 {
@@ -41,6 +49,8 @@ static void call_drop(struct aw_wait *w)
     struct aw_io *io = w->task->fut.loop->io;
     if (c->op.state == AW_OP_IN_FLIGHT)
         aw_ignore(io->backend->cancel(io, &c->op));
+    else
+        drop_result(&c->op);
 }
 
 static void call_describe(const struct aw_wait *w, aw_buf *out)
@@ -64,6 +74,14 @@ static const struct aw_wait_kind kinds[AW_OP_KINDS] = {
     [AW_OP_POLL] = FD_KIND("aw_poll", call_cancel),
     [AW_OP_READ] = FD_KIND("aw_read", call_cancel),
     [AW_OP_WRITE] = FD_KIND("aw_write", call_cancel),
+    [AW_OP_READV] = FD_KIND("aw_readv", call_cancel),
+    [AW_OP_WRITEV] = FD_KIND("aw_writev", call_cancel),
+    [AW_OP_RECV] = FD_KIND("aw_recv", call_cancel),
+    [AW_OP_SEND] = FD_KIND("aw_send", call_cancel),
+    [AW_OP_RECVMSG] = FD_KIND("aw_recvmsg", call_cancel),
+    [AW_OP_SENDMSG] = FD_KIND("aw_sendmsg", call_cancel),
+    [AW_OP_ACCEPT] = FD_KIND("aw_accept", call_cancel),
+    [AW_OP_CONNECT] = FD_KIND("aw_connect", call_cancel),
     [AW_OP_PREAD] = FD_KIND("aw_pread", call_cancel),
     [AW_OP_PWRITE] = FD_KIND("aw_pwrite", call_cancel),
     [AW_OP_OPENAT] = FD_KIND("aw_openat", call_cancel),

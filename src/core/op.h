@@ -12,6 +12,9 @@ static inline size_t aw_op_len(size_t n)
     return n < 0x7ffff000 ? n : 0x7ffff000;
 }
 
+/* 0, or -EINVAL with its reason, for what the kernel would refuse. */
+int aw_check_vectors(const struct iovec *v, int n);
+
 /* In a task: submit the operation (a copy of it) and suspend until it is over.  Its result, with
  * the rule on effects; an error's detail is recorded.  AW_OP_NEEDS_THREAD: this backend cannot do
  * it, do aw_op_block() in a thread.  `caller` is the address that reports show. */

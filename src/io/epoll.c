@@ -40,6 +40,7 @@ enum {
      * is when it has room for this much (PIPE_BUF). */
     BLOCKING_WRITE_MAX = 4096,
     FIRST_TABLE_SIZE = 64,
+    BEGUN = 1, /* op->phase, of connecting: the first call was made */
 };
 
 static const uint64_t wake_mark = UINT64_MAX; /* an event of the eventfd; no entry has this mark */
@@ -53,8 +54,8 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
 
 /* What is known about a descriptor's number. */
 struct watch {
-    struct aw_op_queue readers; /* AW_OP_READ */
-    struct aw_op_queue writers; /* AW_OP_WRITE */
+    struct aw_op_queue readers; /* AW_SIDE_READ */
+    struct aw_op_queue writers; /* AW_SIDE_WRITE */
     struct aw_op_queue pollers; /* AW_OP_POLL: they take nothing, so that they need not queue up */
     uint32_t mask;              /* interest the kernel was last told; 0: it was told to forget */
     uint32_t generation;        /* of the registration: events of an older one are a dead file's */
@@ -73,9 +74,10 @@ struct epoll_io {
 
 static struct aw_op_queue *queue_for(struct watch *w, const struct aw_op *op)
 {
-    if (op->kind == AW_OP_READ)
+    enum aw_op_side side = aw_op_side(op);
+    if (side == AW_SIDE_READ)
         return &w->readers;
-    return op->kind == AW_OP_WRITE ? &w->writers : &w->pollers;
+    return side == AW_SIDE_WRITE ? &w->writers : &w->pollers;
 }
 
 /* ---- the table ---- */
@@ -186,13 +188,6 @@ static void narrow_interest(struct epoll_io *e, int fd)
 
 /* ---- trying ---- */
 
-static int64_t transfer(const struct aw_op *op, size_t len)
-{
-    if (op->kind == AW_OP_READ)
-        return aw_sys.read(op->fd, op->buf, len);
-    return aw_sys.write(op->fd, op->buf, len);
-}
-
 /* Is this a file that is never waited for?  epoll refuses those with EPERM, also when asked to
  * forget what it does not know, which otherwise changes nothing while nobody waits. */
 static bool never_blocks(struct epoll_io *e, int fd)
@@ -204,7 +199,12 @@ static bool never_blocks(struct epoll_io *e, int fd)
     return control(e, EPOLL_CTL_DEL, fd, 0) == -EPERM;
 }
 
-/* The readiness of a descriptor now: events, -EAGAIN for none, or another error. */
+static size_t total_length(const struct aw_op *op)
+{
+    return op->kind == AW_OP_WRITEV ? aw_op_vectors_len(op) : op->len;
+}
+
+/* The readiness of a descriptor now: events, AW_OP_MUST_WAIT for none, or an error. */
 static int64_t readiness(int fd, short events)
 {
     int ready;
@@ -215,35 +215,68 @@ static int64_t readiness(int fd, short events)
         return ready;
     if (ready & POLLNVAL)
         return -EBADF;
-    return ready ? ready : -EAGAIN;
+    return ready ? ready : AW_OP_MUST_WAIT;
+}
+
+/* What can be refused is so without waiting: a descriptor that is open for the other direction, or
+ * accepting where nobody listens. */
+static bool is_refused(const struct aw_op *op, int flags)
+{
+    int way = flags & O_ACCMODE;
+    if (op->kind != AW_OP_ACCEPT)
+        return way == (aw_op_side(op) == AW_SIDE_WRITE ? O_RDONLY : O_WRONLY);
+    int listening = 0;
+    socklen_t len = sizeof listening;
+    int err = aw_sys.get_option(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+    return err < 0 || !listening;
 }
 
 /* A transfer on a blocking descriptor must not block the loop's thread.  Asking first is as good
  * as it gets: another process may take the data in between. */
-static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op)
+static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op, int flags)
 {
-    bool is_write = op->kind == AW_OP_WRITE;
+    bool is_write = aw_op_side(op) == AW_SIDE_WRITE;
     int64_t ready = readiness(op->fd, is_write ? POLLOUT : POLLIN);
-    if (ready < 0)
+    if (ready < 0 && !(ready == AW_OP_MUST_WAIT && is_refused(op, flags)))
         return ready;
-    size_t len = op->len;
-    if (is_write && len > BLOCKING_WRITE_MAX && !never_blocks(e, op->fd))
-        len = BLOCKING_WRITE_MAX;
-    return transfer(op, len);
+    bool may_block = is_write && total_length(op) > BLOCKING_WRITE_MAX && !never_blocks(e, op->fd);
+    return aw_op_call(op, may_block ? BLOCKING_WRITE_MAX : SIZE_MAX);
 }
 
-/* Does the operation if it can be done now: its result, or -EAGAIN if it has to wait. */
-static int64_t try_op(struct epoll_io *e, const struct aw_op *op)
+/* Begins to connect, or asks how it has gone: until then each call gives -EALREADY. */
+static int64_t try_connect(struct aw_op *op)
+{
+    int64_t result = aw_op_call(op, SIZE_MAX);
+    if (result == -EINPROGRESS || result == -EINTR || (result == -EALREADY && op->phase == BEGUN)) {
+        op->phase = BEGUN;
+        return AW_OP_MUST_WAIT;
+    }
+    return result == -EISCONN && op->phase == BEGUN ? 0 : result;
+}
+
+static int64_t try_transfer(struct epoll_io *e, const struct aw_op *op)
+{
+    if (aw_op_is_message(op))
+        return aw_op_call(op, SIZE_MAX);
+    int flags = aw_sys.get_flags(op->fd);
+    if (flags < 0)
+        return flags;
+    return flags & O_NONBLOCK ? aw_op_call(op, SIZE_MAX) : try_blocking(e, op, flags);
+}
+
+/* Does the operation if it can be done now: its result, or AW_OP_MUST_WAIT. */
+static int64_t try_op(struct epoll_io *e, struct aw_op *op)
 {
     if (op->fd < 0)
         return -EBADF;
     if (op->kind == AW_OP_POLL)
         return readiness(op->fd, op->events);
-    int flags = aw_sys.get_flags(op->fd);
-    if (flags < 0)
-        return flags;
-    int64_t result = flags & O_NONBLOCK ? transfer(op, op->len) : try_blocking(e, op);
-    return result == -EINTR ? -EAGAIN : result; /* it is still ready, and will be tried again */
+    if (op->kind == AW_OP_CONNECT)
+        return try_connect(op);
+    int64_t result = try_transfer(e, op);
+    if (result == -EAGAIN || result == -EINTR) /* the latter is ready, and will be tried again */
+        return AW_OP_MUST_WAIT;
+    return result;
 }
 
 /* ---- operations ---- */
@@ -283,7 +316,7 @@ static int begin_waiting(struct epoll_io *e, struct aw_op *op)
 /* What an operation gives on a file that cannot be waited for. */
 static int64_t do_inline(const struct aw_op *op)
 {
-    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : transfer(op, op->len);
+    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : aw_op_call(op, SIZE_MAX);
 }
 
 /* Must it stand behind others?  Pollers take nothing away from each other. */
@@ -295,16 +328,23 @@ static bool has_predecessor(struct epoll_io *e, const struct aw_op *op)
     return w && queue_for(w, op)->first;
 }
 
+static int64_t do_now(struct epoll_io *e, struct aw_op *op)
+{
+    if (op->kind != AW_OP_POLL && aw_op_side(op) == AW_NO_SIDE)
+        return aw_op_at_once(op);
+    bool behind = has_predecessor(e, op) && !aw_op_connects_at_once(op);
+    if (aw_op_is_impatient(op))
+        return behind ? -EAGAIN : aw_op_call_impatiently(op);
+    return behind ? AW_OP_MUST_WAIT : try_op(e, op);
+}
+
 static bool epoll_submit(struct aw_io *io, struct aw_op *op)
 {
     struct epoll_io *e = (struct epoll_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
-    if (op->kind > AW_OP_WRITE) {
-        finish(op, aw_op_at_once(op));
-        return true;
-    }
-    int64_t result = has_predecessor(e, op) ? -EAGAIN : try_op(e, op);
-    if (result != -EAGAIN) {
+    op->phase = 0;
+    int64_t result = do_now(e, op);
+    if (result != AW_OP_MUST_WAIT) {
         finish(op, result);
         return true;
     }
@@ -335,7 +375,7 @@ static void serve(struct epoll_io *e, struct aw_op_queue *q, aw_list *completed)
     struct aw_op *op;
     while ((op = aw_op_queue_first(q))) {
         int64_t result = try_op(e, op);
-        if (result == -EAGAIN)
+        if (result == AW_OP_MUST_WAIT)
             return;
         finish_waiting(e, op, result);
         aw_list_push_back(completed, &op->link);

@@ -27,21 +27,35 @@
 #include "sys/sys.h"
 
 /* What there is to do, and the fields that say it.  A new one needs a line here, a case in
- * uring.c's prepare(), and one in epoll.c (try_op) if it waits for readiness, or in files.c if it
+ * entry.c, and one in epoll.c (try_op) if it waits for readiness, or in files.c if it
  * blocks; fields that a kind does not name are zero. */
 enum aw_op_kind {
-    AW_OP_POLL,   /* wait for readiness: fd, events; ready events out as the result */
-    AW_OP_READ,   /* fd, buf, len: read(2) at the file position */
-    AW_OP_WRITE,  /* fd, buf, len: write(2) at the file position */
-    AW_OP_PREAD,  /* fd, buf, len, offset */
-    AW_OP_PWRITE, /* fd, buf, len, offset */
-    AW_OP_OPENAT, /* fd (or AT_FDCWD), buf: the path, flags, mode; the descriptor as the result */
-    AW_OP_CLOSE,  /* fd */
+    AW_OP_POLL,    /* wait for readiness: fd, events; ready events out as the result */
+    AW_OP_READ,    /* fd, buf, len: read(2) at the file position */
+    AW_OP_WRITE,   /* fd, buf, len: write(2) at the file position */
+    AW_OP_READV,   /* fd, buf: the vectors, len: how many; at the file position */
+    AW_OP_WRITEV,  /* the same */
+    AW_OP_RECV,    /* fd, buf, len, flags: those of recv(2) */
+    AW_OP_SEND,    /* fd, buf, len, flags: those of send(2), and MSG_NOSIGNAL */
+    AW_OP_RECVMSG, /* fd, buf: the struct msghdr, flags */
+    AW_OP_SENDMSG, /* fd, buf: the struct msghdr, flags: and MSG_NOSIGNAL */
+    AW_OP_ACCEPT,  /* fd, buf: room for the address or NULL, more: its socklen_t or NULL, flags */
+    AW_OP_CONNECT, /* fd, buf: the address, len */
+    AW_OP_PREAD,   /* fd, buf, len, offset */
+    AW_OP_PWRITE,  /* fd, buf, len, offset */
+    AW_OP_OPENAT,  /* fd (or AT_FDCWD), buf: the path, flags, mode; the descriptor as the result */
+    AW_OP_CLOSE,   /* fd */
     AW_OP_KINDS
 };
 
+/* What an operation takes its turn in, among the others of its descriptor. */
+enum aw_op_side { AW_NO_SIDE, AW_SIDE_READ, AW_SIDE_WRITE };
+
 /* A result for the caller of submit() alone: only a thread can do this. */
 #define AW_OP_NEEDS_THREAD INT64_MIN
+
+/* Inside a backend: it cannot be done now, wait for readiness.  (-EAGAIN may be a result.) */
+#define AW_OP_MUST_WAIT (INT64_MIN + 1)
 
 enum aw_op_state {
     AW_OP_IDLE,      /* not the backend's */
@@ -61,6 +75,7 @@ struct aw_op {
     int flags;
     unsigned mode;
     void *buf;
+    void *more;
     size_t len;
     int64_t offset;
     int64_t result;                 /* set when completed: >= 0 or -errno */
@@ -122,6 +137,44 @@ extern const struct aw_io_backend aw_io_uring;
  * is an error, an unknown name -EINVAL.  On success `why` is what a better one was missing, or
  * NULL if there is no better one. */
 int aw_io_open(struct aw_io **ret, const char *name, const char **why);
+
+/* Whose turn it has to wait for. */
+static inline enum aw_op_side aw_op_side(const struct aw_op *op)
+{
+    static const uint8_t sides[AW_OP_KINDS] = {
+        [AW_OP_READ] = AW_SIDE_READ,     [AW_OP_READV] = AW_SIDE_READ,
+        [AW_OP_RECV] = AW_SIDE_READ,     [AW_OP_RECVMSG] = AW_SIDE_READ,
+        [AW_OP_ACCEPT] = AW_SIDE_READ,   [AW_OP_WRITE] = AW_SIDE_WRITE,
+        [AW_OP_WRITEV] = AW_SIDE_WRITE,  [AW_OP_SEND] = AW_SIDE_WRITE,
+        [AW_OP_SENDMSG] = AW_SIDE_WRITE, [AW_OP_CONNECT] = AW_SIDE_WRITE,
+    };
+    return (enum aw_op_side)sides[op->kind];
+}
+
+/* ---- transfers and sockets (transfer.c) ---- */
+
+/* Can the call itself be told not to wait, whatever the descriptor's flags are? */
+bool aw_op_is_message(const struct aw_op *op);
+
+/* What is to be told at once: the caller has asked not to be kept waiting (MSG_DONTWAIT). */
+bool aw_op_is_impatient(const struct aw_op *op);
+
+/* The system call of an operation that has a side: its result, as it is.  It waits if the
+ * descriptor does, but for messages and for connecting, which never do.  write() and writev() write
+ * at most `max` bytes. */
+int64_t aw_op_call(const struct aw_op *op, size_t max);
+
+/* The same for what never waits, and all of it. */
+int64_t aw_op_call_impatiently(const struct aw_op *op);
+
+/* How much a READV or WRITEV is about. */
+size_t aw_op_vectors_len(const struct aw_op *op);
+
+/* Is connecting over with its call?  Else that may give -EINPROGRESS, and later -EALREADY until it
+ * is over, and then the result: 0 or -EISCONN, or the error. */
+bool aw_op_connects_at_once(const struct aw_op *op);
+
+/* ---- files ---- */
 
 /* An operation on a file: its result if it does not have to wait for a disk, or
  * AW_OP_NEEDS_THREAD. */

@@ -52,8 +52,12 @@ static int open_ring(struct io_uring *ring)
 /* Has the kernel's io_uring what we use?  0, or an error and what is missing. */
 static int look_into(struct io_uring *ring, const char **why)
 {
-    static const uint8_t needed[] = {IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_READ,
-                                     IORING_OP_WRITE,    IORING_OP_OPENAT,       IORING_OP_CLOSE};
+    static const uint8_t needed[] = {
+        IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_READ,    IORING_OP_WRITE,
+        IORING_OP_OPENAT,   IORING_OP_CLOSE,        IORING_OP_READV,   IORING_OP_WRITEV,
+        IORING_OP_RECV,     IORING_OP_SEND,         IORING_OP_RECVMSG, IORING_OP_SENDMSG,
+        IORING_OP_ACCEPT,   IORING_OP_CONNECT,
+    };
     const unsigned features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL |
                               IORING_FEAT_RW_CUR_POS | IORING_FEAT_SUBMIT_STABLE;
     enum { OPS = 64 };

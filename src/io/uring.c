@@ -89,13 +89,13 @@ struct uring_io {
 
 static bool is_ordered(const struct aw_op *op)
 {
-    return op->kind == AW_OP_READ || op->kind == AW_OP_WRITE;
+    return aw_op_side(op) != AW_NO_SIDE;
 }
 
 static struct aw_op_queue *queue_of(struct uring_io *u, const struct aw_op *op)
 {
     struct sides *s = &u->table[op->fd];
-    return op->kind == AW_OP_READ ? &s->readers : &s->writers;
+    return aw_op_side(op) == AW_SIDE_READ ? &s->readers : &s->writers;
 }
 
 /* The table reaches as far as descriptors do: 0, -EBADF, -ENOMEM. */
@@ -119,42 +119,15 @@ static int reach(struct uring_io *u, int fd)
 
 /* ---- into the ring ---- */
 
-static void fill_entry(struct io_uring_sqe *sqe, const struct aw_op *op)
-{
-    switch (op->kind) {
-    case AW_OP_POLL:
-        io_uring_prep_poll_add(sqe, op->fd, (uint16_t)op->events);
-        break;
-    case AW_OP_READ: /* an offset of -1 is the file's position */
-        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, UINT64_MAX);
-        break;
-    case AW_OP_WRITE:
-        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, UINT64_MAX);
-        break;
-    case AW_OP_PREAD:
-        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
-        break;
-    case AW_OP_PWRITE:
-        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
-        break;
-    case AW_OP_OPENAT:
-        io_uring_prep_openat(sqe, op->fd, op->buf, op->flags, op->mode);
-        break;
-    default:
-        aw_assert(op->kind == AW_OP_CLOSE);
-        io_uring_prep_close(sqe, op->fd);
-    }
-}
-
 static bool prepare(struct uring_io *u, struct aw_op *op)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     if (AW_UNLIKELY(!sqe))
         return false;
     if (AW_UNLIKELY(op->phase & POLLING)) {
-        io_uring_prep_poll_add(sqe, op->fd, op->kind == AW_OP_WRITE ? POLLOUT : POLLIN);
+        io_uring_prep_poll_add(sqe, op->fd, aw_op_side(op) == AW_SIDE_WRITE ? POLLOUT : POLLIN);
     } else {
-        fill_entry(sqe, op);
+        aw_ring_fill(sqe, op);
         if (op->phase & ASYNC)
             sqe->flags |= IOSQE_ASYNC;
     }
@@ -268,7 +241,9 @@ static void try_again(struct uring_io *u, struct aw_op *op)
 
 static bool would_block(const struct aw_op *op, int64_t result)
 {
-    return result == -EAGAIN && (is_ordered(op) || !(op->phase & TRIED));
+    if (result != -EAGAIN || op->kind == AW_OP_CONNECT)
+        return false;
+    return is_ordered(op) || !(op->phase & TRIED);
 }
 
 /* What the kernel says to itself when a signal, such as a cancellation, hits one of its threads; it
@@ -279,6 +254,8 @@ static bool was_interrupted(int64_t result)
     return result == -EINTR || (result <= restart_first && result >= restart_last);
 }
 
+/* Connecting goes on while nobody waits for it: broken off and begun again, it has to be waited for
+ * before the call tells how it has gone, or the call says that somebody is connecting already. */
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
     bool polled = op->phase & POLLING, blocks = would_block(op, result);
@@ -289,6 +266,8 @@ static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_li
     if (op->asked && (again || blocks)) {
         result = -ECANCELED;
     } else if (again) {
+        if (op->kind == AW_OP_CONNECT && !polled)
+            op->phase |= POLLING;
         start(u, op);
         return;
     } else if (blocks) {
@@ -409,6 +388,11 @@ static bool read_from_cache(struct uring_io *u, struct aw_op *op)
     return finish_now(op, result);
 }
 
+static bool has_predecessor(struct uring_io *u, const struct aw_op *op)
+{
+    return (size_t)op->fd < u->table_size && queue_of(u, op)->first;
+}
+
 static bool uring_submit(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
@@ -417,6 +401,10 @@ static bool uring_submit(struct aw_io *io, struct aw_op *op)
         return finish_now(op, -EBADF);
     if (op->kind == AW_OP_PREAD && read_from_cache(u, op))
         return true;
+    if (AW_UNLIKELY(aw_op_is_impatient(op)))
+        return finish_now(op, has_predecessor(u, op) ? -EAGAIN : aw_op_call_impatiently(op));
+    if (aw_op_connects_at_once(op))
+        return finish_now(op, aw_op_call_impatiently(op));
     op->phase = opens_by_thread(op) ? ASYNC : QUEUED;
     op->asked = false;
     bool first = true;

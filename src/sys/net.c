@@ -49,12 +49,6 @@ int aw_net_set_option(int fd, int level, int option, const void *value, socklen_
     return settle(setsockopt(fd, level, option, value, len), saved);
 }
 
-int aw_net_get_option(int fd, int level, int option, void *value, socklen_t *len)
-{
-    int saved = errno;
-    return settle(getsockopt(fd, level, option, value, len), saved);
-}
-
 static int lookup_error(int code, int system)
 {
     switch (code) {

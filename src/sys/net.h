@@ -27,7 +27,6 @@ int aw_net_bind(int fd, const struct sockaddr *addr, socklen_t len);
 int aw_net_listen(int fd, int backlog);
 int aw_net_name(int fd, bool of_peer, struct sockaddr *addr, socklen_t *len);
 int aw_net_set_option(int fd, int level, int option, const void *value, socklen_t len);
-int aw_net_get_option(int fd, int level, int option, void *value, socklen_t *len);
 int aw_net_lookup(const char *host, const char *port, const struct addrinfo *hints,
                   struct addrinfo **ret);
 void aw_net_lookup_free(struct addrinfo *found);

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,9 +48,19 @@ struct aw_sys_table {
     int (*epoll_wait)(int ep, struct epoll_event *evs, int max, int64_t timeout_ns); /* <0: ever */
     int (*eventfd)(void);                  /* close-on-exec, non-blocking */
     int (*get_flags)(int fd);              /* fcntl(F_GETFL) */
+    int (*set_flags)(int fd, int flags);   /* fcntl(F_SETFL) */
     int (*poll_one)(int fd, short events); /* poll() with no wait: revents */
     ssize_t (*read)(int fd, void *buf, size_t n);
     ssize_t (*write)(int fd, const void *buf, size_t n);
+    ssize_t (*readv)(int fd, const struct iovec *v, int n);
+    ssize_t (*writev)(int fd, const struct iovec *v, int n);
+    ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
+    ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
+    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len, int flags); /* accept4() */
+    int (*connect)(int fd, const struct sockaddr *addr, socklen_t len);
+    int (*get_option)(int fd, int level, int name, void *value, socklen_t *len); /* getsockopt() */
     int (*close)(int fd);
     ssize_t (*pread_now)(int fd, void *buf, size_t n, int64_t at); /* preadv2(RWF_NOWAIT) */
     ssize_t (*pread)(int fd, void *buf, size_t n, int64_t at);
@@ -74,7 +85,6 @@ struct aw_sys_table {
     int (*listen)(int fd, int backlog);
     int (*socket_name)(int fd, bool of_peer, struct sockaddr *addr, socklen_t *len);
     int (*set_option)(int fd, int level, int option, const void *value, socklen_t len);
-    int (*get_option)(int fd, int level, int option, void *value, socklen_t *len);
     int (*lookup)(const char *host, const char *port, const struct addrinfo *hints,
                   struct addrinfo **ret); /* getaddrinfo(): blocks, for threads */
     void (*lookup_free)(struct addrinfo *found);

@@ -9,9 +9,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "sys/net.h"
 #include "sys/notes.h"
@@ -160,6 +158,66 @@ static ssize_t sys_write(int fd, const void *buf, size_t n)
     return settle(write(fd, buf, n), saved);
 }
 
+static int sys_set_flags(int fd, int flags)
+{
+    int saved = errno;
+    return (int)settle(fcntl(fd, F_SETFL, flags), saved);
+}
+
+static ssize_t sys_readv(int fd, const struct iovec *v, int n)
+{
+    int saved = errno;
+    return settle(readv(fd, v, n), saved);
+}
+
+static ssize_t sys_writev(int fd, const struct iovec *v, int n)
+{
+    int saved = errno;
+    return settle(writev(fd, v, n), saved);
+}
+
+static ssize_t sys_recv(int fd, void *buf, size_t n, int flags)
+{
+    int saved = errno;
+    return settle(recv(fd, buf, n, flags), saved);
+}
+
+static ssize_t sys_send(int fd, const void *buf, size_t n, int flags)
+{
+    int saved = errno;
+    return settle(send(fd, buf, n, flags), saved);
+}
+
+static ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    return settle(recvmsg(fd, msg, flags), saved);
+}
+
+static ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    return settle(sendmsg(fd, msg, flags), saved);
+}
+
+static int sys_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int saved = errno;
+    return (int)settle(accept4(fd, addr, len, flags), saved);
+}
+
+static int sys_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int saved = errno;
+    return (int)settle(connect(fd, addr, len), saved);
+}
+
+static int sys_get_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+    int saved = errno;
+    return (int)settle(getsockopt(fd, level, name, value, len), saved);
+}
+
 static int sys_close(int fd)
 {
     int saved = errno;
@@ -256,9 +314,19 @@ struct aw_sys_table aw_sys = {
     .epoll_wait = sys_epoll_wait,
     .eventfd = sys_eventfd,
     .get_flags = sys_get_flags,
+    .set_flags = sys_set_flags,
     .poll_one = sys_poll_one,
     .read = sys_read,
     .write = sys_write,
+    .readv = sys_readv,
+    .writev = sys_writev,
+    .recv = sys_recv,
+    .send = sys_send,
+    .recvmsg = sys_recvmsg,
+    .sendmsg = sys_sendmsg,
+    .accept = sys_accept,
+    .connect = sys_connect,
+    .get_option = sys_get_option,
     .close = sys_close,
     .pread_now = sys_pread_now,
     .pread = sys_pread,
@@ -283,7 +351,6 @@ struct aw_sys_table aw_sys = {
     .listen = aw_net_listen,
     .socket_name = aw_net_name,
     .set_option = aw_net_set_option,
-    .get_option = aw_net_get_option,
     .lookup = aw_net_lookup,
     .lookup_free = aw_net_lookup_free,
     .interface = aw_net_interface,

@@ -97,7 +97,7 @@ static void run_and_close(void)
     aw_channel_unref(ch);
 }
 
-static void send(void)
+static void send_items(void)
 {
     gate_pass(&in_line);
     item.text = 7;
@@ -125,8 +125,8 @@ static void check(void)
 
 #define SERVING(make)                                                                              \
     {                                                                                              \
-        .setup = (make), .threads = {run_and_close, send, receive_in_thread}, .check = check,      \
-        .preemptions = 2, .quick = 1                                                               \
+        .setup = (make), .threads = {run_and_close, send_items, receive_in_thread},                \
+        .check = check, .preemptions = 2, .quick = 1                                               \
     }
 static const struct model cancelled = SERVING(make_cancelled);
 static const struct model closing = SERVING(make_given_up);

@@ -1,7 +1,7 @@
 /*
- * channel_threads.c - threads send, receive with a time limit, and close, through a channel with
- * room for nothing and one with room for one: each item is received once, or stays with its sender,
- * or is dropped with the channel, and everybody comes back.
+ * channel_threads.c - threads send, receive with a time limit, and close, through a channel
+ * with room for nothing and one with room for one: each item is received once, or stays with its
+ * sender, or is dropped with the channel, and everybody comes back.
  */
 #include <limits.h>
 #include <math.h>
@@ -41,7 +41,7 @@ static void make_wide(void)
     make_channel(1);
 }
 
-static void send(struct item *item, double timeout)
+static void send_item(struct item *item, double timeout)
 {
     item->text = 7;
     item->sent = aw_channel_send(ch, item, .timeout = timeout);
@@ -53,12 +53,12 @@ static void send(struct item *item, double timeout)
 
 static void send_first(void)
 {
-    send(&items[0], 0);
+    send_item(&items[0], 0);
 }
 
 static void send_second_for_a_while(void)
 {
-    send(&items[1], 1);
+    send_item(&items[1], 1);
 }
 
 static int receive(double timeout)

@@ -1,0 +1,65 @@
+/*
+ * entry.c - an operation as io_uring has it: one kind, one entry of the ring.
+ */
+#include "io/ring.h"
+
+static void fill_file(struct io_uring_sqe *sqe, const struct aw_op *op)
+{
+    switch (op->kind) {
+    case AW_OP_PREAD:
+        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
+        break;
+    case AW_OP_PWRITE:
+        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
+        break;
+    case AW_OP_OPENAT:
+        io_uring_prep_openat(sqe, op->fd, op->buf, op->flags, op->mode);
+        break;
+    default:
+        aw_assert(op->kind == AW_OP_CLOSE);
+        io_uring_prep_close(sqe, op->fd);
+    }
+}
+
+void aw_ring_fill(struct io_uring_sqe *sqe, const struct aw_op *op)
+{
+    const uint64_t position = UINT64_MAX; /* the file's own */
+    unsigned len = (unsigned)op->len, flags = (unsigned)op->flags;
+    switch (op->kind) {
+    case AW_OP_POLL:
+        io_uring_prep_poll_add(sqe, op->fd, (uint16_t)op->events);
+        break;
+    case AW_OP_READ:
+        io_uring_prep_read(sqe, op->fd, op->buf, len, position);
+        break;
+    case AW_OP_WRITE:
+        io_uring_prep_write(sqe, op->fd, op->buf, len, position);
+        break;
+    case AW_OP_READV:
+        io_uring_prep_readv(sqe, op->fd, op->buf, len, position);
+        break;
+    case AW_OP_WRITEV:
+        io_uring_prep_writev(sqe, op->fd, op->buf, len, position);
+        break;
+    case AW_OP_RECV:
+        io_uring_prep_recv(sqe, op->fd, op->buf, op->len, op->flags);
+        break;
+    case AW_OP_SEND:
+        io_uring_prep_send(sqe, op->fd, op->buf, op->len, op->flags | MSG_NOSIGNAL);
+        break;
+    case AW_OP_RECVMSG:
+        io_uring_prep_recvmsg(sqe, op->fd, op->buf, flags);
+        break;
+    case AW_OP_SENDMSG:
+        io_uring_prep_sendmsg(sqe, op->fd, op->buf, flags | MSG_NOSIGNAL);
+        break;
+    case AW_OP_ACCEPT:
+        io_uring_prep_accept(sqe, op->fd, op->buf, op->more, op->flags);
+        break;
+    case AW_OP_CONNECT:
+        io_uring_prep_connect(sqe, op->fd, op->buf, (socklen_t)op->len);
+        break;
+    default:
+        fill_file(sqe, op);
+    }
+}
