@@ -17,7 +17,8 @@ from csource import ROOT, relative, sources
 # How many behaviours each area has; those claimed must be complete.
 AREAS = {"FUT": 28, "TASK": 60, "LOOP": 30, "GRP": 24, "TMO": 19, "RUN": 14, "SYNC": 42,
          "QUE": 26, "THR": 18, "CONC": 30, "STRM": 25, "PROC": 15, "SIG": 12, "NET": 12}
-CLAIMED = ['FUT', 'TASK', 'LOOP', 'GRP', 'TMO', 'RUN', 'SYNC', 'QUE', 'THR', 'CONC']
+CLAIMED = ['FUT', 'TASK', 'LOOP', 'GRP', 'TMO', 'RUN', 'SYNC', 'QUE', 'THR', 'CONC',
+           'STRM']
 TITLES = {"FUT": "Futures", "TASK": "Tasks, waiting and cancellation", "LOOP": "The loop",
           "GRP": "Task groups", "TMO": "Time limits", "RUN": "Runner and run",
           "SYNC": "Synchronisation", "QUE": "Queues", "THR": "Threads",
@@ -28,7 +29,7 @@ TITLES = {"FUT": "Futures", "TASK": "Tasks, waiting and cancellation", "LOOP": "
 STATUS = {"overridden": ("overridden", True), "safer": ("safer in C", True),
           "meaningless": ("meaningless in C", False), "pending": ("pending", False)}
 
-TEST = re.compile(r"^TEST(?:_[A-Z_]+)?\(\s*(([A-Z]+)_(\d{3})_\w+)\s*\)", re.M)
+TEST = re.compile(r"^TEST(?:_[A-Z_]+)?\(\s*(([A-Z]+)_(\d{3})_\w+)\s*[,)]", re.M)
 STATEMENT = re.compile(r"\b([A-Z]+-\d{3}):\s*(.*?)(?=\s\b[A-Z]+-\d{3}:|$)", re.S)
 TARGET = ROOT / "docs/behaviours.md"
 

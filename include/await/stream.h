@@ -38,9 +38,10 @@
 #define AWAIT_STREAM_H
 
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #include "await/task.h"
+
+struct iovec; /* <sys/uio.h> */
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,12 +95,12 @@ typedef struct aw_stream_opts {
  * pipe's end or a terminal, for the running loop.
  *
  * The stream owns the descriptor from now on, closes it, and makes it non-blocking unless it is a
- * socket.  A pipe needs .read_only or .write_only, as its end has only one direction.  NULL with
- * aw_errno(): -EBADF, -EINVAL (a socket that is not of bytes in order, .high below .low, both
- * only_s), -ENOMEM, AW_EMISUSE (no running loop); the descriptor is then still the caller's.
+ * socket.  What was opened for one direction only, as a pipe's end is, is .read_only or .write_only
+ * by itself.  NULL with aw_errno(): -EBADF, -EINVAL (a socket that does not carry bytes in order,
+ * .high below .low, no direction left), -ENOMEM, AW_EMISUSE (no running loop); the descriptor is
+ * then still the caller's.
  *
- * A socket is written to without SIGPIPE.  For a pipe that nobody reads any more the signal is
- * withheld too, and the stream fails with -EPIPE. */
+ * There is no SIGPIPE for this descriptor: the stream fails with -EPIPE. */
 #ifndef __cplusplus
 #define aw_stream_from_fd(...) aw_stream_from_fd_(&(aw_stream_opts){.fd = __VA_ARGS__})
 #endif

@@ -33,6 +33,7 @@
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
  *   what layers above keep with it  above.c
+ *   memory lent to a buffer         block.c
  *
  * Threads: everything here belongs to the thread that runs the loop.  The fields that others may
  * read say so.
@@ -302,11 +303,13 @@ struct aw_loop {
     _Atomic size_t submitted;         /* how many there are, where there is a limit */
     struct aw_spin waiter_spin;       /* of threads that wait for its results */
     char apart_too[64];
-    struct aw_spin spin; /* its own */
-    size_t outside;      /* what other threads owe it: jobs, wrapped futures */
-    size_t jobs;         /* of these, the jobs */
-    void *pool;          /* offload.c: its pool for blocking work, or NULL */
-    bool pool_daemon;    /* that pool's options, which are those of the loop's thread */
+    struct aw_spin spin;     /* its own */
+    struct aw_block *blocks; /* block.c: free ones, and how many */
+    unsigned n_blocks;
+    size_t outside;   /* what other threads owe it: jobs, wrapped futures */
+    size_t jobs;      /* of these, the jobs */
+    void *pool;       /* offload.c: its pool for blocking work, or NULL */
+    bool pool_daemon; /* that pool's options, which are those of the loop's thread */
     double pool_exit_timeout;
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */

@@ -305,6 +305,14 @@ void aw_fds_close(aw_loop *l);
 /* Its handle was cancelled: it is removed. */
 void aw_fd_watch_cancel(struct aw_fd_watch *w);
 
+/* ---- block.c ---- */
+
+#define AW_BLOCK_SIZE 4096 /* bytes */
+/* A block of memory of this loop's thread, or NULL; and back. */
+void *aw_block_get(aw_loop *l);
+void aw_block_put(aw_loop *l, void *block);
+void aw_blocks_close(aw_loop *l);
+
 /* ---- stop.c ---- */
 
 /* Have signals (AW_SIGINT, AW_SIGTERM) of the process handled by this running loop; 0 or -errno. */

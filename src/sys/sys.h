@@ -74,10 +74,13 @@ struct aw_sys_table {
     int (*ring_detach)(struct io_uring *ring);
     int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
     int (*fork)(void);
-    int (*socket_pair)(int ret[2], int type);               /* local, close-on-exec */
-    int (*send_fds)(int fd, const int *fds, size_t n);      /* one message, without waiting */
-    ssize_t (*send_now)(int fd, const void *buf, size_t n); /* never waits; no SIGPIPE */
-    ssize_t (*recv_now)(int fd, void *buf, size_t n);       /* never waits */
+    int (*socket_pair)(int ret[2], int type);                 /* local, close-on-exec */
+    int (*send_fds)(int fd, const int *fds, size_t n);        /* one message, without waiting */
+    ssize_t (*send_now)(int fd, const void *buf, size_t n);   /* never waits; no SIGPIPE */
+    ssize_t (*recv_now)(int fd, void *buf, size_t n);         /* never waits */
+    ssize_t (*pipe_write)(int fd, const void *buf, size_t n); /* write(), and no SIGPIPE */
+    int (*socket_type)(int fd);                               /* SO_TYPE: SOCK_STREAM, ... */
+    int (*end_sending)(int fd);                               /* shutdown(SHUT_WR) */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
     /* Sockets and names: sys/net.h has the structs. */
     int (*socket)(int family, int type, int protocol); /* close-on-exec, non-blocking */

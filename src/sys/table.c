@@ -295,6 +295,39 @@ static ssize_t sys_recv_now(int fd, void *buf, size_t n)
     return settle(recv(fd, buf, n, MSG_DONTWAIT), saved);
 }
 
+/* The signal of a broken pipe comes to this thread before the call returns.  Where it was blocked
+ * before it is the program's, and stays pending as any call would leave it. */
+static ssize_t sys_pipe_write(int fd, const void *buf, size_t n)
+{
+    int saved = errno;
+    sigset_t broken, before;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken, &before);
+    ssize_t result = settle(write(fd, buf, n), saved);
+    if (sigismember(&before, SIGPIPE))
+        return result;
+    const struct timespec at_once = {0};
+    if (result == -EPIPE)
+        (void)settle(sigtimedwait(&broken, NULL, &at_once), saved); /* not there if ignored */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+static int sys_socket_type(int fd)
+{
+    int saved = errno, type = 0;
+    socklen_t size = sizeof type;
+    int err = (int)settle(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size), saved);
+    return err < 0 ? err : type;
+}
+
+static int sys_end_sending(int fd)
+{
+    int saved = errno;
+    return (int)settle(shutdown(fd, SHUT_WR), saved);
+}
+
 static int sys_poll(struct pollfd *fds, size_t n, int64_t timeout_ns)
 {
     int saved = errno;
@@ -345,6 +378,9 @@ struct aw_sys_table aw_sys = {
     .send_fds = sys_send_fds,
     .send_now = sys_send_now,
     .recv_now = sys_recv_now,
+    .pipe_write = sys_pipe_write,
+    .socket_type = sys_socket_type,
+    .end_sending = sys_end_sending,
     .poll = sys_poll,
     .socket = aw_net_socket,
     .bind = aw_net_bind,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "await/stream.h"
 #include "core/core.h"
 #include "sys/thread.h"
 
@@ -63,6 +64,14 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -ECONNRESET, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -ECONNRESET, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SET_FLAGS, "set_flags", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SOCKET_TYPE, "socket_type", -ENOBUFS, TOLD, true},
+    {SWEEP_SYSTEM, SITE_END_SENDING, "end_sending", -ENOTCONN, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
     {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
@@ -205,6 +214,13 @@ int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts);
 int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts)
 {
     MAY_LOSE(int, __real_aw_set_error_, f, opts);
+}
+
+int __real_aw_stream_set_error_(const aw_stream_error_opts *opts);
+int __wrap_aw_stream_set_error_(const aw_stream_error_opts *opts);
+int __wrap_aw_stream_set_error_(const aw_stream_error_opts *opts)
+{
+    MAY_LOSE(int, __real_aw_stream_set_error_, opts);
 }
 
 void *__real_aw_refuse(int code, const char *msg);
@@ -470,6 +486,30 @@ static int poll_(struct pollfd *fds, size_t n, int64_t timeout_ns)
     return err ? err : real.poll(fds, n, timeout_ns);
 }
 
+static int set_flags(int fd, int flags)
+{
+    int err = hit(SITE_SET_FLAGS, false);
+    return err ? err : real.set_flags(fd, flags);
+}
+
+static ssize_t pipe_write(int fd, const void *buf, size_t n)
+{
+    int err = hit(SITE_PIPE_WRITE, false);
+    return err ? err : real.pipe_write(fd, buf, n);
+}
+
+static int socket_type(int fd)
+{
+    int err = hit(SITE_SOCKET_TYPE, false);
+    return err ? err : real.socket_type(fd);
+}
+
+static int end_sending(int fd)
+{
+    int err = hit(SITE_END_SENDING, false);
+    return err ? err : real.end_sending(fd);
+}
+
 void inject_install(void)
 {
     if (real.map)
@@ -509,6 +549,10 @@ void inject_install(void)
                                    .send_fds = send_fds,
                                    .send_now = send_now,
                                    .recv_now = recv_now,
+                                   .set_flags = set_flags,
+                                   .pipe_write = pipe_write,
+                                   .socket_type = socket_type,
+                                   .end_sending = end_sending,
                                    .poll = poll_};
 }
 
