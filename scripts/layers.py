@@ -45,9 +45,9 @@ ROWS = [
     for name in ("sync", "thread", "debug")
 ] + [
     # Streams are objects that tasks wait for, as locks are.
-    Row("src/net", L1 + ["io/io.h", "core/*", "sync/wait.h", "net/*"], ALL),
+    Row("src/net", L1 + ["io/io.h", "io/receive.h", "core/*", "sync/wait.h", "net/*"], ALL),
 ] + [
-    Row(f"src/{name}", L1 + ["io/io.h", "core/op.h", f"{name}/*"], ALL, foreign)
+    Row(f"src/{name}", L1 + ["io/io.h", "io/receive.h", "core/op.h", f"{name}/*"], ALL, foreign)
     for name, foreign in (("fs", []), ("proc", []), ("tls", ["openssl/*"]))
 ] + [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)

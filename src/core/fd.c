@@ -102,6 +102,16 @@ int64_t aw_op_await(const struct aw_op *op, const void *caller)
     return told ? result : aw_fail((int)result, NULL);
 }
 
+bool aw_op_begin(const aw_loop *l, struct aw_op *op)
+{
+    return l->io->backend->submit(l->io, op);
+}
+
+bool aw_op_cancel(const aw_loop *l, struct aw_op *op)
+{
+    return l->io->backend->cancel(l->io, op);
+}
+
 /* Of nothing: does not wait, and tells a bad descriptor. */
 static int empty_transfer(const struct aw_op *op)
 {

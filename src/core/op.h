@@ -4,6 +4,7 @@
 #ifndef AW_OP_H
 #define AW_OP_H
 
+#include "await/loop.h"
 #include "io/io.h"
 
 /* What the kernel moves at most in one call; fits an int. */
@@ -19,6 +20,11 @@ int aw_check_vectors(const struct iovec *v, int n);
  * the rule on effects; an error's detail is recorded.  AW_OP_NEEDS_THREAD: this backend cannot do
  * it, do aw_op_block() in a thread.  `caller` is the address that reports show. */
 int64_t aw_op_await(const struct aw_op *op, const void *caller);
+
+/* For objects that own operations, such as a struct aw_receiver: submit() and cancel() of the
+ * loop's backend, in its thread, once it has run. */
+bool aw_op_begin(const aw_loop *l, struct aw_op *op);
+bool aw_op_cancel(const aw_loop *l, struct aw_op *op);
 
 /* ---- above.c ---- */
 

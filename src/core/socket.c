@@ -87,7 +87,7 @@ static int empty_vectors(const struct aw_op *op)
 static ssize_t transfer(const struct aw_op *op, const void *caller)
 {
     AW_TRY(aw_check_vectors(op->buf, (int)op->len));
-    return aw_op_vectors_len(op) ? (ssize_t)aw_op_await(op, caller) : empty_vectors(op);
+    return aw_op_length(op) ? (ssize_t)aw_op_await(op, caller) : empty_vectors(op);
 }
 
 ssize_t aw_readv(int fd, const struct iovec *v, int n)

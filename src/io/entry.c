@@ -1,7 +1,18 @@
 /*
  * entry.c - an operation as io_uring has it: one kind, one entry of the ring.
  */
+#include "io/receive.h"
 #include "io/ring.h"
+
+/* Into a chunk that the kernel takes from the ring of them, and again into the next. */
+static void fill_receiver(struct io_uring_sqe *sqe, const struct aw_op *op)
+{
+    const struct aw_receiver *r = aw_container_of(op, const struct aw_receiver, op);
+    io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT; /* of group 0 */
+    if (!r->one_by_one)
+        sqe->ioprio |= IORING_RECV_MULTISHOT;
+}
 
 static void fill_file(struct io_uring_sqe *sqe, const struct aw_op *op)
 {
@@ -58,6 +69,9 @@ void aw_ring_fill(struct io_uring_sqe *sqe, const struct aw_op *op)
         break;
     case AW_OP_CONNECT:
         io_uring_prep_connect(sqe, op->fd, op->buf, (socklen_t)op->len);
+        break;
+    case AW_OP_RECEIVE:
+        fill_receiver(sqe, op);
         break;
     default:
         fill_file(sqe, op);

@@ -28,11 +28,9 @@
  * stop it.  Such an event is known by its generation, or by the kernel's refusal to take the
  * interest back; the set of watched descriptors is then made anew.
  */
-#include "io/io.h"
+#include "io/epoll_io.h"
 
 #include <string.h>
-
-#include "io/queue.h"
 
 enum {
     EVENTS_PER_POLL = 64,
@@ -40,7 +38,6 @@ enum {
      * is when it has room for this much (PIPE_BUF). */
     BLOCKING_WRITE_MAX = 4096,
     FIRST_TABLE_SIZE = 64,
-    BEGUN = 1, /* op->phase, of connecting: the first call was made */
 };
 
 static const uint64_t wake_mark = UINT64_MAX; /* an event of the eventfd; no entry has this mark */
@@ -51,24 +48,6 @@ static const uint32_t always_reported = EPOLLERR | EPOLLHUP;
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
                    EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
                "an operation's events go to epoll as they are");
-
-/* What is known about a descriptor's number. */
-struct watch {
-    struct aw_op_queue readers; /* AW_SIDE_READ */
-    struct aw_op_queue writers; /* AW_SIDE_WRITE */
-    struct aw_op_queue pollers; /* AW_OP_POLL: they take nothing, so that they need not queue up */
-    uint32_t mask;              /* interest the kernel was last told; 0: it was told to forget */
-    uint32_t generation;        /* of the registration: events of an older one are a dead file's */
-};
-
-struct epoll_io {
-    struct aw_io io; /* first: the two are cast into each other */
-    int ep;
-    int wake_fd;
-    bool haunted; /* a closed descriptor's file goes on reporting: make the set anew */
-    struct watch *table;
-    size_t table_size;
-};
 
 /* ---- queues ---- */
 
@@ -115,7 +94,7 @@ static struct watch *entry_of(struct epoll_io *e, int fd)
 
 static bool anybody_waits(const struct watch *w)
 {
-    return w->readers.first || w->writers.first || w->pollers.first;
+    return w->readers.first || w->writers.first || w->pollers.first || w->receiver;
 }
 
 /* The events that somebody waits for.  Nobody's interest is 0, anybody's is not: a poller of no
@@ -123,7 +102,7 @@ static bool anybody_waits(const struct watch *w)
 static uint32_t interest(const struct watch *w)
 {
     uint32_t events = 0;
-    if (w->readers.first)
+    if (w->readers.first || w->receiver)
         events |= EPOLLIN;
     if (w->writers.first)
         events |= EPOLLOUT;
@@ -199,59 +178,16 @@ static bool never_blocks(struct epoll_io *e, int fd)
     return control(e, EPOLL_CTL_DEL, fd, 0) == -EPERM;
 }
 
-static size_t total_length(const struct aw_op *op)
-{
-    return op->kind == AW_OP_WRITEV ? aw_op_vectors_len(op) : op->len;
-}
-
-/* The readiness of a descriptor now: events, AW_OP_MUST_WAIT for none, or an error. */
-static int64_t readiness(int fd, short events)
-{
-    int ready;
-    do {
-        ready = aw_sys.poll_one(fd, events);
-    } while (ready == -EINTR);
-    if (ready < 0)
-        return ready;
-    if (ready & POLLNVAL)
-        return -EBADF;
-    return ready ? ready : AW_OP_MUST_WAIT;
-}
-
-/* What can be refused is so without waiting: a descriptor that is open for the other direction, or
- * accepting where nobody listens. */
-static bool is_refused(const struct aw_op *op, int flags)
-{
-    int way = flags & O_ACCMODE;
-    if (op->kind != AW_OP_ACCEPT)
-        return way == (aw_op_side(op) == AW_SIDE_WRITE ? O_RDONLY : O_WRONLY);
-    int listening = 0;
-    socklen_t len = sizeof listening;
-    int err = aw_sys.get_option(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
-    return err < 0 || !listening;
-}
-
 /* A transfer on a blocking descriptor must not block the loop's thread.  Asking first is as good
  * as it gets: another process may take the data in between. */
 static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op, int flags)
 {
     bool is_write = aw_op_side(op) == AW_SIDE_WRITE;
-    int64_t ready = readiness(op->fd, is_write ? POLLOUT : POLLIN);
-    if (ready < 0 && !(ready == AW_OP_MUST_WAIT && is_refused(op, flags)))
+    int64_t ready = aw_op_readiness(op->fd, is_write ? POLLOUT : POLLIN);
+    if (ready < 0 && !(ready == AW_OP_MUST_WAIT && aw_op_is_refused(op, flags)))
         return ready;
-    bool may_block = is_write && total_length(op) > BLOCKING_WRITE_MAX && !never_blocks(e, op->fd);
+    bool may_block = is_write && aw_op_length(op) > BLOCKING_WRITE_MAX && !never_blocks(e, op->fd);
     return aw_op_call(op, may_block ? BLOCKING_WRITE_MAX : SIZE_MAX);
-}
-
-/* Begins to connect, or asks how it has gone: until then each call gives -EALREADY. */
-static int64_t try_connect(struct aw_op *op)
-{
-    int64_t result = aw_op_call(op, SIZE_MAX);
-    if (result == -EINPROGRESS || result == -EINTR || (result == -EALREADY && op->phase == BEGUN)) {
-        op->phase = BEGUN;
-        return AW_OP_MUST_WAIT;
-    }
-    return result == -EISCONN && op->phase == BEGUN ? 0 : result;
 }
 
 static int64_t try_transfer(struct epoll_io *e, const struct aw_op *op)
@@ -270,9 +206,9 @@ static int64_t try_op(struct epoll_io *e, struct aw_op *op)
     if (op->fd < 0)
         return -EBADF;
     if (op->kind == AW_OP_POLL)
-        return readiness(op->fd, op->events);
+        return aw_op_readiness(op->fd, op->events);
     if (op->kind == AW_OP_CONNECT)
-        return try_connect(op);
+        return aw_op_try_connect(op);
     int64_t result = try_transfer(e, op);
     if (result == -EAGAIN || result == -EINTR) /* the latter is ready, and will be tried again */
         return AW_OP_MUST_WAIT;
@@ -296,6 +232,13 @@ static void finish_waiting(struct epoll_io *e, struct aw_op *op, int64_t result)
     finish(op, result);
 }
 
+/* Somebody new waits, and, if it is known that somebody did before, little may have to be told. */
+static int add_interest(struct epoll_io *e, int fd, bool trusted)
+{
+    const struct watch *w = &e->table[fd];
+    return trusted && !(interest(w) & ~w->mask) ? 0 : tell_interest(e, fd);
+}
+
 /* Puts the operation on its queue: 0, or the reason why it cannot wait. */
 static int begin_waiting(struct epoll_io *e, struct aw_op *op)
 {
@@ -305,11 +248,24 @@ static int begin_waiting(struct epoll_io *e, struct aw_op *op)
     bool trusted = anybody_waits(w);
     struct aw_op_queue *q = queue_for(w, op);
     aw_op_queue_push(q, op);
-    if (trusted && !(interest(w) & ~w->mask))
-        return 0;
-    int err = tell_interest(e, op->fd);
+    int err = add_interest(e, op->fd, trusted);
     if (err < 0)
         aw_op_queue_remove(q, op);
+    return err;
+}
+
+/* The same for a receiver. */
+int aw_epoll_watch_receiver(struct epoll_io *e, struct aw_op *op)
+{
+    struct watch *w = op->fd >= 0 ? entry_of(e, op->fd) : NULL;
+    if (!w)
+        return op->fd >= 0 ? -ENOMEM : -EBADF;
+    aw_assert(!w->receiver);
+    bool trusted = anybody_waits(w);
+    w->receiver = aw_receiver_of(op);
+    int err = add_interest(e, op->fd, trusted);
+    if (err < 0)
+        w->receiver = NULL;
     return err;
 }
 
@@ -342,6 +298,8 @@ static bool epoll_submit(struct aw_io *io, struct aw_op *op)
 {
     struct epoll_io *e = (struct epoll_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
+    if (op->kind == AW_OP_RECEIVE)
+        return aw_epoll_receive_submit(e, op);
     op->phase = 0;
     int64_t result = do_now(e, op);
     if (result != AW_OP_MUST_WAIT) {
@@ -363,6 +321,10 @@ static bool epoll_cancel(struct aw_io *io, struct aw_op *op)
     aw_assert(op->state != AW_OP_IDLE);
     if (op->state == AW_OP_COMPLETED)
         return false;
+    if (op->kind == AW_OP_RECEIVE) {
+        aw_epoll_receive_finish((struct epoll_io *)io, op, -ECANCELED);
+        return !aw_receiver_of(op)->announced;
+    }
     finish_waiting((struct epoll_io *)io, op, -ECANCELED);
     return true;
 }
@@ -405,6 +367,8 @@ static void serve_entry(struct epoll_io *e, int fd, uint32_t ready, aw_list *com
     uint32_t wanted = interest(w);
     bool unwanted = !wanted || (ready & ~(wanted | always_reported));
     serve_pollers(e, &w->pollers, ready, completed);
+    if (w->receiver && (ready & (EPOLLIN | always_reported)))
+        aw_epoll_receive_serve(e, w->receiver, completed);
     if (ready & (EPOLLIN | always_reported))
         serve(e, &w->readers, completed);
     if (ready & (EPOLLOUT | always_reported))
@@ -467,6 +431,11 @@ static void rejoin(struct epoll_io *e, int fd, aw_list *completed)
     fail_ring(e, &w->readers, err, completed);
     fail_ring(e, &w->writers, err, completed);
     fail_ring(e, &w->pollers, err, completed);
+    struct aw_receiver *r = w->receiver;
+    if (r) {
+        aw_epoll_receive_finish(e, &r->op, err);
+        aw_receiver_announce(r, completed);
+    }
 }
 
 /* Exchanges a haunted set for a new one.  Without the means to make one it is tried again at the
@@ -489,6 +458,10 @@ static int epoll_poll(struct aw_io *io, int64_t timeout_ns, aw_list *completed)
 {
     struct epoll_io *e = (struct epoll_io *)io;
     struct epoll_event events[EVENTS_PER_POLL];
+    if (AW_UNLIKELY(!aw_list_empty(&e->chunks.starving)))
+        aw_epoll_feed(e, completed);
+    if (!aw_list_empty(completed))
+        timeout_ns = 0;
     int n = aw_sys.epoll_wait(e->ep, events, EVENTS_PER_POLL, timeout_ns);
     if (n < 0)
         return n == -EINTR ? 0 : n;
@@ -511,6 +484,7 @@ static void epoll_close(struct aw_io *io)
     struct epoll_io *e = (struct epoll_io *)io;
     aw_sys.close(e->ep);
     aw_sys.close(e->wake_fd);
+    aw_chunks_fini(&e->chunks);
     aw_mem_free(e->table);
     aw_mem_free(e);
 }
@@ -540,6 +514,7 @@ static int epoll_open(struct aw_io **ret, const char **why)
         return err;
     }
     e->io.backend = &aw_io_epoll;
+    aw_chunks_init(&e->chunks);
     *ret = &e->io;
     return 0;
 }

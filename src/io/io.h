@@ -41,6 +41,7 @@ enum aw_op_kind {
     AW_OP_SENDMSG, /* fd, buf: the struct msghdr, flags: and MSG_NOSIGNAL */
     AW_OP_ACCEPT,  /* fd, buf: room for the address or NULL, more: its socklen_t or NULL, flags */
     AW_OP_CONNECT, /* fd, buf: the address, len */
+    AW_OP_RECEIVE, /* of a struct aw_receiver: see receive.h */
     AW_OP_PREAD,   /* fd, buf, len, offset */
     AW_OP_PWRITE,  /* fd, buf, len, offset */
     AW_OP_OPENAT,  /* fd (or AT_FDCWD), buf: the path, flags, mode; the descriptor as the result */
@@ -123,6 +124,15 @@ struct aw_io_backend {
     void (*wake)(struct aw_io *io);
 };
 
+/* Memory to receive into, made when it is needed: see receive.h. */
+enum { AW_SLABS = 6 };
+struct aw_chunks {
+    aw_list free;     /* given back, or never used */
+    aw_list starving; /* receivers that wait for one: op->all */
+    unsigned made;
+    struct aw_slab *slabs[AW_SLABS];
+};
+
 /* Operations in flight, so that the loop can tell "idle" from "waiting for the kernel". */
 struct aw_io {
     const struct aw_io_backend *backend;
@@ -167,8 +177,19 @@ int64_t aw_op_call(const struct aw_op *op, size_t max);
 /* The same for what never waits, and all of it. */
 int64_t aw_op_call_impatiently(const struct aw_op *op);
 
-/* How much a READV or WRITEV is about. */
-size_t aw_op_vectors_len(const struct aw_op *op);
+/* How many bytes it is about: of all vectors. */
+size_t aw_op_length(const struct aw_op *op);
+
+/* The readiness of a descriptor now: events, AW_OP_MUST_WAIT for none, or an error. */
+int64_t aw_op_readiness(int fd, short events);
+
+/* Would the call be refused, although the descriptor is not ready?  If it is open for the other
+ * direction, or, for accepting, if nobody listens there.  `flags` are the descriptor's. */
+bool aw_op_is_refused(const struct aw_op *op, int flags);
+
+/* Begins to connect, or, when the socket is ready, asks how it has gone (until then each call gives
+ * -EALREADY): the result or AW_OP_MUST_WAIT.  op->phase is 0 before the first call. */
+int64_t aw_op_try_connect(struct aw_op *op);
 
 /* Is connecting over with its call?  Else that may give -EINPROGRESS, and later -EALREADY until it
  * is over, and then the result: 0 or -EISCONN, or the error. */

@@ -7,7 +7,10 @@
  */
 #include "io/io.h"
 
-enum { VECTORS_AT_ONCE = 16 };
+enum {
+    VECTORS_AT_ONCE = 16,
+    BEGUN = 1, /* op->phase, of connecting: the first call was made */
+};
 
 bool aw_op_is_message(const struct aw_op *op)
 {
@@ -28,8 +31,10 @@ bool aw_op_connects_at_once(const struct aw_op *op)
             addr->sa_family == AF_UNSPEC);
 }
 
-size_t aw_op_vectors_len(const struct aw_op *op)
+size_t aw_op_length(const struct aw_op *op)
 {
+    if (op->kind != AW_OP_READV && op->kind != AW_OP_WRITEV)
+        return op->len;
     const struct iovec *v = op->buf;
     size_t sum = 0;
     for (size_t i = 0; i < op->len; i++)
@@ -116,4 +121,40 @@ int64_t aw_op_call_impatiently(const struct aw_op *op)
         result = aw_op_call(op, SIZE_MAX);
     } while (result == -EINTR);
     return result;
+}
+
+/* ---- waiting ---- */
+
+int64_t aw_op_readiness(int fd, short events)
+{
+    int ready;
+    do {
+        ready = aw_sys.poll_one(fd, events);
+    } while (ready == -EINTR);
+    if (ready < 0)
+        return ready;
+    if (ready & POLLNVAL)
+        return -EBADF;
+    return ready ? ready : AW_OP_MUST_WAIT;
+}
+
+bool aw_op_is_refused(const struct aw_op *op, int flags)
+{
+    int way = flags & O_ACCMODE;
+    if (op->kind != AW_OP_ACCEPT)
+        return way == (aw_op_side(op) == AW_SIDE_WRITE ? O_RDONLY : O_WRONLY);
+    int listening = 0;
+    socklen_t len = sizeof listening;
+    int err = aw_sys.get_option(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+    return err < 0 || !listening;
+}
+
+int64_t aw_op_try_connect(struct aw_op *op)
+{
+    int64_t result = aw_op_call(op, SIZE_MAX);
+    if (result == -EINPROGRESS || result == -EINTR || (result == -EALREADY && op->phase == BEGUN)) {
+        op->phase = BEGUN;
+        return AW_OP_MUST_WAIT;
+    }
+    return result == -EISCONN && op->phase == BEGUN ? 0 : result;
 }

@@ -33,12 +33,9 @@
  * shared memory: the end of the completions, and the flag by which the kernel says that it has some
  * which it would like to post.
  */
-#include "io/io.h"
+#include "io/uring_io.h"
 
 #include <string.h>
-
-#include "io/queue.h"
-#include "io/ring.h"
 
 enum {
     FIRST_TABLE_SIZE = 64,
@@ -48,42 +45,8 @@ enum {
     REFUSAL_PAUSE = 1000000, /* ns */
 };
 
-/* op->phase: where it is, and what it needs. */
-enum {
-    QUEUED = 0,
-    WAITING = 1, /* on u->waiting */
-    FLYING = 2,  /* on u->flying */
-    PLACE = 3,
-    POLLING = 4,    /* it would block: its descriptor is polled first */
-    TRIED = 8,      /* that was done once */
-    ASYNC = 16,     /* one of the kernel's threads shall do it */
-    TO_CANCEL = 32, /* a cancellation has to be sent, and there was no room */
-};
-
 /* What a completion is of, if not an operation, whose address it has. */
 enum { WAKE_MARK = 1, CANCEL_MARK = 2 };
-
-struct sides {
-    struct aw_op_queue readers, writers;
-};
-
-struct uring_io {
-    struct aw_io io; /* first: the two are cast into each other */
-    struct io_uring ring;
-    int wake_fd;
-    bool has_ring;
-    bool running;    /* between enter() and leave() */
-    bool leaving;    /* what comes back cancelled will be submitted again */
-    bool wake_armed; /* the poll for the eventfd is in the ring */
-    bool wake_once;  /* the kernel's polls report once */
-    bool to_cancel;  /* some operation is marked so */
-    int broken;      /* the loop cannot be woken any more: why */
-    unsigned refusals;
-    size_t cached;           /* bytes read from the page cache in this pass */
-    aw_list waiting, flying; /* op->all */
-    struct sides *table;     /* by descriptor */
-    size_t table_size;
-};
 
 /* ---- queues ---- */
 
@@ -124,6 +87,8 @@ static bool prepare(struct uring_io *u, struct aw_op *op)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     if (AW_UNLIKELY(!sqe))
         return false;
+    if (op->kind == AW_OP_RECEIVE && !aw_uring_receive_prepare(u, op))
+        op->phase |= POLLING;
     if (AW_UNLIKELY(op->phase & POLLING)) {
         io_uring_prep_poll_add(sqe, op->fd, aw_op_side(op) == AW_SIDE_WRITE ? POLLOUT : POLLIN);
     } else {
@@ -145,6 +110,11 @@ static void start(struct uring_io *u, struct aw_op *op)
         return;
     op->phase = (uint8_t)((op->phase & ~PLACE) | WAITING);
     aw_list_push_back(&u->waiting, &op->all);
+}
+
+void aw_uring_start(struct uring_io *u, struct aw_op *op)
+{
+    start(u, op);
 }
 
 /* Ask the kernel for an operation that flies; later, if there is no room. */
@@ -197,6 +167,7 @@ static void arm_wake(struct uring_io *u)
 static bool fill_ring(struct uring_io *u, bool will_wait)
 {
     send_cancels(u);
+    aw_uring_feed(u);
     if (will_wait && !u->wake_armed)
         arm_wake(u);
     aw_list *node;
@@ -227,6 +198,11 @@ static void finish(struct uring_io *u, struct aw_op *op, int64_t result)
     op->state = AW_OP_COMPLETED;
 }
 
+void aw_uring_finish(struct uring_io *u, struct aw_op *op, int64_t result)
+{
+    finish(u, op, result);
+}
+
 /* It would block, and the kernel did not wait by itself, as it does not on some non-blocking
  * descriptors: poll, and try again.  What is ready and would block all the same is a file on which
  * nobody can wait. */
@@ -248,7 +224,7 @@ static bool would_block(const struct aw_op *op, int64_t result)
 
 /* What the kernel says to itself when a signal, such as a cancellation, hits one of its threads; it
  * does not always translate it. */
-static bool was_interrupted(int64_t result)
+bool aw_uring_was_interrupted(int64_t result)
 {
     const int64_t restart_first = -512, restart_last = -516;
     return result == -EINTR || (result <= restart_first && result >= restart_last);
@@ -259,8 +235,8 @@ static bool was_interrupted(int64_t result)
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
     bool polled = op->phase & POLLING, blocks = would_block(op, result);
-    bool again =
-        was_interrupted(result) || (u->leaving && result == -ECANCELED) || (polled && result > 0);
+    bool again = aw_uring_was_interrupted(result) || (u->leaving && result == -ECANCELED) ||
+                 (polled && result > 0);
     aw_list_remove(&op->all);
     op->phase &= (uint8_t) ~(POLLING | TO_CANCEL);
     if (op->asked && (again || blocks)) {
@@ -292,6 +268,15 @@ static void wake_event(struct uring_io *u, const struct io_uring_cqe *cqe)
         u->broken = cqe->res;
 }
 
+static void completion(struct uring_io *u, struct aw_op *op, const struct io_uring_cqe *cqe,
+                       aw_list *completed)
+{
+    if (op->kind == AW_OP_RECEIVE)
+        aw_uring_receive_event(u, op, cqe->res, cqe->flags, completed);
+    else
+        op_event(u, op, cqe->res, completed);
+}
+
 static void reap(struct uring_io *u, aw_list *completed)
 {
     struct io_uring_cqe *cqe;
@@ -302,7 +287,7 @@ static void reap(struct uring_io *u, aw_list *completed)
         if (cqe->user_data == WAKE_MARK)
             wake_event(u, cqe);
         else if (cqe->user_data != CANCEL_MARK)
-            op_event(u, io_uring_cqe_get_data(cqe), cqe->res, completed);
+            completion(u, io_uring_cqe_get_data(cqe), cqe, completed);
     }
     io_uring_cq_advance(&u->ring, count);
 }
@@ -444,10 +429,10 @@ static bool uring_cancel(struct aw_io *io, struct aw_op *op)
             cancel_now(u, op);
         return false;
     }
-    if ((op->phase & PLACE) == WAITING)
+    if ((op->phase & PLACE) != QUEUED)
         aw_list_remove(&op->all);
     finish(u, op, -ECANCELED);
-    return true;
+    return op->kind != AW_OP_RECEIVE || !aw_receiver_of(op)->announced;
 }
 
 /* ---- the ring ---- */
@@ -465,6 +450,7 @@ static void drop_ring(struct uring_io *u)
     if (u->has_ring)
         (void)aw_sys.ring_close(&u->ring);
     u->has_ring = false;
+    aw_uring_receive_forget(u);
 }
 
 /* ---- runs ---- */
@@ -490,8 +476,10 @@ static int uring_enter(struct aw_io *io)
 static void abandon_ring(struct uring_io *u, aw_list *completed)
 {
     drop_ring(u);
-    while (!aw_list_empty(&u->flying))
-        op_event(u, aw_container_of(u->flying.next, struct aw_op, all), -ECANCELED, completed);
+    while (!aw_list_empty(&u->flying)) {
+        struct io_uring_cqe cqe = {.res = -ECANCELED};
+        completion(u, aw_container_of(u->flying.next, struct aw_op, all), &cqe, completed);
+    }
 }
 
 static void take_back(struct uring_io *u, aw_list *completed)
@@ -539,6 +527,7 @@ static void uring_close(struct aw_io *io)
 {
     struct uring_io *u = (struct uring_io *)io;
     drop_ring(u);
+    aw_uring_receive_fini(u);
     aw_sys.close(u->wake_fd);
     aw_mem_free(u->table);
     aw_mem_free(u);
@@ -571,6 +560,7 @@ static int uring_open(struct aw_io **ret, const char **why)
     u->io.backend = &aw_io_uring;
     aw_list_init(&u->waiting);
     aw_list_init(&u->flying);
+    aw_uring_receive_init(u);
     *ret = &u->io;
     return 0;
 }

@@ -72,6 +72,7 @@ struct aw_sys_table {
     int (*ring_probe)(struct io_uring *ring, struct io_uring_probe *probe, unsigned n);
     int (*ring_attach)(struct io_uring *ring); /* register its descriptor with this thread */
     int (*ring_detach)(struct io_uring *ring);
+    int (*ring_buffers)(struct io_uring *ring, void *memory, unsigned entries, int group);
     int (*ring_enter)(struct io_uring *ring, int64_t timeout_ns); /* submit, wait for one */
     int (*fork)(void);
     int (*socket_pair)(int ret[2], int type);                 /* local, close-on-exec */

@@ -371,6 +371,7 @@ struct aw_sys_table aw_sys = {
     .ring_probe = aw_ring_probe,
     .ring_attach = aw_ring_attach,
     .ring_detach = aw_ring_detach,
+    .ring_buffers = aw_ring_buffers,
     .ring_enter = aw_ring_enter,
 #endif
     .fork = sys_fork,

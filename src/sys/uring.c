@@ -42,6 +42,14 @@ int aw_ring_detach(struct io_uring *ring)
     return err < 0 ? err : 0;
 }
 
+int aw_ring_buffers(struct io_uring *ring, void *memory, unsigned entries, int group)
+{
+    struct io_uring_buf_reg reg = {
+        .ring_addr = (uintptr_t)memory, .ring_entries = entries, .bgid = (uint16_t)group};
+    int err = io_uring_register_buf_ring(ring, &reg, 0);
+    return err < 0 ? err : 0;
+}
+
 int aw_ring_enter(struct io_uring *ring, int64_t timeout_ns)
 {
     const int64_t ns_per_s = 1000000000;

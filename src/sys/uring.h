@@ -20,6 +20,9 @@ int aw_ring_probe(struct io_uring *ring, struct io_uring_probe *probe, unsigned 
 int aw_ring_attach(struct io_uring *ring);
 int aw_ring_detach(struct io_uring *ring);
 
+/* Memory of whole pages as a ring of so many buffers, a power of two, that the kernel may take. */
+int aw_ring_buffers(struct io_uring *ring, void *memory, unsigned entries, int group);
+
 /* Submit what is prepared and, if nothing is completed, wait for one completion (ns; 0: only look
  * for what has come; < 0: no limit).  0 also when the time is over; -EINTR. */
 int aw_ring_enter(struct io_uring *ring, int64_t timeout_ns);

@@ -46,6 +46,16 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_WRITE, "write", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RECV, "recv", -ECONNRESET, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SEND, "send", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND, "send", -EAGAIN, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_SEND, "send", -EPIPE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_ACCEPT, "accept", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_ACCEPT, "accept", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_CONNECT, "connect", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_CONNECT, "connect", -ENETUNREACH, TOLD, true},
     {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_PREAD_NOW, "pread_now", -EAGAIN, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EMFILE, TOLD, true},
@@ -54,6 +64,7 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_RING_PROBE, "ring_probe", -EINVAL, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_ATTACH, "ring_attach", -EBUSY, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_RING_DETACH, "ring_detach", -EINVAL, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_RING_BUFFERS, "ring_buffers", -EINVAL, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RING_ENTER, "ring_enter", -EBUSY, HARMLESS, false},
@@ -510,6 +521,61 @@ static int end_sending(int fd)
     return err ? err : real.end_sending(fd);
 }
 
+static ssize_t readv_(int fd, const struct iovec *v, int n)
+{
+    int err = hit(SITE_READ, false);
+    return err ? err : real.readv(fd, v, n);
+}
+
+static ssize_t writev_(int fd, const struct iovec *v, int n)
+{
+    int err = hit(SITE_WRITE, false);
+    return err ? err : real.writev(fd, v, n);
+}
+
+static ssize_t recv_(int fd, void *buf, size_t n, int flags)
+{
+    int err = hit(SITE_RECV, false);
+    return err ? err : real.recv(fd, buf, n, flags);
+}
+
+static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
+{
+    int err = hit(SITE_RECV, false);
+    return err ? err : real.recvmsg(fd, msg, flags);
+}
+
+static ssize_t send_(int fd, const void *buf, size_t n, int flags)
+{
+    int err = hit(SITE_SEND, false);
+    return err ? err : real.send(fd, buf, n, flags);
+}
+
+static ssize_t sendmsg_(int fd, const struct msghdr *msg, int flags)
+{
+    int err = hit(SITE_SEND, false);
+    return err ? err : real.sendmsg(fd, msg, flags);
+}
+
+static int accept_(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int err = hit(SITE_ACCEPT, false);
+    return err ? err : real.accept(fd, addr, len, flags);
+}
+
+static int connect_(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int err = hit(SITE_CONNECT, false);
+    return err ? err : real.connect(fd, addr, len);
+}
+
+/* Receivers poll then. */
+static int ring_buffers_(struct io_uring *ring, void *memory, unsigned entries, int group)
+{
+    int err = hit(SITE_RING_BUFFERS, true);
+    return err ? err : real.ring_buffers(ring, memory, entries, group);
+}
+
 void inject_install(void)
 {
     if (real.map)
@@ -518,42 +584,44 @@ void inject_install(void)
     const aw_allocator a = {.alloc = counting_alloc, .free = counting_free};
     assert_int_equal(aw_set_allocator(&a), 0);
     real = aw_sys;
-    aw_sys = (struct aw_sys_table){.map = map,
-                                   .unmap = unmap,
-                                   .protect_none = protect_none,
-                                   .guard = no_guard,
-                                   .can_read = real.can_read,
-                                   .discard = real.discard,
-                                   .no_huge = no_huge,
-                                   .epoll_create = epoll_create_,
-                                   .epoll_ctl = epoll_ctl_,
-                                   .epoll_wait = epoll_wait_,
-                                   .eventfd = eventfd_,
-                                   .get_flags = get_flags,
-                                   .poll_one = poll_one,
-                                   .read = read_,
-                                   .write = write_,
-                                   .close = close_,
-                                   .pread_now = pread_now,
-                                   .pread = real.pread,
-                                   .pwrite = real.pwrite,
-                                   .openat = real.openat,
-                                   .ring_open = ring_open,
-                                   .ring_close = real.ring_close,
-                                   .ring_probe = ring_probe,
-                                   .ring_attach = ring_attach,
-                                   .ring_detach = ring_detach,
-                                   .ring_enter = ring_enter,
-                                   .fork = real.fork,
-                                   .socket_pair = socket_pair,
-                                   .send_fds = send_fds,
-                                   .send_now = send_now,
-                                   .recv_now = recv_now,
-                                   .set_flags = set_flags,
-                                   .pipe_write = pipe_write,
-                                   .socket_type = socket_type,
-                                   .end_sending = end_sending,
-                                   .poll = poll_};
+    aw_sys.map = map;
+    aw_sys.unmap = unmap;
+    aw_sys.protect_none = protect_none;
+    aw_sys.guard = no_guard;
+    aw_sys.no_huge = no_huge;
+    aw_sys.epoll_create = epoll_create_;
+    aw_sys.epoll_ctl = epoll_ctl_;
+    aw_sys.epoll_wait = epoll_wait_;
+    aw_sys.eventfd = eventfd_;
+    aw_sys.get_flags = get_flags;
+    aw_sys.poll_one = poll_one;
+    aw_sys.read = read_;
+    aw_sys.write = write_;
+    aw_sys.close = close_;
+    aw_sys.pread_now = pread_now;
+    aw_sys.ring_open = ring_open;
+    aw_sys.ring_probe = ring_probe;
+    aw_sys.ring_attach = ring_attach;
+    aw_sys.ring_detach = ring_detach;
+    aw_sys.ring_enter = ring_enter;
+    aw_sys.socket_pair = socket_pair;
+    aw_sys.send_fds = send_fds;
+    aw_sys.send_now = send_now;
+    aw_sys.recv_now = recv_now;
+    aw_sys.poll = poll_;
+    aw_sys.recv = recv_;
+    aw_sys.send = send_;
+    aw_sys.recvmsg = recvmsg_;
+    aw_sys.sendmsg = sendmsg_;
+    aw_sys.readv = readv_;
+    aw_sys.writev = writev_;
+    aw_sys.accept = accept_;
+    aw_sys.connect = connect_;
+    aw_sys.ring_buffers = ring_buffers_;
+    aw_sys.set_flags = set_flags;
+    aw_sys.pipe_write = pipe_write;
+    aw_sys.socket_type = socket_type;
+    aw_sys.end_sending = end_sending;
 }
 
 struct account account_now(void)

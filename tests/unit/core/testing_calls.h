@@ -7,6 +7,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "await/queue.h"
@@ -25,7 +28,19 @@ static struct {
     aw_barrier barrier_of_two, barrier_of_one;
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
+    int empty_socket[2], full_socket[2], listener;
 } things;
+
+/* A socket with an address of the kernel's choice, that others may connect to. */
+static inline int local_listener(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AW_TRY(fd);
+    AW_TRY(bind(fd, (struct sockaddr *)(void *)&at, sizeof at.sun_family));
+    AW_TRY(listen(fd, 5));
+    return fd;
+}
 
 static inline int make_things(void)
 {
@@ -39,6 +54,9 @@ static inline int make_things(void)
     things.zero = open("/dev/zero", O_RDWR);
     AW_TRY(pipe(things.empty_pipe));
     AW_TRY(pipe(things.full_pipe));
+    AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.empty_socket));
+    AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.full_socket));
+    AW_TRY(things.listener = local_listener());
     AW_TRY(aw_queue_put_nowait(&things.full, NULL));
     AW_TRY(aw_event_set(&things.event_set));
     AW_TRY(aw_set_result(things.done, 0, NULL));
@@ -55,7 +73,10 @@ static inline void drop_things(void)
     for (int i = 0; i < 2; i++) {
         close(things.empty_pipe[i]);
         close(things.full_pipe[i]);
+        close(things.empty_socket[i]);
+        close(things.full_socket[i]);
     }
+    close(things.listener);
     close(things.zero);
 }
 
@@ -198,6 +219,80 @@ static inline int write_much(void)
     return err;
 }
 
+/* ---- sockets: into what is full, out of what is empty, and with something in between ---- */
+
+static inline int send_much(ssize_t (*call)(int fd))
+{
+    int err;
+    do
+        err = (int)call(things.full_socket[1]);
+    while (err > 0);
+    return err;
+}
+
+static char socket_block[4096];
+
+static inline ssize_t send_plain(int fd)
+{
+    return aw_send(fd, socket_block, sizeof socket_block, 0);
+}
+
+static inline ssize_t send_message(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    struct msghdr msg = {.msg_iov = &v, .msg_iovlen = 1};
+    return aw_sendmsg(fd, &msg, 0);
+}
+
+static inline ssize_t send_vector(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    return aw_writev(fd, &v, 1);
+}
+
+static inline ssize_t receive_plain(int fd)
+{
+    return aw_recv(fd, socket_block, sizeof socket_block, 0);
+}
+
+static inline ssize_t receive_message(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    struct msghdr msg = {.msg_iov = &v, .msg_iovlen = 1};
+    return aw_recvmsg(fd, &msg, 0);
+}
+
+static inline ssize_t receive_vector(int fd)
+{
+    struct iovec v = {.iov_base = socket_block, .iov_len = sizeof socket_block};
+    return aw_readv(fd, &v, 1);
+}
+
+/* Sent, and received again: 0 if it was all. */
+static inline int there_and_back(ssize_t (*there)(int fd), ssize_t (*back)(int fd))
+{
+    int fds[2];
+    AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    ssize_t sent = there(fds[0]), got = back(fds[1]);
+    close(fds[0]);
+    close(fds[1]);
+    return (int)(sent - got);
+}
+
+static inline int connect_and_accept(void)
+{
+    struct sockaddr_un at;
+    socklen_t len = sizeof at;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AW_TRY(getsockname(things.listener, (struct sockaddr *)(void *)&at, &len));
+    AW_TRY(aw_connect(fd, (struct sockaddr *)(void *)&at, len));
+    int accepted = aw_accept(things.listener, NULL, NULL);
+    AW_TRY(accepted);
+    close(accepted);
+    close(fd);
+    return 0;
+}
+
 CALL(sleep, aw_sleep(5000), 0)
 CALL(await, with_own(await_one), aw_await(things.done))
 CALL(join, aw_join(aw_future_new()), aw_join(aw_ref(things.done)))
@@ -222,20 +317,33 @@ CALL(condition_wait_for, of_condition(wait_until_false), of_condition(wait_until
 CALL(semaphore_acquire, aw_semaphore_acquire(&things.semaphore_of_none),
      aw_semaphore_acquire(&things.semaphore))
 CALL(bounded_acquire, aw_bounded_semaphore_acquire(&things.bounded), bounded_in_turn())
-CALL(barrier_wait, aw_barrier_wait(&things.barrier_of_two),
-     aw_barrier_wait(&things.barrier_of_one))
+CALL(barrier_wait, aw_barrier_wait(&things.barrier_of_two), aw_barrier_wait(&things.barrier_of_one))
 CALL(queue_put, aw_queue_put(&things.full, NULL), put_and_take())
 CALL(queue_get, get_from(&things.empty), put_and_take())
 CALL(queue_join, aw_queue_join(&things.full), aw_queue_join(&things.finished))
 CALL(read, read_from(things.empty_pipe[0]), read_from(things.zero) - 1)
 CALL(write, write_much(), aw_write(things.zero, "x", 1) - 1)
+CALL(recv, receive_plain(things.empty_socket[0]), there_and_back(send_plain, receive_plain))
+CALL(send, send_much(send_plain), there_and_back(send_plain, receive_plain))
+CALL(recvmsg, receive_message(things.empty_socket[0]),
+     there_and_back(send_message, receive_message))
+CALL(sendmsg, send_much(send_message), there_and_back(send_message, receive_message))
+CALL(readv, receive_vector(things.empty_socket[0]), there_and_back(send_vector, receive_vector))
+CALL(writev, send_much(send_vector), there_and_back(send_vector, receive_vector))
+CALL(accept, aw_accept(things.listener, NULL, NULL), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
 #undef CALL
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
  * calls `of_kernel` suspend for that. */
-#define CALL(name) {#name, waits_##name, at_once_##name, false}
-#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
+#define CALL(name)                                                                                 \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, false                                                 \
+    }
+#define KERNEL_CALL(name)                                                                          \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, true                                                  \
+    }
 static const struct call {
     const char *name;
     int (*waits)(void);
@@ -268,6 +376,13 @@ static const struct call {
     CALL(queue_join),
     KERNEL_CALL(read),
     KERNEL_CALL(write),
+    KERNEL_CALL(recv),
+    KERNEL_CALL(send),
+    KERNEL_CALL(recvmsg),
+    KERNEL_CALL(sendmsg),
+    KERNEL_CALL(readv),
+    KERNEL_CALL(writev),
+    KERNEL_CALL(accept),
     KERNEL_CALL(poll),
 };
 #define N_CALLS (sizeof calls / sizeof *calls)
