@@ -15,13 +15,14 @@
  * A stream reads bytes and writes bytes, over a descriptor, to its other half in the same process,
  * or over a transport of the user's own.  One that carries only one direction fails in the other.
  *
- * Reading.  What has come and was not read yet is buffered, up to twice .limit; then the source is
- * paused until half of that was read.  One task reads at a time: a second one gets AW_EMISUSE.  A
- * read that is cancelled consumes nothing; one that has got its data returns them even when a
- * cancellation came meanwhile, which then waits for the next suspension point.  A call that gives
- * out a pointer points into the stream's own buffer: the bytes are the caller's to change, a zero
- * byte follows them, and both last until the next call that reads from the stream, or the last
- * aw_stream_unref().  A stream without unread data holds no buffer.
+ * Reading.  What has come and was not read yet is buffered; a source is paused while that is more
+ * than twice .limit, so that only what it had under way already comes on top.  One task reads at a
+ * time: a second one gets AW_EMISUSE.  A read that is cancelled consumes nothing; one that has got
+ * its data returns them even when a cancellation came meanwhile, which then waits for the next
+ * suspension point.  A call that gives out a pointer gives one into the stream's own buffer: the
+ * bytes are the caller's to change, a zero byte follows them, and both last until the next call
+ * that reads from the stream, or the last aw_stream_unref().  A stream without unread data holds no
+ * buffer.
  *
  * Writing.  What the other side does not take at once is copied, and sent on by the loop.  Callers
  * keep that small by draining after writing.  What nobody drains ends at .max_pending.
@@ -84,7 +85,7 @@ typedef struct aw_stream_opts {
     void *context;
     aw_stream **ret;    /* aw_stream_pair(): two handles */
     size_t limit;       /* bytes: of a line, and half of what is read ahead; 64 KiB */
-    size_t high;        /* bytes pending from which on drain waits; 64 KiB */
+    size_t high;        /* bytes pending above which drain waits; 64 KiB */
     size_t low;         /* bytes pending at which it goes on; a quarter of .high */
     size_t max_pending; /* bytes that may be pending at all; 16 MiB */
     bool read_only;     /* it is not for writing: aw_stream_write() fails with -EBADF */
@@ -225,7 +226,7 @@ AW_API int aw_stream_write(aw_stream *s, const void *buf, size_t n);
 /* The same for several pieces, one after the other. */
 AW_API int aw_stream_writev(aw_stream *s, const struct iovec *pieces, size_t n);
 
-/* Wait while too much is pending: from .high bytes on until it is .low or less.  Any number of
+/* Wait while too much is pending: more than .high bytes, until it is .low or less.  Any number of
  * tasks may wait; they go on together.  0; what ended the stream; -ECONNRESET when it was closed
  * meanwhile; -ECANCELED; AW_EMISUSE outside a task.  Suspends only then. */
 AW_API int aw_stream_drain(aw_stream *s) AW_MUST_USE;

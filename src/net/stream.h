@@ -23,6 +23,7 @@
 #include "await/stream.h"
 #include "core/core.h"
 #include "core/op.h"
+#include "io/receive.h"
 #include "net/bytes.h"
 #include "sync/wait.h"
 
@@ -101,8 +102,9 @@ struct aw_stream {
         struct aw_stream_fd {
             int fd;
             bool is_socket;
-            struct aw_op in, out;  /* waiting for readiness */
-            struct aw_ready again; /* it was ready at once: flush in the next pass */
+            struct aw_receiver in;
+            struct aw_op out;      /* waiting for room */
+            struct aw_ready again; /* there was some at once: flush in the next pass */
             bool is_again;
         } of_fd;
         struct aw_stream_half {

@@ -1,94 +1,76 @@
 /*
  * stream_fd.c - streams over descriptors: sockets, pipes, terminals.
  *
- * Bytes are moved by calls that never wait, straight into the reader's memory or out of the
- * writer's; only for readiness the stream waits, with operations of its own, one for each side.  So
- * the kernel never has memory of the stream's: an idle one holds none, and cancelling is simple.
+ * Reading is receiving until told otherwise: chunks of the loop's memory, which are copied to where
+ * they are wanted and given back at once.  It begins with the first read, and is cancelled while
+ * the stream holds too much; the next read that has to wait begins it again.
  *
- * What is ready as soon as it is waited for is tried again in the next pass, not at once: a kernel
- * that says "ready" and then takes nothing must not keep the loop from other work.
+ * Writing is a call that never waits, straight out of the writer's memory; for room the stream
+ * waits with an operation of its own.  Room that is there as soon as it is waited for is used in
+ * the next pass, not at once: a kernel that says "ready" and then takes nothing must not keep the
+ * loop from other work.
  *
+ * So the kernel never has memory of the stream's: an idle one holds none, and cancelling is simple.
  * The descriptor is closed only when both operations have come back, as the seam demands.
  */
 #include "net/stream.h"
-
-static struct aw_io *io_of(const aw_stream *s)
-{
-    return s->loop->io;
-}
 
 static bool in_flight(const struct aw_op *op)
 {
     return op->state == AW_OP_IN_FLIGHT;
 }
 
-/* ---- waiting for readiness ---- */
-
-static void try_again_soon(aw_stream *s)
-{
-    if (s->of_fd.is_again)
-        return;
-    s->of_fd.is_again = true;
-    s->sleepers++; /* its memory stays */
-    aw_ready_push(s->loop, &s->of_fd.again);
-}
-
-static int poll_for(aw_stream *s, struct aw_op *op)
-{
-    if (in_flight(op) || s->of_fd.is_again)
-        return 0;
-    if (!io_of(s)->backend->submit(io_of(s), op))
-        return 0;
-    if (op->result < 0)
-        return (int)op->result;
-    try_again_soon(s);
-    return 0;
-}
-
 /* ---- reading ---- */
 
-static ssize_t receive(const aw_stream *s, void *buf, size_t n)
+static void take_chunks(aw_stream *s)
 {
-    ssize_t got;
-    n = aw_op_len(n);
-    do {
-        got = s->of_fd.is_socket ? aw_sys.recv_now(s->of_fd.fd, buf, n)
-                                 : aw_sys.read(s->of_fd.fd, buf, n);
-    } while (got == -EINTR);
-    return got;
+    struct aw_chunk *c;
+    while ((c = aw_receiver_take(&s->of_fd.in)) != NULL) {
+        if (!s->over)
+            aw_ignore(!aw_stream_feed(s, c->data, c->len));
+        aw_chunk_release(c);
+    }
 }
 
-/* Take what is there: 0, -EAGAIN or an error. */
-static int take(aw_stream *s)
+/* The receiver is over: the end, an error, or it was told to. */
+static void received_all(aw_stream *s)
 {
-    size_t room;
-    void *space = aw_stream_space(s, &room);
-    if (!space)
-        return -ENOMEM;
-    ssize_t got = receive(s, space, room);
-    aw_stream_fed(s, got > 0 ? (size_t)got : 0);
-    if (got == 0)
+    int64_t result = s->of_fd.in.op.result;
+    if (s->over)
+        aw_stream_settle(s);
+    else if (result == 0)
         aw_stream_feed_eof(s);
-    return got < 0 ? (int)got : 0;
+    else if (result != -ECANCELED)
+        aw_stream_lose(s, (int)result, NULL);
+    else
+        aw_stream_pull(s); /* somebody may have come meanwhile */
+}
+
+static void stop_receiving(aw_stream *s)
+{
+    if (in_flight(&s->of_fd.in.op) && aw_op_cancel(s->loop, &s->of_fd.in.op))
+        take_chunks(s);
+}
+
+static void arrived(struct aw_receiver *in)
+{
+    aw_stream *s = aw_container_of(in, aw_stream, of_fd.in);
+    s->sleepers++; /* it may be the end of it */
+    take_chunks(s);
+    if (in->op.state == AW_OP_COMPLETED)
+        received_all(s);
+    else if (!s->over && !aw_stream_appetite(s))
+        stop_receiving(s);
+    s->sleepers--;
+    aw_stream_free_unused(s);
 }
 
 static int fd_pull(aw_stream *s)
 {
-    int err = 0;
-    while (err == 0 && aw_stream_wants(s) && !in_flight(&s->of_fd.in) && !s->of_fd.is_again)
-        err = take(s);
-    return err == -EAGAIN ? poll_for(s, &s->of_fd.in) : err;
-}
-
-static void in_done(struct aw_op *op)
-{
-    aw_stream *s = aw_container_of(op, aw_stream, of_fd.in);
-    if (s->over)
-        aw_stream_settle(s);
-    else if (op->result < 0)
-        aw_stream_lose(s, (int)op->result, NULL);
-    else
-        aw_stream_pull(s);
+    struct aw_op *op = &s->of_fd.in.op;
+    if (in_flight(op) || !aw_op_begin(s->loop, op))
+        return 0;
+    return op->result < 0 ? (int)op->result : -EIO;
 }
 
 /* ---- writing ---- */
@@ -106,7 +88,25 @@ static ssize_t fd_push(aw_stream *s, const void *buf, size_t n)
 
 static int fd_await_room(aw_stream *s)
 {
-    return poll_for(s, &s->of_fd.out);
+    struct aw_op *op = &s->of_fd.out;
+    if (in_flight(op) || s->of_fd.is_again || !aw_op_begin(s->loop, op))
+        return 0;
+    if (op->result < 0)
+        return (int)op->result;
+    s->of_fd.is_again = true;
+    s->sleepers++; /* its memory stays */
+    aw_ready_push(s->loop, &s->of_fd.again);
+    return 0;
+}
+
+static void again(struct aw_ready *item)
+{
+    aw_stream *s = aw_container_of(item, aw_stream, of_fd.again);
+    s->of_fd.is_again = false;
+    if (s->tx.len)
+        aw_stream_flush(s);
+    s->sleepers--;
+    aw_stream_free_unused(s);
 }
 
 static void out_done(struct aw_op *op)
@@ -136,39 +136,22 @@ static int fd_end_sending(aw_stream *s)
 
 /* ---- both ---- */
 
-static void again(struct aw_ready *item)
-{
-    aw_stream *s = aw_container_of(item, aw_stream, of_fd.again);
-    s->of_fd.is_again = false;
-    if (!s->over) {
-        aw_stream_pull(s);
-        if (aw_stream_pending(s))
-            aw_stream_flush(s);
-    }
-    s->sleepers--;
-    aw_stream_free_unused(s);
-}
-
-static void cancel(aw_stream *s, struct aw_op *op)
-{
-    if (in_flight(op))
-        (void)io_of(s)->backend->cancel(io_of(s), op);
-}
-
 static void fd_stop(aw_stream *s)
 {
-    cancel(s, &s->of_fd.in);
-    cancel(s, &s->of_fd.out);
+    stop_receiving(s);
+    if (in_flight(&s->of_fd.out))
+        (void)aw_op_cancel(s->loop, &s->of_fd.out);
 }
 
 static bool fd_busy(const aw_stream *s)
 {
-    return in_flight(&s->of_fd.in) || in_flight(&s->of_fd.out);
+    return in_flight(&s->of_fd.in.op) || in_flight(&s->of_fd.out);
 }
 
 static void fd_shut(aw_stream *s, bool in_order)
 {
     (void)in_order;
+    take_chunks(s);
     (void)aw_sys.close(s->of_fd.fd);
     s->of_fd.fd = -1;
 }
@@ -192,13 +175,22 @@ static const struct aw_stream_kind fd_kind = {
 
 /* ---- making ---- */
 
+/* SOCK_STREAM, ...; -ENOTSOCK, or another error. */
+static int socket_type(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+    int err = aw_sys.get_option(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    return err < 0 ? err : type;
+}
+
 /* What is it?  0, or why it will not do. */
 static int look_at(aw_stream *s, int fd)
 {
     int flags = aw_sys.get_flags(fd);
     if (flags < 0)
         return aw_fail(flags, NULL);
-    int type = aw_sys.socket_type(fd);
+    int type = socket_type(fd);
     s->of_fd.is_socket = type >= 0;
     if (type < 0 && type != -ENOTSOCK)
         return aw_fail(type, NULL);
@@ -223,11 +215,9 @@ aw_stream *aw_stream_from_fd_(const aw_stream_opts *opts)
         return aw_null(err);
     }
     s->of_fd.fd = opts->fd;
-    s->of_fd.in =
-        (struct aw_op){.kind = AW_OP_POLL, .fd = opts->fd, .events = POLLIN, .done = in_done};
+    aw_receiver_init(&s->of_fd.in, opts->fd, arrived);
     s->of_fd.out =
         (struct aw_op){.kind = AW_OP_POLL, .fd = opts->fd, .events = POLLOUT, .done = out_done};
-    aw_list_init(&s->of_fd.in.link);
     aw_list_init(&s->of_fd.out.link);
     s->of_fd.again.run = again;
     return s;

@@ -80,7 +80,6 @@ struct aw_sys_table {
     ssize_t (*send_now)(int fd, const void *buf, size_t n);   /* never waits; no SIGPIPE */
     ssize_t (*recv_now)(int fd, void *buf, size_t n);         /* never waits */
     ssize_t (*pipe_write)(int fd, const void *buf, size_t n); /* write(), and no SIGPIPE */
-    int (*socket_type)(int fd);                               /* SO_TYPE: SOCK_STREAM, ... */
     int (*end_sending)(int fd);                               /* shutdown(SHUT_WR) */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
     /* Sockets and names: sys/net.h has the structs. */

@@ -314,14 +314,6 @@ static ssize_t sys_pipe_write(int fd, const void *buf, size_t n)
     return result;
 }
 
-static int sys_socket_type(int fd)
-{
-    int saved = errno, type = 0;
-    socklen_t size = sizeof type;
-    int err = (int)settle(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size), saved);
-    return err < 0 ? err : type;
-}
-
 static int sys_end_sending(int fd)
 {
     int saved = errno;
@@ -380,7 +372,6 @@ struct aw_sys_table aw_sys = {
     .send_now = sys_send_now,
     .recv_now = sys_recv_now,
     .pipe_write = sys_pipe_write,
-    .socket_type = sys_socket_type,
     .end_sending = sys_end_sending,
     .poll = sys_poll,
     .socket = aw_net_socket,
