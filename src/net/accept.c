@@ -141,17 +141,16 @@ static int accept_now(const struct aw_listener *l, aw_address *from)
     return fd;
 }
 
+/* If somebody else got the reserve first there is nothing to be done for a while. */
 static int turn_away(const struct aw_listener *l)
 {
     aw_address from = {.size = 0};
-    int fd = 0;
+    int n = 0, fd;
     aw_server_drop_reserve(l->server);
-    for (int i = 0; i < TURNED_AWAY && fd >= 0; i++) {
-        fd = accept_now(l, &from);
-        if (fd >= 0)
-            aw_socket_close(fd);
-    }
-    return aw_server_take_reserve(l->server) < 0 ? aw_sleep(PAUSE) : 0;
+    for (; n < TURNED_AWAY && (fd = accept_now(l, &from)) >= 0; n++)
+        aw_socket_close(fd);
+    bool has_reserve = aw_server_take_reserve(l->server) == 0;
+    return has_reserve && n > 0 ? 0 : aw_sleep(PAUSE);
 }
 
 static bool is_no_descriptor(int err)
@@ -185,25 +184,45 @@ static int without_descriptor(const struct aw_listener *l, int err)
     return turn_away(l);
 }
 
+/* Errors of the connection, which has gone again or is refused by a firewall: on to the next. */
+static bool is_of_connection(int err)
+{
+    switch (err) {
+    case -EAGAIN:
+    case -EINTR:
+    case -ECONNABORTED:
+    case -ECONNRESET:
+    case -EHOSTDOWN:
+    case -EHOSTUNREACH:
+    case -ENETDOWN:
+    case -ENETUNREACH:
+    case -ENONET:
+    case -ENOPROTOOPT:
+    case -EPERM:
+    case -EPROTO:
+    case -ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_of_socket(int err)
+{
+    return err == -EBADF || err == -EINVAL || err == -ENOTSOCK || err == -EOPNOTSUPP;
+}
+
 /* Accepting has failed: 0 to go on, or why not. */
 static int accept_failed(const struct aw_listener *l, int err)
 {
-    switch (err) {
-    case -EMFILE:
-    case -ENFILE:
+    if (is_of_connection(err))
+        return 0;
+    if (is_no_descriptor(err))
         return without_descriptor(l, err);
-    case -ENOMEM:
-    case -ENOBUFS:
-        tell(l, "a server has no memory for a connection", err);
-        return aw_sleep(PAUSE);
-    case -EBADF:
-    case -EINVAL:
-    case -ENOTSOCK:
-    case -EOPNOTSUPP:
+    if (err == -ECANCELED || is_of_socket(err))
         return err;
-    default: /* the connection's: it has gone again, or a firewall refuses it */
-        return err == -ECANCELED ? err : 0;
-    }
+    tell(l, "a server cannot accept connections for a moment", err);
+    return aw_sleep(PAUSE);
 }
 
 /* ---- accepting ---- */

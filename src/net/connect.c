@@ -28,11 +28,12 @@ struct race {
     const aw_connection_opts *opts;
     aw_address *to, *from; /* from: local addresses, if any were asked for */
     int n_to, n_from;
-    struct attempt *attempts; /* n_to of them */
-    int failed;               /* how many have ended without a connection */
-    int winner;               /* a connected socket, or -1 */
-    bool told;                /* all have failed, and the words say so */
-    aw_event news;            /* an attempt has ended */
+    struct attempt *attempts;   /* n_to of them */
+    int failed;                 /* how many have ended without a connection */
+    int winner;                 /* a connected socket, or -1 */
+    struct aw_held_socket held; /* the same, while the task sleeps */
+    bool told;                  /* all have failed, and the words say so */
+    aw_event news;              /* an attempt has ended */
 };
 
 struct attempt {
@@ -58,6 +59,15 @@ static int bind_local(const struct race *r, int fd, int family)
     return err;
 }
 
+static int connect_socket(int fd, const aw_address *to)
+{
+    struct aw_held_socket held;
+    aw_socket_hold(&held, fd);
+    int err = aw_connect(fd, &aw_sockaddr_of(to)->any, to->size);
+    aw_ignore(aw_socket_let_go(&held));
+    return err;
+}
+
 /* A connected socket, or why there is none. */
 static int connect_to(struct attempt *a)
 {
@@ -71,7 +81,7 @@ static int connect_to(struct attempt *a)
         a->unbound = err < 0;
     }
     if (err == 0)
-        err = aw_connect(fd, &aw_sockaddr_of(a->to)->any, a->to->size);
+        err = connect_socket(fd, a->to);
     if (err < 0) {
         aw_socket_close(fd);
         return err;
@@ -86,7 +96,7 @@ static void attempt_ended(struct attempt *a, int fd)
         a->err = fd;
         r->failed++;
     } else if (r->winner < 0) {
-        r->winner = fd;
+        r->winner = r->held.fd = fd;
     } else {
         aw_socket_close(fd);
     }
@@ -157,7 +167,9 @@ static int race_them(struct race *r)
         err = r->attempts[0].err == -ECANCELED ? -ECANCELED : 0;
     } else {
         aw_group_unwrap(&g);
+        aw_socket_hold(&r->held, -1);
         err = aw_group_call(&g, run_attempts, r);
+        aw_ignore(aw_socket_let_go(&r->held));
     }
     if (err < 0 && r->winner >= 0)
         aw_socket_close(r->winner);
@@ -301,12 +313,18 @@ int aw_open_connection_(const aw_connection_opts *opts)
 /* While the backlog is full the kernel does not tell when it has room: ask again and again. */
 static int connect_patiently(int fd, const aw_address *to)
 {
-    for (double pause = BUSY_FIRST;; pause = pause < BUSY_MOST ? 2 * pause : pause) {
-        int err = aw_connect(fd, &aw_sockaddr_of(to)->any, to->size);
-        if (err != -EAGAIN)
-            return err;
-        AW_TRY(aw_sleep(pause));
+    struct aw_held_socket held;
+    double pause = BUSY_FIRST;
+    int err;
+    aw_socket_hold(&held, fd);
+    while ((err = aw_connect(fd, &aw_sockaddr_of(to)->any, to->size)) == -EAGAIN) {
+        err = aw_sleep(pause);
+        if (err < 0)
+            break;
+        pause = pause < BUSY_MOST ? 2 * pause : pause;
     }
+    aw_ignore(aw_socket_let_go(&held));
+    return err;
 }
 
 static int connect_by_path(void *arg)

@@ -11,6 +11,7 @@
 
 #include "await/io.h"
 #include "await/loop.h"
+#include "core/core.h"
 #include "net/net.h"
 
 struct aw_datagram {
@@ -40,12 +41,34 @@ static bool is_of_earlier(int err)
     }
 }
 
-static int begin_use(aw_datagram *d, const void *buf, size_t n)
+/* A call, on the stack of its task.  If a loop is closed over that the socket is free again. */
+struct use {
+    aw_scope scope;
+    aw_datagram *d;
+};
+
+static void use_abandoned(aw_scope *scope)
+{
+    aw_container_of(scope, struct use, scope)->d->users--;
+}
+
+static int begin_use(struct use *u, aw_datagram *d, const void *buf, size_t n)
 {
     if (!d || (!buf && n))
         return aw_raise_words(-EINVAL, d ? "the buffer is NULL" : "the socket is NULL");
+    if (!aw_self.loop || !aw_self.loop->current)
+        return aw_no_loop();
+    *u = (struct use){.d = d};
+    aw_scope_open(&u->scope, aw_self.loop->current, "a datagram's call", __FILE__, __LINE__);
+    u->scope.abandon = use_abandoned;
     d->users++;
     return 0;
+}
+
+static void end_use(struct use *u)
+{
+    u->d->users--;
+    aw_scope_close(&u->scope, aw_self.loop->current);
 }
 
 /* One call of the kernel's: aw_recvmsg() or aw_sendmsg(). */
@@ -81,13 +104,14 @@ enum {
 
 ssize_t aw_datagram_recvfrom(aw_datagram *d, void *buf, size_t n, aw_address *from)
 {
-    AW_TRY(begin_use(d, buf, n));
+    struct use u;
+    AW_TRY(begin_use(&u, d, buf, n));
     struct iovec piece = {.iov_base = buf, .iov_len = n};
     aw_address a = {.size = 0};
     struct msghdr msg = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_name = &a.place, .msg_namelen = sizeof a.place};
     ssize_t got = call_past_errors(d, receive, &msg, ERRORS_RECEIVING);
-    d->users--;
+    end_use(&u);
     if (got >= 0 && from) {
         aw_address_settle(&a, msg.msg_namelen);
         *from = a;
@@ -102,7 +126,8 @@ ssize_t aw_datagram_recv(aw_datagram *d, void *buf, size_t n)
 
 static ssize_t send_to(aw_datagram *d, const void *buf, size_t n, const aw_address *to)
 {
-    AW_TRY(begin_use(d, buf, n));
+    struct use u;
+    AW_TRY(begin_use(&u, d, buf, n));
     struct iovec piece = {.iov_base = (void *)buf, .iov_len = n};
     struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
     if (to) {
@@ -110,7 +135,7 @@ static ssize_t send_to(aw_datagram *d, const void *buf, size_t n, const aw_addre
         msg.msg_namelen = to->size;
     }
     ssize_t sent = call_past_errors(d, send_it, &msg, ERRORS_SENDING);
-    d->users--;
+    end_use(&u);
     return sent;
 }
 
@@ -205,7 +230,7 @@ static int bind_it(struct opening *o, int fd, const aw_address *local)
 static int connect_it(int fd, const aw_address *remote)
 {
     char text[AW_ADDRESS_TEXT];
-    int err = aw_sys.connect(fd, &aw_sockaddr_of(remote)->any, remote->size);
+    int err = aw_socket_connect_now(fd, remote);
     if (err == 0)
         return 0;
     aw_address_format(remote, text, sizeof text);

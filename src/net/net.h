@@ -6,6 +6,7 @@
 #define AW_NET_H
 
 #include "await/net.h"
+#include "await/scope.h"
 #include "base/base.h"
 #include "sys/net.h"
 
@@ -50,6 +51,18 @@ void aw_socket_close(int fd);
 
 /* Bind it; the error names the address. */
 int aw_socket_bind(int fd, const aw_address *a);
+
+/* Connect what takes no time to connect: a local socket, or one of datagrams. */
+int aw_socket_connect_now(int fd, const aw_address *a);
+
+/* A socket on the stack of a task that sleeps: closed if a loop is closed over it.  Held in the
+ * running task until it lets go; returns the socket.  -1: none yet. */
+struct aw_held_socket {
+    aw_scope scope;
+    int fd;
+};
+void aw_socket_hold(struct aw_held_socket *h, int fd);
+int aw_socket_let_go(struct aw_held_socket *h);
 
 /* Options that fail only where the socket is not of their kind. */
 int aw_socket_set(int fd, int level, int option, int value);

@@ -24,6 +24,8 @@
 
 enum { THREADS = 8, HOST_MAX = 253, PORT_NAME_MAX = 32 };
 
+#define PATIENCE 0.1 /* seconds, at the end of a loop */
+
 /* ---- the pool ---- */
 
 struct lookups {
@@ -33,9 +35,12 @@ struct lookups {
 
 static const char key; /* its address */
 
+/* Its threads have mostly nothing to do and are gone in no time; one that waits for a name server
+ * is left to itself. */
 static void loop_closes(struct aw_attached *a)
 {
     struct lookups *l = aw_container_of(a, struct lookups, attached);
+    aw_ignore(aw_executor_shutdown(l->pool, .wait = true, .timeout = PATIENCE));
     aw_executor_unref(l->pool);
     aw_mem_free(l);
 }

@@ -9,6 +9,7 @@
 #include "await/loop.h"
 #include "await/stream.h"
 #include "base/buf.h"
+#include "core/core.h"
 #include "net/net.h"
 
 int aw_raise_words(int code, const char *fmt, ...)
@@ -54,6 +55,40 @@ int aw_socket_get(int fd, int level, int option)
     int err = aw_sys.get_option(fd, level, option, &value, &size);
     return err < 0 ? err : value;
 }
+
+int aw_socket_connect_now(int fd, const aw_address *a)
+{
+    int err;
+    do {
+        err = aw_sys.connect(fd, &aw_sockaddr_of(a)->any, a->size);
+    } while (err == -EINTR);
+    return err;
+}
+
+/* ---- held by a task ---- */
+
+static void close_held(aw_scope *scope)
+{
+    int fd = aw_container_of(scope, struct aw_held_socket, scope)->fd;
+    if (fd >= 0)
+        aw_socket_close(fd);
+}
+
+void aw_socket_hold(struct aw_held_socket *h, int fd)
+{
+    h->fd = fd;
+    h->scope = (aw_scope){.outer = NULL};
+    aw_scope_open(&h->scope, aw_self.loop->current, "a socket", __FILE__, __LINE__);
+    h->scope.abandon = close_held;
+}
+
+int aw_socket_let_go(struct aw_held_socket *h)
+{
+    aw_scope_close(&h->scope, aw_self.loop->current);
+    return h->fd;
+}
+
+/* ---- options ---- */
 
 /* A socket that knows no such option goes without it. */
 void aw_socket_prepare(int fd, bool nagle, bool keepalive)

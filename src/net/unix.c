@@ -21,7 +21,7 @@ static bool is_left_behind(const aw_address *a, int type)
     int fd = aw_sys.socket(AF_UNIX, type, 0);
     if (fd < 0)
         return false;
-    int err = aw_sys.connect(fd, &aw_sockaddr_of(a)->any, a->size);
+    int err = aw_socket_connect_now(fd, a);
     aw_socket_close(fd);
     return err == -ECONNREFUSED;
 }

@@ -89,8 +89,8 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_SOCKET_NAME, "socket_name", -ENOBUFS, TOLD, true},
     {SWEEP_SYSTEM, SITE_SET_OPTION, "set_option", -ENOPROTOOPT, TOLD, true},
     {SWEEP_SYSTEM, SITE_LOOKUP, "lookup", -EAGAIN, TOLD, true},
-    {SWEEP_SYSTEM, SITE_FILE_ID, "file_id", -EACCES, HARMLESS, true},
-    {SWEEP_SYSTEM, SITE_UNLINK, "unlink", -EACCES, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_FILE_ID, "file_id", -EACCES, TOLD, true},
+    {SWEEP_SYSTEM, SITE_UNLINK, "unlink", -EACCES, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
     {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
