@@ -3,7 +3,7 @@
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
  * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io,
- * thread, executor, process_pool, channel, report, memory.
+ * stream, thread, executor, process_pool, channel, report, memory.
  */
 #ifndef AWAIT_H
 #define AWAIT_H
@@ -21,6 +21,7 @@
 #include "await/report.h"
 #include "await/runner.h"
 #include "await/scope.h"
+#include "await/stream.h"
 #include "await/sync.h"
 #include "await/task.h"
 #include "await/thread.h"

@@ -192,6 +192,10 @@ AW_API ssize_t aw_stream_readline(aw_stream *s, char **ret) AW_MUST_USE;
  * when there is more, and nothing is consumed.  Suspends until the end. */
 AW_API ssize_t aw_stream_readall(aw_stream *s, char **ret, size_t max) AW_MUST_USE;
 
+/* Wait until there is something to read, and leave it there: how many bytes, 0 at the end.  For
+ * parsers that read as they go.  Suspends only if nothing is buffered. */
+AW_API ssize_t aw_stream_wait_readable(aw_stream *s) AW_MUST_USE;
+
 /* Has the stream ended, and was everything read?  True for NULL.  The end of a source that nobody
  * reads may not be known yet. */
 AW_API bool aw_stream_at_eof(const aw_stream *s);

@@ -212,11 +212,11 @@ static void read_drop(struct aw_wait *w)
         .name = (call), .cancel = read_cancel, .drop = read_drop,                                  \
         .describe = aw_stream_describe_wait, .effect_wins = true                                   \
     }
-enum { READ, EXACTLY, UNTIL, LINE, ALL };
+enum { READ, EXACTLY, UNTIL, LINE, ALL, READABLE };
 static const struct aw_wait_kind kinds[] = {
     [READ] = READ_KIND("aw_stream_read"),       [EXACTLY] = READ_KIND("aw_stream_readexactly"),
     [UNTIL] = READ_KIND("aw_stream_readuntil"), [LINE] = READ_KIND("aw_stream_readline"),
-    [ALL] = READ_KIND("aw_stream_readall"),
+    [ALL] = READ_KIND("aw_stream_readall"),     [READABLE] = READ_KIND("aw_stream_wait_readable"),
 };
 
 /* A public call that reads. */
@@ -351,12 +351,12 @@ ssize_t aw_stream_read(aw_stream *s, void *buf, size_t n)
 /* The stream has ended short of what was asked for. */
 static int give_partial(aw_stream *s, void *buf, size_t *ret_partial)
 {
-    size_t n = s->rx.len;
+    size_t n = s->lost ? 0 : s->rx.len;
+    if (ret_partial)
+        *ret_partial = n;
     if (s->lost)
         return the_end(s);
     take(s, buf, n);
-    if (ret_partial)
-        *ret_partial = n;
     return aw_fail(AW_EOF, NULL);
 }
 
@@ -391,6 +391,16 @@ ssize_t aw_stream_readall(aw_stream *s, char **ret, size_t max)
     size_t n = s->rx.len;
     give(s, ret, n);
     return (ssize_t)n;
+}
+
+ssize_t aw_stream_wait_readable(aw_stream *s)
+{
+    AW_TRY(begin(s));
+    if (!s->rx.len && !has_ended(s)) {
+        struct aw_stream_reader r = {.need = 1};
+        AW_TRY(wait_for(s, &r, &(struct call){READABLE, __builtin_return_address(0)}));
+    }
+    return s->rx.len ? (ssize_t)s->rx.len : the_end(s);
 }
 
 /* ---- up to a separator ---- */

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "await/stream.h"
 #include "core/core.h"
 #include "sys/thread.h"
 
@@ -117,8 +116,6 @@ static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
 static _Atomic bool forgiven[SITES];
-/* How deep in functions that may lose what they ask memory for. */
-static _Thread_local unsigned benign;
 
 /* ---- the plan ---- */
 
@@ -192,7 +189,7 @@ const struct fault *inject_suspension(void)
 static void *counting_alloc(size_t size, void *arg)
 {
     (void)arg;
-    void *p = inject_hit(SITE_ALLOC, benign > 0) ? NULL : malloc(size);
+    void *p = inject_hit(SITE_ALLOC, inject_benign > 0) ? NULL : malloc(size);
     if (!p)
         return NULL;
     memset(p, 0xa5, size);
@@ -211,73 +208,6 @@ static void counting_free(void *p, void *arg)
     account.bytes -= size;
     memset(p, 0x5a, size);
     free(p);
-}
-
-/* Only the words beside an error, or a default name, are lost in these. */
-#define MAY_LOSE(type, call, ...)                                                                  \
-    benign++;                                                                                      \
-    type result = call(__VA_ARGS__);                                                               \
-    benign--;                                                                                      \
-    return result
-
-bool __real_aw_cancel_(const aw_cancel_opts *opts);
-bool __wrap_aw_cancel_(const aw_cancel_opts *opts);
-bool __wrap_aw_cancel_(const aw_cancel_opts *opts)
-{
-    MAY_LOSE(bool, __real_aw_cancel_, opts);
-}
-
-int __real_aw_set_error_(aw_future *f, const aw_error_opts *opts);
-int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts);
-int __wrap_aw_set_error_(aw_future *f, const aw_error_opts *opts)
-{
-    MAY_LOSE(int, __real_aw_set_error_, f, opts);
-}
-
-int __real_aw_stream_set_error_(const aw_stream_error_opts *opts);
-int __wrap_aw_stream_set_error_(const aw_stream_error_opts *opts);
-int __wrap_aw_stream_set_error_(const aw_stream_error_opts *opts)
-{
-    MAY_LOSE(int, __real_aw_stream_set_error_, opts);
-}
-
-void *__real_aw_refuse(int code, const char *msg);
-void *__wrap_aw_refuse(int code, const char *msg);
-void *__wrap_aw_refuse(int code, const char *msg)
-{
-    MAY_LOSE(void *, __real_aw_refuse, code, msg);
-}
-
-int __real_aw_raise(int code, const char *msg);
-int __wrap_aw_raise(int code, const char *msg);
-int __wrap_aw_raise(int code, const char *msg)
-{
-    MAY_LOSE(int, __real_aw_raise, code, msg);
-}
-
-const char *__real_aw_task_name(aw_task *t);
-const char *__wrap_aw_task_name(aw_task *t);
-const char *__wrap_aw_task_name(aw_task *t)
-{
-    MAY_LOSE(const char *, __real_aw_task_name, t);
-}
-
-struct aw_text *__real_aw_errslot_share(const struct aw_errslot *slot, int code);
-struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code);
-struct aw_text *__wrap_aw_errslot_share(const struct aw_errslot *slot, int code)
-{
-    MAY_LOSE(struct aw_text *, __real_aw_errslot_share, slot, code);
-}
-
-/* Without an alternate stack an overflow still ends the process, in silence. */
-bool __real_aw_overflow_watch(void);
-bool __wrap_aw_overflow_watch(void);
-bool __wrap_aw_overflow_watch(void)
-{
-    benign++;
-    bool watching = __real_aw_overflow_watch();
-    benign--;
-    return watching;
 }
 
 /* ---- threads ---- */
@@ -300,30 +230,11 @@ int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
     return inject_hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
 }
 
-/* A task that cannot be noted down is told as not counted. */
-void __real_aw_stacks_count(struct aw_tcb *t);
-void __wrap_aw_stacks_count(struct aw_tcb *t);
-void __wrap_aw_stacks_count(struct aw_tcb *t)
-{
-    benign++;
-    __real_aw_stacks_count(t);
-    benign--;
-}
-
-void __real_aw_stacks_look(struct aw_tcb *t);
-void __wrap_aw_stacks_look(struct aw_tcb *t);
-void __wrap_aw_stacks_look(struct aw_tcb *t)
-{
-    benign++;
-    __real_aw_stacks_look(t);
-    benign--;
-}
-
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
 {
-    int err = inject_hit(SITE_MAP, benign > 0);
+    int err = inject_hit(SITE_MAP, inject_benign > 0);
     if (!err && (err = real.map(ret, size)) == 0)
         account.mapped += size;
     return err;
@@ -341,7 +252,7 @@ static int unmap(void *addr, size_t size)
 
 static int protect_none(void *addr, size_t size)
 {
-    int err = inject_hit(SITE_PROTECT_NONE, benign > 0);
+    int err = inject_hit(SITE_PROTECT_NONE, inject_benign > 0);
     return err ? err : real.protect_none(addr, size);
 }
 

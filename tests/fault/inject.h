@@ -135,6 +135,11 @@ const struct fault *inject_suspension(void);
 
 struct account account_now(void);
 
+/* ---- losing.c ---- */
+
+/* How deep this thread is in functions that may lose what they ask memory for. */
+extern _Thread_local unsigned inject_benign;
+
 /* ---- cancel.c ---- */
 
 /* Suspensions of this loop's tasks count from now on. */

@@ -91,6 +91,9 @@ static int speak(struct talk *t)
 static int listen_to(struct talk *t)
 {
     char *at, body[4];
+    ssize_t n = aw_stream_wait_readable(t->r);
+    AW_TRY((int)n);
+    CHECK(n > 0 || disturbed());
     EXPECT_UNLESS_GONE(aw_stream_readline(t->r, &at), 7);
     CHECK(strcmp(at, "a line\n") == 0);
     EXPECT_UNLESS_GONE(aw_stream_readuntil(t->r, &at, ";"), 5);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "await/queue.h"
+#include "await/stream.h"
 #include "await/sync.h"
 #include "await/testing.h"
 #include "util.h"
@@ -28,6 +29,7 @@ static struct {
     aw_barrier barrier_of_two, barrier_of_one;
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
+    aw_stream *pair[2], *full_pair[2], *closed[2];
     int empty_socket[2], full_socket[2], listener;
 } things;
 
@@ -52,6 +54,12 @@ static inline int make_things(void)
     things.barrier_of_one = (aw_barrier)AW_BARRIER_INIT(1);
     things.full = (aw_queue)AW_QUEUE_INIT(.maxsize = 1);
     things.zero = open("/dev/zero", O_RDWR);
+    static char much[300000];
+    AW_TRY(aw_stream_pair(things.pair));
+    AW_TRY(aw_stream_pair(things.full_pair));
+    AW_TRY(aw_stream_write(things.full_pair[0], much, sizeof much));
+    AW_TRY(aw_stream_pair(things.closed));
+    AW_TRY(aw_stream_close(things.closed[0]));
     AW_TRY(pipe(things.empty_pipe));
     AW_TRY(pipe(things.full_pipe));
     AW_TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, things.empty_socket));
@@ -71,6 +79,9 @@ static inline void drop_things(void)
     assert_int_equal(aw_queue_fini(&things.full), 0);
     assert_int_equal(aw_queue_fini(&things.finished), 0);
     for (int i = 0; i < 2; i++) {
+        aw_stream_unref(things.pair[i]);
+        aw_stream_unref(things.full_pair[i]);
+        aw_stream_unref(things.closed[i]);
         close(things.empty_pipe[i]);
         close(things.full_pipe[i]);
         close(things.empty_socket[i]);
@@ -219,6 +230,30 @@ static inline int write_much(void)
     return err;
 }
 
+static inline int stream_byte(aw_stream *s, bool exactly)
+{
+    char byte;
+    return exactly ? aw_stream_readexactly(s, &byte, 1) : (int)aw_stream_read(s, &byte, 1);
+}
+
+static inline int stream_line(aw_stream *s)
+{
+    char *at;
+    return (int)aw_stream_readline(s, &at);
+}
+
+static inline int stream_until(aw_stream *s)
+{
+    char *at;
+    return (int)aw_stream_readuntil(s, &at, "\r\n");
+}
+
+static inline int stream_all(aw_stream *s)
+{
+    char *at;
+    return (int)aw_stream_readall(s, &at, 10);
+}
+
 /* ---- sockets: into what is full, out of what is empty, and with something in between ---- */
 
 static inline int send_much(ssize_t (*call)(int fd))
@@ -332,18 +367,23 @@ CALL(readv, receive_vector(things.empty_socket[0]), there_and_back(send_vector, 
 CALL(writev, send_much(send_vector), there_and_back(send_vector, receive_vector))
 CALL(accept, aw_accept(things.listener, NULL, NULL), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
+CALL(stream_read, stream_byte(things.pair[0], false), stream_byte(things.closed[1], false))
+CALL(stream_readexactly, stream_byte(things.pair[0], true),
+     stream_byte(things.closed[1], true) - AW_EOF)
+CALL(stream_readuntil, stream_until(things.pair[0]), stream_until(things.closed[1]) - AW_EOF)
+CALL(stream_readline, stream_line(things.pair[0]), stream_line(things.closed[1]))
+CALL(stream_readall, stream_all(things.pair[0]), stream_all(things.closed[1]))
+CALL(stream_wait_readable, aw_stream_wait_readable(things.pair[0]),
+     aw_stream_wait_readable(things.closed[1]))
+CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pair[0]))
+CALL(stream_wait_closed, aw_stream_wait_closed(things.pair[0]),
+     aw_stream_wait_closed(things.closed[0]))
 #undef CALL
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
  * calls `of_kernel` suspend for that. */
-#define CALL(name)                                                                                 \
-    {                                                                                              \
-#name, waits_##name, at_once_##name, false                                                 \
-    }
-#define KERNEL_CALL(name)                                                                          \
-    {                                                                                              \
-#name, waits_##name, at_once_##name, true                                                  \
-    }
+#define CALL(name) {#name, waits_##name, at_once_##name, false}
+#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
 static const struct call {
     const char *name;
     int (*waits)(void);
@@ -374,6 +414,14 @@ static const struct call {
     CALL(queue_put),
     CALL(queue_get),
     CALL(queue_join),
+    CALL(stream_read),
+    CALL(stream_readexactly),
+    CALL(stream_readuntil),
+    CALL(stream_readline),
+    CALL(stream_readall),
+    CALL(stream_wait_readable),
+    CALL(stream_drain),
+    CALL(stream_wait_closed),
     KERNEL_CALL(read),
     KERNEL_CALL(write),
     KERNEL_CALL(recv),

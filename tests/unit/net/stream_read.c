@@ -89,6 +89,17 @@ TEST_STREAMS(STRM_016_at_the_end_when_all_is_read)
     assert_int_equal(aw_stream_read(e->r, &byte, 1), 0);
 }
 
+TEST_STREAMS(stream_that_is_readable_keeps_what_it_has)
+{
+    say(e->w, "there");
+    assert_true(aw_stream_wait_readable(e->r) > 0);
+    assert_true(aw_stream_wait_readable(e->r) > 0);
+    expect_text(e->r, "there");
+    assert_int_equal(aw_stream_close(e->w), 0);
+    assert_int_equal(aw_stream_wait_readable(e->r), 0);
+    assert_int_equal(aw_stream_wait_readable(NULL), -EINVAL);
+}
+
 /* ---- lines ---- */
 
 // STRM-005: a line is put together from several chunks; what follows the newline stays buffered.
