@@ -201,8 +201,6 @@ TEST_IN_LOOP(NET_008_given_sockets)
     close(datagram);
 }
 
-// NET-010: a socket receive that was cancelled takes no data: the next receive on the socket gets
-// all of it.
 static int receive_five(void *arg)
 {
     char buf[16];
@@ -210,6 +208,8 @@ static int receive_five(void *arg)
     return (int)n;
 }
 
+// NET-010: a socket receive that was cancelled takes no data: the next receive on the socket gets
+// all of it.
 TEST_IN_LOOP(NET_010_cancelled_receive_takes_nothing)
 {
     int ends[2];
@@ -276,8 +276,6 @@ static int fail_at_once(aw_stream *s, void *arg)
     return aw_raise((int)(intptr_t)arg, "the handler's own reason");
 }
 
-// STRM-024: a client handler that fails is reported once to the exception handler and its
-// connection is closed.
 static int be_served_badly(void *arg)
 {
     (void)arg;
@@ -290,6 +288,8 @@ static int be_served_badly(void *arg)
     return 0;
 }
 
+// STRM-024: a client handler that fails is reported once to the exception handler and its
+// connection is closed.
 TEST(STRM_024_failing_handler_is_reported_once)
 {
     assert_int_equal(aw_run(be_served_badly, NULL, .exception_handler = collect_report), 0);
