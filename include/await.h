@@ -2,7 +2,7 @@
  * await.h - asyncio for C: the core in one include.
  *
  * A coroutine is an ordinary function on a stack of its own; awaiting is an ordinary call.  Read
- * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io,
+ * the headers in this order: error, task, work, scope, compose, loop, sync, queue, local, io, file,
  * stream, thread, executor, process_pool, channel, report, memory.
  */
 #ifndef AWAIT_H
@@ -12,6 +12,7 @@
 #include "await/compose.h"
 #include "await/error.h"
 #include "await/executor.h"
+#include "await/file.h"
 #include "await/io.h"
 #include "await/local.h"
 #include "await/loop.h"

@@ -15,9 +15,10 @@
  *
  * Files.  aw_pread() takes what is in the page cache at once.  Everything else is done by the
  * kernel while the loop goes on (io_uring); or, with epoll, which knows no files, by a thread of
- * the loop's pool (await/executor.h), but for aw_read() and aw_write() of a file, which the loop
- * then waits for.  What the kernel or a thread has begun with a disk cannot be broken off: a
- * cancelled call then returns when it is over, with its effect.
+ * the loop's pool (await/executor.h): also aw_read() and aw_write() of a file that was opened
+ * without O_NONBLOCK (with it the loop waits), one after the other on each descriptor.  What the
+ * kernel or a thread has begun with a disk cannot be broken off: a cancelled call then returns when
+ * it is over, with its effect.  More calls on files are in await/file.h.
  *
  * Do not close a descriptor that a task waits on: cancel the task first.
  */

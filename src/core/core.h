@@ -342,6 +342,7 @@ struct aw_loop {
     int64_t step_began;       /* debug: when the running step did */
     struct aw_fd_watch **fds; /* fd.c: readers (2 * fd) and writers (2 * fd + 1) */
     size_t n_fds;             /* entries in it */
+    aw_list file_turns;       /* file_turn.c: calls on files that threads do */
     aw_exception_handler *handler;
     void *handler_arg;
     aw_task_factory *factory;

@@ -86,6 +86,13 @@ static const struct aw_wait_kind kinds[AW_OP_KINDS] = {
     [AW_OP_PWRITE] = FD_KIND("aw_pwrite", call_cancel),
     [AW_OP_OPENAT] = FD_KIND("aw_openat", call_cancel),
     [AW_OP_CLOSE] = FD_KIND("aw_close", close_cancel),
+    [AW_OP_PREADV] = FD_KIND("aw_preadv", call_cancel),
+    [AW_OP_PWRITEV] = FD_KIND("aw_pwritev", call_cancel),
+    [AW_OP_STATX] = FD_KIND("aw_statx", call_cancel),
+    [AW_OP_FSYNC] = FD_KIND("aw_fsync", call_cancel),
+    [AW_OP_FALLOCATE] = FD_KIND("aw_fallocate", call_cancel),
+    [AW_OP_RENAMEAT] = FD_KIND("aw_renameat", call_cancel),
+    [AW_OP_UNLINKAT] = FD_KIND("aw_unlinkat", call_cancel),
 };
 
 int64_t aw_op_await(const struct aw_op *op, const void *caller)
@@ -122,9 +129,9 @@ static int empty_transfer(const struct aw_op *op)
     return result < 0 ? aw_fail(result, NULL) : result;
 }
 
-static ssize_t transfer(const struct aw_op *op, const void *caller)
+static ssize_t transfer(struct aw_op *op, const char *name, const void *caller)
 {
-    return op->len ? (ssize_t)aw_op_await(op, caller) : empty_transfer(op);
+    return op->len ? (ssize_t)aw_op_await_in_turn(op, name, caller) : empty_transfer(op);
 }
 
 ssize_t aw_read(int fd, void *buf, size_t n)
@@ -132,7 +139,7 @@ ssize_t aw_read(int fd, void *buf, size_t n)
     if (!buf && n)
         return aw_fail(-EINVAL, "the buffer is NULL");
     struct aw_op op = {.kind = AW_OP_READ, .fd = fd, .buf = buf, .len = aw_op_len(n)};
-    return transfer(&op, __builtin_return_address(0));
+    return transfer(&op, "aw_read", __builtin_return_address(0));
 }
 
 ssize_t aw_write(int fd, const void *buf, size_t n)
@@ -140,7 +147,7 @@ ssize_t aw_write(int fd, const void *buf, size_t n)
     if (!buf && n)
         return aw_fail(-EINVAL, "the buffer is NULL");
     struct aw_op op = {.kind = AW_OP_WRITE, .fd = fd, .buf = (void *)buf, .len = aw_op_len(n)};
-    return transfer(&op, __builtin_return_address(0));
+    return transfer(&op, "aw_write", __builtin_return_address(0));
 }
 
 int aw_poll(int fd, short events)

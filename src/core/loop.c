@@ -68,6 +68,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     aw_list_init(&l->cancel_queue);
     aw_list_init(&l->closers);
     aw_list_init(&l->attached);
+    aw_list_init(&l->file_turns);
     aw_list_init(&l->retired);
     aw_list_init(&l->stop_waiters);
     aw_list_init(&l->idle_waiters);

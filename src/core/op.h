@@ -21,6 +21,10 @@ int aw_check_vectors(const struct iovec *v, int n);
  * it, do aw_op_block() in a thread.  `caller` is the address that reports show. */
 int64_t aw_op_await(const struct aw_op *op, const void *caller);
 
+/* The same for a transfer at the file's position: what this backend cannot do is done by a thread
+ * of the loop's pool, after earlier calls on the descriptor.  `name` is the call's, for reports. */
+int64_t aw_op_await_in_turn(struct aw_op *op, const char *name, const void *caller);
+
 /* For objects that own operations, such as a struct aw_receiver: submit() and cancel() of the
  * loop's backend, in its thread, once it has run. */
 bool aw_op_begin(const aw_loop *l, struct aw_op *op);

@@ -8,7 +8,9 @@
 
 #define AW_VECTORS_MAX 1024 /* the kernel's */
 
-_Static_assert(_Generic((socklen_t){0}, aw_socklen : true, default : false),
+_Static_assert(_Generic((socklen_t){0}, aw_socklen
+                        : true, default
+                        : false),
                "the public header has the system's type under a name of its own");
 
 static int check_buffer(const void *buf, size_t n)
@@ -84,22 +86,22 @@ static int empty_vectors(const struct aw_op *op)
     return result < 0 ? aw_fail(result, NULL) : result;
 }
 
-static ssize_t transfer(const struct aw_op *op, const void *caller)
+static ssize_t transfer(struct aw_op *op, const char *name, const void *caller)
 {
     AW_TRY(aw_check_vectors(op->buf, (int)op->len));
-    return aw_op_length(op) ? (ssize_t)aw_op_await(op, caller) : empty_vectors(op);
+    return aw_op_length(op) ? (ssize_t)aw_op_await_in_turn(op, name, caller) : empty_vectors(op);
 }
 
 ssize_t aw_readv(int fd, const struct iovec *v, int n)
 {
     struct aw_op op = {.kind = AW_OP_READV, .fd = fd, .buf = (void *)v, .len = (size_t)n};
-    return transfer(&op, __builtin_return_address(0));
+    return transfer(&op, "aw_readv", __builtin_return_address(0));
 }
 
 ssize_t aw_writev(int fd, const struct iovec *v, int n)
 {
     struct aw_op op = {.kind = AW_OP_WRITEV, .fd = fd, .buf = (void *)v, .len = (size_t)n};
-    return transfer(&op, __builtin_return_address(0));
+    return transfer(&op, "aw_writev", __builtin_return_address(0));
 }
 
 /* ---- connections ---- */

@@ -14,21 +14,51 @@ static void fill_receiver(struct io_uring_sqe *sqe, const struct aw_op *op)
         sqe->ioprio |= IORING_RECV_MULTISHOT;
 }
 
-static void fill_file(struct io_uring_sqe *sqe, const struct aw_op *op)
+static void fill_name(struct io_uring_sqe *sqe, const struct aw_op *op)
 {
     switch (op->kind) {
-    case AW_OP_PREAD:
-        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
-        break;
-    case AW_OP_PWRITE:
-        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
-        break;
     case AW_OP_OPENAT:
         io_uring_prep_openat(sqe, op->fd, op->buf, op->flags, op->mode);
         break;
+    case AW_OP_STATX:
+        io_uring_prep_statx(sqe, op->fd, op->buf, op->flags, op->mode, op->more);
+        break;
+    case AW_OP_RENAMEAT:
+        io_uring_prep_renameat(sqe, op->fd, op->buf, op->other, op->more, (unsigned)op->flags);
+        break;
     default:
-        aw_assert(op->kind == AW_OP_CLOSE);
+        aw_assert(op->kind == AW_OP_UNLINKAT);
+        io_uring_prep_unlinkat(sqe, op->fd, op->buf, op->flags);
+    }
+}
+
+static void fill_file(struct io_uring_sqe *sqe, const struct aw_op *op)
+{
+    uint64_t offset = (uint64_t)op->offset;
+    switch (op->kind) {
+    case AW_OP_PREAD:
+        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, offset);
+        break;
+    case AW_OP_PWRITE:
+        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, offset);
+        break;
+    case AW_OP_PREADV:
+        io_uring_prep_readv(sqe, op->fd, op->buf, (unsigned)op->len, offset);
+        break;
+    case AW_OP_PWRITEV:
+        io_uring_prep_writev(sqe, op->fd, op->buf, (unsigned)op->len, offset);
+        break;
+    case AW_OP_FSYNC:
+        io_uring_prep_fsync(sqe, op->fd, op->flags ? IORING_FSYNC_DATASYNC : 0);
+        break;
+    case AW_OP_FALLOCATE:
+        io_uring_prep_fallocate(sqe, op->fd, op->flags, op->offset, (off_t)op->len);
+        break;
+    case AW_OP_CLOSE:
         io_uring_prep_close(sqe, op->fd);
+        break;
+    default:
+        fill_name(sqe, op);
     }
 }
 

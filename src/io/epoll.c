@@ -186,7 +186,9 @@ static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op, int flag
     int64_t ready = aw_op_readiness(op->fd, is_write ? POLLOUT : POLLIN);
     if (ready < 0 && !(ready == AW_OP_MUST_WAIT && aw_op_is_refused(op, flags)))
         return ready;
-    bool may_block = is_write && aw_op_length(op) > BLOCKING_WRITE_MAX && !never_blocks(e, op->fd);
+    if (never_blocks(e, op->fd)) /* and yet it does: it is a file */
+        return aw_op_at_once(op);
+    bool may_block = is_write && aw_op_length(op) > BLOCKING_WRITE_MAX;
     return aw_op_call(op, may_block ? BLOCKING_WRITE_MAX : SIZE_MAX);
 }
 
@@ -272,7 +274,7 @@ int aw_epoll_watch_receiver(struct epoll_io *e, struct aw_op *op)
 /* What an operation gives on a file that cannot be waited for. */
 static int64_t do_inline(const struct aw_op *op)
 {
-    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : aw_op_call(op, SIZE_MAX);
+    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : AW_OP_NEEDS_THREAD;
 }
 
 /* Must it stand behind others?  Pollers take nothing away from each other. */

@@ -5,6 +5,7 @@
  * puts it on the list of the completed ones (poll), with its result; in between the record and
  * its buffer belong to the backend.  Cancelling asks the backend to hurry up: the operation still
  * completes exactly once, with -ECANCELED if it had no effect and with its effect otherwise.
+ * One kind goes on until it is told to end, and hands over what arrives meanwhile: receive.h.
  * epoll, io_uring and the simulator fill the same table; nothing above it can tell which.
  *
  * A descriptor must stay open while an operation is in flight on it.  Reads of one descriptor are
@@ -46,6 +47,16 @@ enum aw_op_kind {
     AW_OP_PWRITE,  /* fd, buf, len, offset */
     AW_OP_OPENAT,  /* fd (or AT_FDCWD), buf: the path, flags, mode; the descriptor as the result */
     AW_OP_CLOSE,   /* fd */
+    AW_OP_PREADV,  /* fd, buf: the vectors, len: how many, offset */
+    AW_OP_PWRITEV, /* the same */
+    AW_OP_STATX,   /* fd, buf: the path, flags, mode: the mask, more: the struct statx */
+    AW_OP_FSYNC,   /* fd, flags: not 0 for the data alone */
+    AW_OP_FALLOCATE, /* fd, flags: its mode, offset, len */
+    AW_OP_RENAMEAT,  /* fd, buf: the old path, other, more: the new one, flags */
+    AW_OP_UNLINKAT,  /* fd, buf: the path, flags */
+    AW_OP_MKDIRAT,   /* fd, buf: the path, mode: only by a thread, as those that follow */
+    AW_OP_GETDENTS,  /* fd, buf, len */
+    AW_OP_SENDFILE,  /* fd: to what, other: from where, offset, len */
     AW_OP_KINDS
 };
 
@@ -72,6 +83,7 @@ struct aw_op {
     uint8_t phase; /* the backend's: how far it has got */
     bool asked;    /* the backend's: cancel() was called */
     int fd;
+    int other;    /* a second descriptor */
     short events; /* POLLIN, POLLOUT, ... */
     int flags;
     unsigned mode;
@@ -196,6 +208,13 @@ int64_t aw_op_try_connect(struct aw_op *op);
 bool aw_op_connects_at_once(const struct aw_op *op);
 
 /* ---- files ---- */
+
+/* Is `fd` the directory that a name is looked up in?  It may then be AT_FDCWD. */
+static inline bool aw_op_has_name(const struct aw_op *op)
+{
+    return op->kind == AW_OP_OPENAT || op->kind == AW_OP_STATX || op->kind == AW_OP_RENAMEAT ||
+           op->kind == AW_OP_UNLINKAT || op->kind == AW_OP_MKDIRAT;
+}
 
 /* An operation on a file: its result if it does not have to wait for a disk, or
  * AW_OP_NEEDS_THREAD. */

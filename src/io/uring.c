@@ -230,8 +230,17 @@ bool aw_uring_was_interrupted(int64_t result)
     return result == -EINTR || (result <= restart_first && result >= restart_last);
 }
 
+/* The kernel also tells, unasked, that the other side will send no more.  Where that is all there
+ * is to say, it is said: to wait on would be to be told again. */
+static int64_t only_what_was_asked(const struct aw_op *op, int64_t result)
+{
+    int64_t asked = result & ((uint16_t)op->events | POLLERR | POLLHUP | POLLNVAL);
+    return result > 0 && asked ? asked : result;
+}
+
 /* Connecting goes on while nobody waits for it: broken off and begun again, it has to be waited for
- * before the call tells how it has gone, or the call says that somebody is connecting already. */
+ * before the call tells how it has gone; else the call says that somebody is connecting already.
+ */
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
     bool polled = op->phase & POLLING, blocks = would_block(op, result);
@@ -250,7 +259,7 @@ static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_li
         try_again(u, op);
         return;
     }
-    finish(u, op, result);
+    finish(u, op, op->kind == AW_OP_POLL ? only_what_was_asked(op, result) : result);
     aw_list_push_back(completed, &op->link);
 }
 
@@ -382,8 +391,10 @@ static bool uring_submit(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
     aw_assert(op->state != AW_OP_IN_FLIGHT);
-    if (op->fd < 0 && op->kind != AW_OP_OPENAT)
+    if (op->fd < 0 && !aw_op_has_name(op))
         return finish_now(op, -EBADF);
+    if (AW_UNLIKELY(op->kind >= AW_OP_MKDIRAT)) /* of Linux 5.15; the others of none */
+        return finish_now(op, AW_OP_NEEDS_THREAD);
     if (op->kind == AW_OP_PREAD && read_from_cache(u, op))
         return true;
     if (AW_UNLIKELY(aw_op_is_impatient(op)))

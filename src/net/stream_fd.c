@@ -80,7 +80,7 @@ static ssize_t fd_push(aw_stream *s, const void *buf, size_t n)
     ssize_t sent;
     n = aw_op_len(n);
     do {
-        sent = s->of_fd.is_socket ? aw_sys.send_now(s->of_fd.fd, buf, n)
+        sent = s->of_fd.is_socket ? aw_sys.send(s->of_fd.fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL)
                                   : aw_sys.pipe_write(s->of_fd.fd, buf, n);
     } while (sent == -EINTR);
     return sent;

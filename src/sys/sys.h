@@ -29,6 +29,7 @@
 
 struct addrinfo;
 struct aw_file_id;
+struct statx;
 struct io_uring;
 struct io_uring_params;
 struct io_uring_probe;
@@ -66,6 +67,16 @@ struct aw_sys_table {
     ssize_t (*pread)(int fd, void *buf, size_t n, int64_t at);
     ssize_t (*pwrite)(int fd, const void *buf, size_t n, int64_t at);
     int (*openat)(int dir, const char *path, int flags, unsigned mode);
+    ssize_t (*preadv)(int fd, const struct iovec *v, int n, int64_t at);
+    ssize_t (*pwritev)(int fd, const struct iovec *v, int n, int64_t at);
+    int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *ret);
+    int (*fsync)(int fd, bool only_data); /* fsync() or fdatasync() */
+    int (*fallocate)(int fd, int mode, int64_t at, int64_t n);
+    int (*renameat)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
+    int (*unlinkat)(int dir, const char *path, int flags);
+    int (*mkdirat)(int dir, const char *path, unsigned mode);
+    ssize_t (*getdents)(int fd, void *buf, size_t n); /* getdents64() */
+    ssize_t (*sendfile)(int to, int from, int64_t at, size_t n);
     /* io_uring's three, as sys/uring.h has them; NULL in a build without it. */
     int (*ring_open)(struct io_uring *ring, unsigned entries, struct io_uring_params *params);
     int (*ring_close)(struct io_uring *ring);

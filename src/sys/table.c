@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "sys/net.h"
@@ -249,6 +252,67 @@ static int sys_openat(int dir, const char *path, int flags, unsigned mode)
     return (int)settle(openat(dir, path, flags, mode), saved);
 }
 
+static ssize_t sys_preadv(int fd, const struct iovec *v, int n, int64_t at)
+{
+    int saved = errno;
+    return settle(preadv(fd, v, n, at), saved);
+}
+
+static ssize_t sys_pwritev(int fd, const struct iovec *v, int n, int64_t at)
+{
+    int saved = errno;
+    return settle(pwritev(fd, v, n, at), saved);
+}
+
+static int sys_statx(int dir, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+    int saved = errno;
+    return (int)settle(statx(dir, path, flags, mask, ret), saved);
+}
+
+static int sys_fsync(int fd, bool only_data)
+{
+    int saved = errno;
+    return (int)settle(only_data ? fdatasync(fd) : fsync(fd), saved);
+}
+
+static int sys_fallocate(int fd, int mode, int64_t at, int64_t n)
+{
+    int saved = errno;
+    return (int)settle(fallocate(fd, mode, at, n), saved);
+}
+
+static int sys_renameat(int dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    int saved = errno;
+    return (int)settle(renameat2(dir, from, to_dir, to, flags), saved);
+}
+
+static int sys_unlinkat(int dir, const char *path, int flags)
+{
+    int saved = errno;
+    return (int)settle(unlinkat(dir, path, flags), saved);
+}
+
+static int sys_mkdirat(int dir, const char *path, unsigned mode)
+{
+    int saved = errno;
+    return (int)settle(mkdirat(dir, path, mode), saved);
+}
+
+static ssize_t sys_getdents(int fd, void *buf, size_t n)
+{
+    int saved = errno;
+    return settle(syscall(SYS_getdents64, fd, buf, n), saved);
+}
+
+static ssize_t sys_sendfile(int to, int from, int64_t at, size_t n)
+{
+    int saved = errno;
+    off_t offset = at;
+    return settle(sendfile(to, from, &offset, n), saved);
+}
+
 static int sys_fork(void)
 {
     int saved = errno;
@@ -357,6 +421,16 @@ struct aw_sys_table aw_sys = {
     .pread = sys_pread,
     .pwrite = sys_pwrite,
     .openat = sys_openat,
+    .preadv = sys_preadv,
+    .pwritev = sys_pwritev,
+    .statx = sys_statx,
+    .fsync = sys_fsync,
+    .fallocate = sys_fallocate,
+    .renameat = sys_renameat,
+    .unlinkat = sys_unlinkat,
+    .mkdirat = sys_mkdirat,
+    .getdents = sys_getdents,
+    .sendfile = sys_sendfile,
 #ifdef AW_IO_URING
     .ring_open = aw_ring_open,
     .ring_close = aw_ring_close,

@@ -74,8 +74,6 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -EAGAIN, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -EAGAIN, HARMLESS, false},
-    {SWEEP_SYSTEM, SITE_SEND_NOW, "send_now", -ECONNRESET, TOLD, true},
-    {SWEEP_SYSTEM, SITE_RECV_NOW, "recv_now", -ECONNRESET, TOLD, true},
     {SWEEP_SYSTEM, SITE_SET_FLAGS, "set_flags", -EPERM, TOLD, true},
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EINTR, HARMLESS, false},
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EAGAIN, HARMLESS, false},

@@ -257,6 +257,8 @@ static int with_error(void *arg)
     EXPECT(err, -EILSEQ);
     CHECK_CALM(strcmp(aw_errmsg(), "nonsense") == 0);
     CHECK(read_byte(two[0]) == -EILSEQ);
+    EXPECT(aw_stream_abort(two[1]), 0);
+    CHECK(aw_stream_pending(two[1]) == 0);
     aw_stream_unref(aw_stream_ref(two[0]));
     return 0;
 }

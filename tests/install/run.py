@@ -17,6 +17,7 @@ HERE = ROOT / "tests/install"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PROGRAMS = [(["gcc", "-std=c11"], "hello.c"), (["clang", "-std=c11"], "hello.c"),
             (["g++", "-std=c++17"], "hello.cpp"), (["clang++", "-std=c++17"], "hello.cpp")]
+HAS_TLS = subprocess.run(["pkg-config", "--exists", "openssl >= 3.0"], check=False).returncode == 0
 EXPECTED = "hello tasks 5, gather 6, options 7\nAW_ESTATE\nresult 42\n"
 
 
@@ -29,9 +30,9 @@ def call(command, **environment):
     return done.stdout
 
 
-def pkg_config(destination, *arguments):
+def pkg_config(destination, *arguments, name="await"):
     folder = next(destination.rglob("await.pc")).parent
-    return call(["pkg-config", *arguments, "await"], PKG_CONFIG_PATH=str(folder),
+    return call(["pkg-config", *arguments, name], PKG_CONFIG_PATH=str(folder),
                 PKG_CONFIG_SYSROOT_DIR=str(destination)).split()
 
 
@@ -39,6 +40,8 @@ def check_files(destination):
     """Each public header, both libraries and the links between their names are there."""
     wanted = {str(p.relative_to(ROOT / "include")) for p in (ROOT / "include").rglob("*.h")}
     wanted |= {"libawait.a", "libawait.so", "libawait.so.0", "await.pc"}
+    if HAS_TLS:
+        wanted |= {"libawait-tls.a", "libawait-tls.so", "libawait-tls.so.0", "await-tls.pc"}
     installed = [p for p in destination.rglob("*") if not p.is_dir()]
     missing = [name for name in sorted(wanted) if not any(
         str(p).endswith("/" + name) for p in installed)]
@@ -63,6 +66,18 @@ def try_program(destination, work, compiler, source, static):
     print(f"{program.name}: as expected")
 
 
+def try_tls(destination, work):
+    """The companion, by its own pkg-config file: it brings the library along."""
+    program = work / "tls"
+    call(["gcc", "-std=c11", *WARNINGS, str(HERE / "tls.c"), "-o", str(program),
+          *pkg_config(destination, "--cflags", "--libs", name="await-tls")])
+    folder = next(destination.rglob("libawait.so.0")).parent
+    printed = call([str(program)], LD_LIBRARY_PATH=str(folder))
+    if printed != "-ENOENT /nonexistent: no such file or directory\n":
+        sys.exit(f"{program.name} printed\n{printed}")
+    print(f"{program.name}: as expected")
+
+
 def main():
     build = os.environ.get("AWAIT_BUILD_GCC")
     if not build:
@@ -77,6 +92,8 @@ def main():
         for compiler, source in PROGRAMS:
             for static in (False, True):
                 try_program(destination, work, compiler, source, static)
+        if HAS_TLS:
+            try_tls(destination, work)
     return 0
 
 

@@ -5,7 +5,9 @@
 #ifndef TESTS_CORE_TESTING_CALLS_H
 #define TESTS_CORE_TESTING_CALLS_H
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,7 +33,7 @@ static struct {
     aw_barrier barrier_of_two, barrier_of_one;
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
-    aw_stream *pair[2], *full_pair[2], *closed[2];
+    aw_stream *pairs[7][2], *full_pair[2], *closed[2]; /* one reads at a time: a pair for each */
     int empty_socket[2], full_socket[2], listener, name_gate[2];
     aw_server *server, *closed_server;
     aw_datagram *datagram;
@@ -94,7 +96,8 @@ static inline int make_things(void)
     things.full = (aw_queue)AW_QUEUE_INIT(.maxsize = 1);
     things.zero = open("/dev/zero", O_RDWR);
     static char much[300000];
-    AW_TRY(aw_stream_pair(things.pair));
+    for (int i = 0; i < 7; i++)
+        AW_TRY(aw_stream_pair(things.pairs[i]));
     AW_TRY(aw_stream_pair(things.full_pair));
     AW_TRY(aw_stream_write(things.full_pair[0], much, sizeof much));
     AW_TRY(aw_stream_pair(things.closed));
@@ -119,7 +122,8 @@ static inline void drop_things(void)
     assert_int_equal(aw_queue_fini(&things.full), 0);
     assert_int_equal(aw_queue_fini(&things.finished), 0);
     for (int i = 0; i < 2; i++) {
-        aw_stream_unref(things.pair[i]);
+        for (int k = 0; k < 7; k++)
+            aw_stream_unref(things.pairs[k][i]);
         aw_stream_unref(things.full_pair[i]);
         aw_stream_unref(things.closed[i]);
         close(things.empty_pipe[i]);
@@ -409,6 +413,27 @@ static inline int receive_datagram(bool there_is_one)
     return (int)aw_datagram_recv(things.datagram, &byte, 1);
 }
 
+/* To a listener whose queue is full: nobody decides. */
+static inline int connect_behind_others(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr *addr = (struct sockaddr *)(void *)&at;
+    socklen_t len = sizeof at;
+    int fds[4];
+    for (int i = 0; i < 4; i++)
+        AW_TRY(fds[i] = socket(AF_INET, SOCK_STREAM | (i < 3 ? SOCK_NONBLOCK : 0), 0));
+    AW_TRY(bind(fds[0], addr, len));
+    AW_TRY(listen(fds[0], 0));
+    AW_TRY(getsockname(fds[0], addr, &len));
+    for (int i = 1; i < 3; i++)
+        if (connect(fds[i], addr, len) == 0)
+            return -EPROTO;
+    int err = aw_connect(fds[3], addr, len);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    return err;
+}
+
 CALL(sleep, aw_sleep(5000), 0)
 CALL(await, with_own(await_one), aw_await(things.done))
 CALL(join, aw_join(aw_future_new()), aw_join(aw_ref(things.done)))
@@ -447,17 +472,18 @@ CALL(sendmsg, send_much(send_message), there_and_back(send_message, receive_mess
 CALL(readv, receive_vector(things.empty_socket[0]), there_and_back(send_vector, receive_vector))
 CALL(writev, send_much(send_vector), there_and_back(send_vector, receive_vector))
 CALL(accept, aw_accept(things.listener, NULL, NULL), connect_and_accept())
+CALL(connect, connect_behind_others(), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
-CALL(stream_read, stream_byte(things.pair[0], false), stream_byte(things.closed[1], false))
-CALL(stream_readexactly, stream_byte(things.pair[0], true),
+CALL(stream_read, stream_byte(things.pairs[0][0], false), stream_byte(things.closed[1], false))
+CALL(stream_readexactly, stream_byte(things.pairs[1][0], true),
      stream_byte(things.closed[1], true) - AW_EOF)
-CALL(stream_readuntil, stream_until(things.pair[0]), stream_until(things.closed[1]) - AW_EOF)
-CALL(stream_readline, stream_line(things.pair[0]), stream_line(things.closed[1]))
-CALL(stream_readall, stream_all(things.pair[0]), stream_all(things.closed[1]))
-CALL(stream_wait_readable, aw_stream_wait_readable(things.pair[0]),
+CALL(stream_readuntil, stream_until(things.pairs[2][0]), stream_until(things.closed[1]) - AW_EOF)
+CALL(stream_readline, stream_line(things.pairs[3][0]), stream_line(things.closed[1]))
+CALL(stream_readall, stream_all(things.pairs[4][0]), stream_all(things.closed[1]))
+CALL(stream_wait_readable, aw_stream_wait_readable(things.pairs[5][0]),
      aw_stream_wait_readable(things.closed[1]))
-CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pair[0]))
-CALL(stream_wait_closed, aw_stream_wait_closed(things.pair[0]),
+CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pairs[0][0]))
+CALL(stream_wait_closed, aw_stream_wait_closed(things.pairs[6][0]),
      aw_stream_wait_closed(things.closed[0]))
 CALL(resolve, look_up("a.test"), look_up("127.0.0.1"))
 CALL(open_connection, connect_to("a.test"), 0)
@@ -533,6 +559,7 @@ static const struct call {
     KERNEL_CALL(readv),
     KERNEL_CALL(writev),
     KERNEL_CALL(accept),
+    KERNEL_CALL(connect),
     KERNEL_CALL(poll),
 };
 #define N_CALLS (sizeof calls / sizeof *calls)

@@ -152,7 +152,16 @@ TEST(epoll_both_sides_of_a_socket_wait_at_once)
 }
 
 /* A file that is never waited for is read and written on the spot, whole. */
-TEST(epoll_regular_file_is_done_inline)
+/* What is in the page cache is read at once, if the file system can tell; the rest by a thread. */
+static void must_be_done(struct rig *r, struct aw_op *op, int64_t result)
+{
+    assert_true(rig_submit(r, op));
+    if (op->result == AW_OP_NEEDS_THREAD)
+        op->result = aw_op_block(op);
+    assert_int_equal(op->result, result);
+}
+
+TEST(epoll_regular_file_is_left_to_a_thread)
 {
     struct rig r;
     static char data[100000], back[100000];
@@ -164,12 +173,16 @@ TEST(epoll_regular_file_is_done_inline)
         int fd = fileno(file);
         fcntl(fd, F_SETFL, flags);
         struct aw_op out = op_write(fd, data, sizeof data);
-        must_give(&r, &out, sizeof data);
+        if (!flags) {
+            must_give(&r, &out, AW_OP_NEEDS_THREAD);
+            assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+        }
+        must_be_done(&r, &out, sizeof data);
         assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
         struct aw_op in = op_read(fd, back, sizeof back);
-        must_give(&r, &in, sizeof back);
+        must_be_done(&r, &in, sizeof back);
         assert_memory_equal(data, back, sizeof data);
-        must_give(&r, &in, 0);
+        must_be_done(&r, &in, 0);
         struct aw_op ready = op_poll(fd, POLLIN | POLLOUT);
         must_give(&r, &ready, POLLIN | POLLOUT);
         fclose(file);

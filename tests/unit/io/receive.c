@@ -53,11 +53,11 @@ static void close_rig(struct rig *r, enum way way)
         name##_in(way, &r);                                                                        \
         close_rig(&r, way);                                                                        \
     }                                                                                              \
-    TEST(epoll_##name)                                                                             \
+    TEST_SLOW(epoll_##name)                                                                        \
     {                                                                                              \
         name##_open(EPOLL);                                                                        \
     }                                                                                              \
-    TEST(uring_##name)                                                                             \
+    TEST_SLOW(uring_##name)                                                                        \
     {                                                                                              \
         for (enum way way = URING; way < WAYS; way++)                                              \
             name##_open(way);                                                                      \
@@ -415,6 +415,42 @@ RECEIVE_TEST(receivers_share_what_chunks_there_are)
     for (int i = 0; i < HOARDERS; i++)
         close_owner(&os[i]);
     (void)way;
+}
+
+/* ---- numbers that come back ---- */
+
+enum { NUMBER = 100 };
+
+/* The same number is another socket each time, while others are busy: each gets its own bytes. */
+RECEIVE_TEST(receiver_of_a_number_that_is_used_again)
+{
+    static struct owner other;
+    unsigned rounds = test_scale(way == EPOLL ? 100000 : 33334, 1000);
+    init_owner(&other, false, 0);
+    begin(r, &other);
+    for (unsigned i = 0; i < rounds; i++) {
+        struct owner o;
+        init_owner(&o, false, 0);
+        assert_int_equal(dup2(o.fds[0], NUMBER), NUMBER);
+        close(o.fds[0]);
+        o.fds[0] = o.receiver.op.fd = NUMBER;
+        begin(r, &o);
+        send_next(&o, 1 + i % 100);
+        send_next(&other, 10);
+        until_got(r, &o, o.sent);
+        if (i % 3 == 0) {
+            hang_up(&o);
+            until_over(r, &o, 0);
+        } else {
+            if (i % 3 == 1)
+                send_next(&o, 5); /* left behind */
+            stop(r, &o);
+        }
+        close_owner(&o);
+    }
+    until_got(r, &other, other.sent);
+    stop(r, &other);
+    close_owner(&other);
 }
 
 /* ---- runs and threads ---- */
