@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "sys/net.h"
 #include "sys/notes.h"
 #include "sys/spawn.h"
 #include "sys/sys.h"
@@ -478,4 +479,14 @@ struct aw_sys_table aw_sys = {
     .pidfd_open = aw_pidfd_open,
     .pidfd_signal = aw_pidfd_signal,
     .reap = aw_reap,
+    .socket = aw_net_socket,
+    .bind = aw_net_bind,
+    .listen = aw_net_listen,
+    .socket_name = aw_net_name,
+    .set_option = aw_net_set_option,
+    .lookup = aw_net_lookup,
+    .lookup_free = aw_net_lookup_free,
+    .interface = aw_net_interface,
+    .file_id = aw_net_file_id,
+    .unlink = aw_net_unlink,
 };

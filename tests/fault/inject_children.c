@@ -10,45 +10,45 @@ static const struct aw_sys_table *real;
 static int sigaction_(int signo, const struct sigaction *action, struct sigaction *before)
 {
     bool stops = signo == SIGINT || signo == SIGTERM;
-    int err = stops ? 0 : inject_hit(SITE_SIGACTION);
+    int err = stops ? 0 : inject_hit(SITE_SIGACTION, false);
     return err ? err : real->sigaction(signo, action, before);
 }
 
 static int pipe_(int ret[2], int nonblocking)
 {
-    int err = inject_hit(SITE_PIPE);
+    int err = inject_hit(SITE_PIPE, false);
     return err ? err : real->pipe(ret, nonblocking);
 }
 
 /* What is killed unheard, because it cannot be watched, is. */
 static int kill_(int pid, int signo)
 {
-    int err = pid < 0 ? inject_hit(SITE_KILL) : 0;
+    int err = pid < 0 ? inject_hit(SITE_KILL, false) : 0;
     return err ? err : real->kill(pid, signo);
 }
 
 static int spawn(struct aw_spawn *s)
 {
-    int err = inject_hit(SITE_SPAWN);
+    int err = inject_hit(SITE_SPAWN, false);
     return err ? err : real->spawn(s);
 }
 
 static int pidfd_open_(int pid)
 {
-    int err = inject_hit(SITE_PIDFD_OPEN);
+    int err = inject_hit(SITE_PIDFD_OPEN, false);
     return err ? err : real->pidfd_open(pid);
 }
 
 static int pidfd_signal(int pidfd, int signo)
 {
-    int err = inject_hit(SITE_PIDFD_SIGNAL);
+    int err = inject_hit(SITE_PIDFD_SIGNAL, false);
     return err ? err : real->pidfd_signal(pidfd, signo);
 }
 
 /* A status that is taken by somebody else is. */
 static int reap(int pidfd, int pid, int *ret_status)
 {
-    int err = inject_hit(SITE_REAP);
+    int err = inject_hit(SITE_REAP, false);
     if (err == -ECHILD)
         aw_ignore(real->reap(pidfd, pid, ret_status));
     return err ? err : real->reap(pidfd, pid, ret_status);
