@@ -124,7 +124,9 @@ AW_API int aw_stream_pair_(const aw_stream_opts *opts);
 AW_API aw_stream *aw_stream_from_transport_(const aw_stream_opts *opts);
 
 /* Another handle; returns `s`.  And one less: the last one closes the stream, as aw_stream_close()
- * does, and its memory goes when that is done.  NULL is allowed in both. */
+ * does, and its memory goes when that is done.  A run that ends before that loses what is pending
+ * (of a transport it reports the task that it cuts off): aw_stream_wait_closed() waits for it.
+ * NULL is allowed in both. */
 AW_API aw_stream *aw_stream_ref(aw_stream *s);
 AW_API void aw_stream_unref(aw_stream *s);
 

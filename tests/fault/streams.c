@@ -10,6 +10,10 @@
 
 #include "await/stream.h"
 #include "fault/inject.h"
+#ifdef AW_TLS
+#include "await/tls.h"
+#include "unit/tls/certs.h"
+#endif
 
 enum { BULK = 150000, PIECE = 30000 };
 
@@ -136,17 +140,23 @@ static int listening(void *arg)
     return 0;
 }
 
-static int converse(struct talk *t)
+/* What became of both: the reason before its consequences. */
+static int worst(const struct talk *t)
 {
-    CHECK(t->r && t->w);
-    AW_TRY(aw_stream_set_write_limits(t->w, 50000, 10000));
-    AW_TRY(aw_gather(AW_CORO(speaking, t), AW_CORO(listening, t)));
     int first = t->said, other = t->heard;
     if (first == 0 || other == WRONG || (is_consequence(first) && first != expected_error)) {
         other = t->said;
         first = t->heard;
     }
     return first && !(is_consequence(first) && other == expected_error) ? first : other;
+}
+
+static int converse(struct talk *t)
+{
+    CHECK(t->r && t->w);
+    AW_TRY(aw_stream_set_write_limits(t->w, 50000, 10000));
+    AW_TRY(aw_gather(AW_CORO(speaking, t), AW_CORO(listening, t)));
+    return worst(t);
 }
 
 static int give_up(struct talk *t, int err)
@@ -338,3 +348,48 @@ SCENARIO(stream_over_a_transport)
 {
     return run_main(over_transport, NULL);
 }
+
+/* ---- TLS ---- */
+
+#ifdef AW_TLS
+
+static int encrypt_client(void *arg)
+{
+    struct talk *t = arg;
+    aw_tls_context *c = aw_tls_context_new(.ca_file = the_world()->root_file);
+    t->said = aw_start_tls(&t->w, c, "good.example");
+    aw_tls_context_unref(c);
+    return 0;
+}
+
+static int encrypt_server(void *arg)
+{
+    struct talk *t = arg;
+    aw_tls_context *c = aw_tls_context_new(.server = true, .certificate = the_world()->server_file);
+    t->heard = aw_start_tls(&t->r, c, NULL);
+    aw_tls_context_unref(c);
+    return 0;
+}
+
+static int over_tls(void *arg)
+{
+    struct talk t = {0};
+    aw_stream *two[2];
+    (void)arg;
+    AW_TRY(aw_stream_pair(two));
+    t.r = two[0];
+    t.w = two[1];
+    int err = aw_gather(AW_CORO(encrypt_client, &t), AW_CORO(encrypt_server, &t));
+    if (err >= 0)
+        err = worst(&t);
+    return give_up(&t, err < 0 ? err : converse(&t));
+}
+
+/* How long messages are differs, as signatures do. */
+SCENARIO(stream_over_tls)
+{
+    threads_take_part();
+    return run_main(over_tls, NULL);
+}
+
+#endif

@@ -1,6 +1,7 @@
 /*
  * Bad certificates, each refused for its reason.
  */
+#include "unit/core/util.h"
 #include "unit/tls/certs.h"
 
 /* The client's verdict on a chain; NULL for .ca_file: the good world's authority. */

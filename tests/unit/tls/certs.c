@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tls/tls.h"
+#include "unit/core/util.h"
 
 enum { DAY = 24 * 3600 };
 
@@ -82,10 +83,13 @@ X509_CRL *make_crl(const struct cert *by, const struct cert *revoked)
 
 static char folder[] = "/tmp/await-tls-XXXXXX";
 static int n_files;
+static pid_t maker; /* its children leave them there */
 
 static void remove_files(void)
 {
     char path[64];
+    if (getpid() != maker)
+        return;
     for (int i = 0; i < n_files; i++) {
         snprintf(path, sizeof path, "%s/%d.pem", folder, i);
         unlink(path);
@@ -98,6 +102,7 @@ static char *new_file(FILE **ret)
     char path[64];
     if (n_files == 0) {
         assert_non_null(mkdtemp(folder));
+        maker = getpid();
         atexit(remove_files);
     }
     snprintf(path, sizeof path, "%s/%d.pem", folder, n_files++);

@@ -8,7 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "await/tls.h"
-#include "unit/core/util.h"
+#include "harness/test.h"
 
 /* A certificate and its key. */
 struct cert {

@@ -3,6 +3,7 @@
  */
 #include <openssl/pem.h>
 
+#include "unit/core/util.h"
 #include "unit/tls/certs.h"
 
 static void expect_refusal(aw_tls_context *c, int code, const char *words)

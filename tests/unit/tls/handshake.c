@@ -3,6 +3,7 @@
  * certificate; the ends of a connection.
  */
 #include "tls/tls.h"
+#include "unit/core/util.h"
 #include "unit/net/streams.h"
 #include "unit/tls/certs.h"
 
