@@ -146,7 +146,7 @@ bool aw_op_is_refused(const struct aw_op *op, int flags)
     int listening = 0;
     socklen_t len = sizeof listening;
     int err = aw_sys.get_option(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
-    return err < 0 || !listening;
+    return err == -ENOTSOCK || err == -EBADF || (err == 0 && !listening);
 }
 
 int64_t aw_op_try_connect(struct aw_op *op)

@@ -95,6 +95,7 @@ SCENARIO(socket_calls)
     struct talk t;
     AW_TRY(open_talk(&t));
     may_be_silent(SITE_RING_ENTER);
+    may_be_silent(SITE_GET_OPTION); /* whether a socket listens */
     may_be_silent(SITE_SET_FLAGS); /* what connecting changes for a moment is put back */
     int err = run_main(converse, &t);
     close(t.client);
