@@ -232,6 +232,13 @@ static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op)
     return transfer(op, len);
 }
 
+/* Opened for the other direction only?  The call would refuse it at once, but on a blocking
+ * descriptor it is not made before the descriptor is ready, and this one may never be. */
+static bool wrong_way(const struct aw_op *op, int flags)
+{
+    return (flags & O_ACCMODE) == (op->kind == AW_OP_WRITE ? O_RDONLY : O_WRONLY);
+}
+
 /* Does the operation if it can be done now: its result, or -EAGAIN if it has to wait. */
 static int64_t try_op(struct epoll_io *e, const struct aw_op *op)
 {
@@ -242,6 +249,8 @@ static int64_t try_op(struct epoll_io *e, const struct aw_op *op)
     int flags = aw_sys.get_flags(op->fd);
     if (flags < 0)
         return flags;
+    if (wrong_way(op, flags))
+        return -EBADF;
     int64_t result = flags & O_NONBLOCK ? transfer(op, op->len) : try_blocking(e, op);
     return result == -EINTR ? -EAGAIN : result; /* it is still ready, and will be tried again */
 }
