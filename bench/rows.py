@@ -135,6 +135,7 @@ NOTES = {
     ("State Threads", "yield-2"): "by st_usleep(0)",
     ("State Threads", "yield-1000"): "by st_usleep(0)",
     ("State Threads", "ping-pong"): "a cell with a condition variable: it has no channel",
+    ("raw", "switch"): "a call and a jump; ours is inlined",
     ("raw", "ping-pong"): "a cell of one item",
     ("raw", "sleepers"): "parked, and woken in turn: no timers",
     ("raw", "reads"): "the better of preadv2 and io_uring",

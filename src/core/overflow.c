@@ -3,11 +3,14 @@
  *
  * Below each stack lies a page that faults.  The handler runs on an alternate stack, recognises
  * the page as the running task's guard and writes one block before the signal takes its course; a
- * fault elsewhere is somebody else's and passed on.  Only async-signal-safe calls are made.
+ * fault elsewhere is somebody else's and passed on, unless the stack pointer has left the stack.
+ * Only async-signal-safe calls are made.
  */
 #include <stdio.h>
 
 #include "core/core.h"
+
+enum { FRAME_MAX = 1 << 20 };
 
 static void add_number(aw_buf *b, uint64_t n)
 {
@@ -44,10 +47,21 @@ static void say_overflow(const struct aw_tcb *t)
     aw_stderr_write(text, b.len);
 }
 
-static bool on_fault(uintptr_t addr)
+/* A frame larger than the guard may leave it untouched, and fault behind it.  Farther away it is
+ * another stack on purpose. */
+static bool stepped_over(const struct aw_fiber *f, uintptr_t sp)
+{
+    uintptr_t lo = (uintptr_t)f->stack_lo;
+    return f->stack_lo && sp < lo && sp >= lo - FRAME_MAX;
+}
+
+static bool on_fault(uintptr_t addr, uintptr_t sp)
 {
     aw_loop *l = aw_self.loop;
-    if (!l || !l->current || !aw_stack_guard_hit(&l->current->fiber, addr, aw_page_size()))
+    if (!l || !l->current)
+        return false;
+    const struct aw_fiber *f = &l->current->fiber;
+    if (!aw_stack_guard_hit(f, addr, aw_page_size()) && !stepped_over(f, sp))
         return false;
     say_overflow(l->current);
     return true;

@@ -220,10 +220,11 @@ bool aw_is_main_thread(void);
 
 /* ---- faults ---- */
 
-/* Called in signal context on the alternate stack with the address of a memory fault: true when
- * it knew the address and has said so (the process then ends by the signal's default action),
- * false to pass the fault to whoever handled it before. */
-typedef bool aw_trap_fn(uintptr_t addr);
+/* Called in signal context on the alternate stack with the address of a memory fault, and where the
+ * faulting code had its stack (0: not known on this machine): true when it knew them and has said
+ * so (the process then ends by the signal's default action), false to pass the fault to whoever
+ * handled it before. */
+typedef bool aw_trap_fn(uintptr_t addr, uintptr_t sp);
 
 /* Handle SIGSEGV on an alternate stack of this thread, but only where the default action was in
  * force or `force` is given; a former handler is chained to.  Returns 0, 1 when somebody else's

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <ucontext.h>
 
 #include "sys/sys.h"
 
@@ -79,12 +80,24 @@ static void pass_on(int sig, siginfo_t *info, void *context)
         former->sa_handler(sig);
 }
 
+static uintptr_t stack_pointer(const void *context)
+{
+#if defined(__x86_64__) && defined(__LP64__)
+    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.sp;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
     int saved = errno;
     aw_trap_fn *fn = atomic_load_explicit(&trap.fn, memory_order_acquire);
     bool is_fault = info->si_code > 0;
-    if (fn && is_fault && fn((uintptr_t)info->si_addr)) {
+    if (fn && is_fault && fn((uintptr_t)info->si_addr, stack_pointer(context))) {
         die(sig, info);
     } else {
         pass_on(sig, info, context);

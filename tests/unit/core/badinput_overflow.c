@@ -75,6 +75,35 @@ TEST(badinput_stack_overflow_of_the_main_coroutine)
     assert_non_null(strstr(r.err, "  stack:   256 KiB"));
 }
 
+/* With a frame that is larger than the guard, of which nothing is written: the first fault is
+ * anywhere. */
+static int step_over(void *arg)
+{
+    volatile char frame[100000];
+    __asm__ volatile("" : : "r"(frame) : "memory");
+    *(volatile int *)arg = 1;
+    return 0;
+}
+
+static int create_stepping_over(void *arg)
+{
+    return aw_join(aw_create_task(step_over, arg, .name = "wide"));
+}
+
+static void overflow_by_a_frame(void *arg)
+{
+    aw_ignore(aw_run(create_stepping_over, arg));
+}
+
+TEST(badinput_stack_overflow_by_one_large_frame)
+{
+    struct child_result r;
+    skip_under_sanitizers();
+    run_child(&r, overflow_by_a_frame, NULL);
+    assert_true(child_killed(&r, SIGSEGV));
+    assert_non_null(strstr(r.err, "await: stack overflow\n  task:    wide step_over\n"));
+}
+
 TEST(badinput_deep_recursion_that_just_fits)
 {
     struct child_result r;

@@ -22,16 +22,18 @@ static void say(const char *text)
     aw_stderr_write(text, strlen(text));
 }
 
-static bool knows_ours(uintptr_t addr)
+static bool knows_ours(uintptr_t addr, uintptr_t sp)
 {
+    (void)sp;
     if (addr != (uintptr_t)ours)
         return false;
     say("ours\n");
     return true;
 }
 
-static bool knows_all(uintptr_t addr)
+static bool knows_all(uintptr_t addr, uintptr_t sp)
 {
+    (void)sp;
     (void)addr;
     say("overflow\n");
     return true;
