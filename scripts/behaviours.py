@@ -18,7 +18,7 @@ from csource import ROOT, relative, sources
 AREAS = {"FUT": 28, "TASK": 60, "LOOP": 30, "GRP": 24, "TMO": 19, "RUN": 14, "SYNC": 42,
          "QUE": 26, "THR": 18, "CONC": 30, "STRM": 25, "PROC": 15, "SIG": 12, "NET": 12}
 CLAIMED = ['FUT', 'TASK', 'LOOP', 'GRP', 'TMO', 'RUN', 'SYNC', 'QUE', 'THR', 'CONC',
-           'STRM']
+           'STRM', 'NET']
 TITLES = {"FUT": "Futures", "TASK": "Tasks, waiting and cancellation", "LOOP": "The loop",
           "GRP": "Task groups", "TMO": "Time limits", "RUN": "Runner and run",
           "SYNC": "Synchronisation", "QUE": "Queues", "THR": "Threads",

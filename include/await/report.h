@@ -27,6 +27,7 @@ enum aw_report_kind {
     AW_REPORT_DEADLOCK,            /* nothing is left that could wake the run */
     AW_REPORT_WOULD_NOT_STOP,      /* even hard cancellation did not end a task */
     AW_REPORT_LOOP_FAILED,         /* a loop thread's loop ended by an error of the system's */
+    AW_REPORT_SERVER,              /* a server turns connections away, or has lost a socket */
 };
 
 /* A report.  Everything in it is valid during the handler's call; pointers may be NULL. */

@@ -32,6 +32,7 @@
  *   a descriptor watched, read      fd.c        task-local values              local.c
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
+ *   what layers above keep with it  above.c
  *   memory lent to a buffer         block.c
  *
  * Threads: everything here belongs to the thread that runs the loop.  The fields that others may
@@ -291,8 +292,9 @@ struct aw_loop {
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
     _Atomic long owner_number;               /* that thread's, for messages; as the owner */
-    aw_list closers; /* aw_closer.link: what others have to do when it closes */
-    char apart[64];  /* so that other threads' writes do not take the lines around from the loop */
+    aw_list closers;  /* aw_closer.link: what others have to do when it closes */
+    aw_list attached; /* above.c: aw_attached.link */
+    char apart[64];   /* so that other threads' writes do not take the lines around from the loop */
     _Atomic(struct aw_ready *) inbox;    /* inbox.c: the latest that other threads handed over */
     _Atomic(aw_fifo_node *) inbox_first; /* and the oldest; written by the loop, and by who finds
                                             the inbox empty */

@@ -393,6 +393,11 @@ void aw_spin_init(struct aw_spin *s, double seconds);
 /* Look for a while, if that has paid lately: true as soon as there() is.  Any thread. */
 bool aw_spin_until(struct aw_spin *s, bool (*there)(void *arg), void *arg, int64_t deadline);
 
+/* ---- above.c ---- */
+
+/* The loop closes: what layers above keep with it is told. */
+void aw_attached_close(aw_loop *l);
+
 /* ---- loop.c ---- */
 
 /* The unfinished tasks; written without a locked instruction, as there is one writer. */
@@ -451,8 +456,16 @@ void aw_report_submitted(aw_loop *l, enum aw_report_kind kind, const char *messa
 void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, const char *file,
                            int line);
 void aw_report_deadlock(aw_loop *l, aw_future *main);
+/* Something that is neither a task nor a callback has failed: a thread, a server.  `what` it is
+ * has at most seven letters. */
+void aw_report_named(aw_loop *l, enum aw_report_kind kind, const char *message, const char *what,
+                     const char *name, int error);
 /* The loop of this thread cannot go on. */
-void aw_report_loop_failed(aw_loop *l, const char *thread, int error);
+static inline void aw_report_loop_failed(aw_loop *l, const char *thread, int error)
+{
+    aw_report_named(l, AW_REPORT_LOOP_FAILED, "the loop of a thread ended by an error", "thread",
+                    thread, error);
+}
 /* Every unfinished task, to standard error. */
 void aw_report_dump(aw_loop *l);
 /* A task's name into `out`: given, or "Task-7". */

@@ -431,17 +431,14 @@ void aw_report_bare_callback(aw_loop *l, const void *cb, const char *message, in
     deliver_failure(&r, &b, aw_context_here());
 }
 
-void aw_report_loop_failed(aw_loop *l, const char *thread, int error)
+void aw_report_named(aw_loop *l, enum aw_report_kind kind, const char *message, const char *what,
+                     const char *name, int error)
 {
     char text[TEXT_SIZE];
     aw_buf b;
-    aw_report r = {.kind = AW_REPORT_LOOP_FAILED,
-                   .message = "the loop of a thread ended by an error",
-                   .error = error,
-                   .name = thread,
-                   .loop = l};
+    aw_report r = {.kind = kind, .message = message, .error = error, .name = name, .loop = l};
     begin(&b, text, sizeof text, r.message);
-    aw_buf_printf(&b, "  thread:  %s\n", thread);
+    aw_buf_printf(&b, "  %s%-*s%s\n", what, (int)(9 - strlen(what)), ":", name);
     deliver_failure(&r, &b, aw_context_here());
 }
 

@@ -27,6 +27,8 @@
 
 #include "base/base.h"
 
+struct addrinfo;
+struct aw_file_id;
 struct statx;
 struct io_uring;
 struct io_uring_params;
@@ -91,6 +93,18 @@ struct aw_sys_table {
     ssize_t (*pipe_write)(int fd, const void *buf, size_t n); /* write(), and no SIGPIPE */
     int (*end_sending)(int fd);                               /* shutdown(SHUT_WR) */
     int (*poll)(struct pollfd *fds, size_t n, int64_t timeout_ns); /* <0: ever */
+    /* Sockets and names: sys/net.h has the structs. */
+    int (*socket)(int family, int type, int protocol); /* close-on-exec, non-blocking */
+    int (*bind)(int fd, const struct sockaddr *addr, socklen_t len);
+    int (*listen)(int fd, int backlog);
+    int (*socket_name)(int fd, bool of_peer, struct sockaddr *addr, socklen_t *len);
+    int (*set_option)(int fd, int level, int option, const void *value, socklen_t len);
+    int (*lookup)(const char *host, const char *port, const struct addrinfo *hints,
+                  struct addrinfo **ret); /* getaddrinfo(): blocks, for threads */
+    void (*lookup_free)(struct addrinfo *found);
+    int (*interface)(const char *name);                       /* if_nametoindex() */
+    int (*file_id)(const char *path, struct aw_file_id *ret); /* lstat() */
+    int (*unlink)(const char *path);
 };
 extern struct aw_sys_table aw_sys;
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "sys/net.h"
 #include "sys/notes.h"
 #include "sys/sys.h"
 #ifdef AW_IO_URING
@@ -447,4 +448,14 @@ struct aw_sys_table aw_sys = {
     .pipe_write = sys_pipe_write,
     .end_sending = sys_end_sending,
     .poll = sys_poll,
+    .socket = aw_net_socket,
+    .bind = aw_net_bind,
+    .listen = aw_net_listen,
+    .socket_name = aw_net_name,
+    .set_option = aw_net_set_option,
+    .lookup = aw_net_lookup,
+    .lookup_free = aw_net_lookup_free,
+    .interface = aw_net_interface,
+    .file_id = aw_net_file_id,
+    .unlink = aw_net_unlink,
 };

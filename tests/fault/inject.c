@@ -80,6 +80,14 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_PIPE_WRITE, "pipe_write", -EPIPE, TOLD, true},
     {SWEEP_SYSTEM, SITE_GET_OPTION, "get_option", -ENOBUFS, TOLD, true},
     {SWEEP_SYSTEM, SITE_END_SENDING, "end_sending", -ENOTCONN, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SOCKET, "socket", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_BIND, "bind", -EADDRNOTAVAIL, TOLD, true},
+    {SWEEP_SYSTEM, SITE_LISTEN, "listen", -EADDRINUSE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SOCKET_NAME, "socket_name", -ENOBUFS, TOLD, true},
+    {SWEEP_SYSTEM, SITE_SET_OPTION, "set_option", -ENOPROTOOPT, TOLD, true},
+    {SWEEP_SYSTEM, SITE_LOOKUP, "lookup", -EAGAIN, TOLD, true},
+    {SWEEP_SYSTEM, SITE_FILE_ID, "file_id", -EACCES, TOLD, true},
+    {SWEEP_SYSTEM, SITE_UNLINK, "unlink", -EACCES, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
     {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},
@@ -153,8 +161,7 @@ unsigned inject_loud(void)
     return loud;
 }
 
-/* Counts a call; the error it is to fail with, or 0. */
-static int hit(enum site site, bool benign_here)
+int inject_hit(enum site site, bool benign_here)
 {
     if (!counting)
         return 0;
@@ -172,7 +179,7 @@ static int hit(enum site site, bool benign_here)
 
 const struct fault *inject_suspension(void)
 {
-    return hit(SITE_SUSPEND, true) ? plan->fault : NULL;
+    return inject_hit(SITE_SUSPEND, true) ? plan->fault : NULL;
 }
 
 /* ---- memory ---- */
@@ -180,7 +187,7 @@ const struct fault *inject_suspension(void)
 static void *counting_alloc(size_t size, void *arg)
 {
     (void)arg;
-    void *p = hit(SITE_ALLOC, inject_benign > 0) ? NULL : malloc(size);
+    void *p = inject_hit(SITE_ALLOC, inject_benign > 0) ? NULL : malloc(size);
     if (!p)
         return NULL;
     memset(p, 0xa5, size);
@@ -210,7 +217,7 @@ int __wrap_aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t s
 int __wrap_aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_size, int cpu,
                               void (*fn)(void *arg), void *arg)
 {
-    int err = hit(SITE_THREAD, false);
+    int err = inject_hit(SITE_THREAD, false);
     return err ? err : __real_aw_os_thread_start(t, name, stack_size, cpu, fn, arg);
 }
 
@@ -218,14 +225,14 @@ int __real_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
 int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
 {
-    return hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
+    return inject_hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
 }
 
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
 {
-    int err = hit(SITE_MAP, inject_benign > 0);
+    int err = inject_hit(SITE_MAP, inject_benign > 0);
     if (!err && (err = real.map(ret, size)) == 0)
         account.mapped += size;
     return err;
@@ -235,7 +242,7 @@ static int map(void **ret, size_t size)
  */
 static int unmap(void *addr, size_t size)
 {
-    int err = hit(SITE_UNMAP, true);
+    int err = inject_hit(SITE_UNMAP, true);
     account.mapped -= size;
     int result = real.unmap(addr, size);
     return err ? err : result;
@@ -243,7 +250,7 @@ static int unmap(void *addr, size_t size)
 
 static int protect_none(void *addr, size_t size)
 {
-    int err = hit(SITE_PROTECT_NONE, inject_benign > 0);
+    int err = inject_hit(SITE_PROTECT_NONE, inject_benign > 0);
     return err ? err : real.protect_none(addr, size);
 }
 
@@ -256,32 +263,32 @@ static int no_guard(void *first, size_t stride, size_t count)
 
 static int no_huge(void *addr, size_t size)
 {
-    int err = hit(SITE_NO_HUGE, true);
+    int err = inject_hit(SITE_NO_HUGE, true);
     return err ? err : real.no_huge(addr, size);
 }
 
 static int epoll_create_(void)
 {
-    int err = hit(SITE_EPOLL_CREATE, false);
+    int err = inject_hit(SITE_EPOLL_CREATE, false);
     return err ? err : real.epoll_create();
 }
 
 /* A new interest is somebody's; only less of one may be left as it is. */
 static int epoll_ctl_(int ep, int op, int fd, struct epoll_event *ev)
 {
-    int err = hit(SITE_EPOLL_CTL, op != EPOLL_CTL_ADD);
+    int err = inject_hit(SITE_EPOLL_CTL, op != EPOLL_CTL_ADD);
     return err ? err : real.epoll_ctl(ep, op, fd, ev);
 }
 
 static int epoll_wait_(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
 {
-    int err = hit(SITE_EPOLL_WAIT, false);
+    int err = inject_hit(SITE_EPOLL_WAIT, false);
     return err ? err : real.epoll_wait(ep, evs, max, timeout_ns);
 }
 
 static int eventfd_(void)
 {
-    int err = hit(SITE_EVENTFD, false);
+    int err = inject_hit(SITE_EVENTFD, false);
     if (err)
         return err;
     int fd = real.eventfd();
@@ -297,26 +304,26 @@ static bool is_wake(int fd)
 
 static int get_flags(int fd)
 {
-    int err = hit(SITE_GET_FLAGS, false);
+    int err = inject_hit(SITE_GET_FLAGS, false);
     return err ? err : real.get_flags(fd);
 }
 
 static int poll_one(int fd, short events)
 {
-    int err = hit(SITE_POLL_ONE, false);
+    int err = inject_hit(SITE_POLL_ONE, false);
     return err ? err : real.poll_one(fd, events);
 }
 
 static ssize_t read_(int fd, void *buf, size_t n)
 {
-    int err = hit(SITE_READ, is_wake(fd));
+    int err = inject_hit(SITE_READ, is_wake(fd));
     return err ? err : real.read(fd, buf, n);
 }
 
 /* Adding one to what a loop is woken by cannot fail. */
 static ssize_t write_(int fd, const void *buf, size_t n)
 {
-    int err = is_wake(fd) ? 0 : hit(SITE_WRITE, false);
+    int err = is_wake(fd) ? 0 : inject_hit(SITE_WRITE, false);
     return err ? err : real.write(fd, buf, n);
 }
 
@@ -325,44 +332,44 @@ static int close_(int fd)
 {
     if (is_wake(fd))
         wakes[fd] = false;
-    int err = hit(SITE_CLOSE, true), result = real.close(fd);
+    int err = inject_hit(SITE_CLOSE, true), result = real.close(fd);
     return err ? err : result;
 }
 
 static ssize_t pread_now(int fd, void *buf, size_t n, int64_t at)
 {
-    int err = hit(SITE_PREAD_NOW, true);
+    int err = inject_hit(SITE_PREAD_NOW, true);
     return err ? err : real.pread_now(fd, buf, n, at);
 }
 
 static int ring_open(struct io_uring *ring, unsigned entries, struct io_uring_params *params)
 {
-    int err = hit(SITE_RING_OPEN, false);
+    int err = inject_hit(SITE_RING_OPEN, false);
     return err ? err : real.ring_open(ring, entries, params);
 }
 
 static int ring_probe(struct io_uring *ring, struct io_uring_probe *probe, unsigned n)
 {
-    int err = hit(SITE_RING_PROBE, false);
+    int err = inject_hit(SITE_RING_PROBE, false);
     return err ? err : real.ring_probe(ring, probe, n);
 }
 
 static int ring_attach(struct io_uring *ring)
 {
-    int err = hit(SITE_RING_ATTACH, true);
+    int err = inject_hit(SITE_RING_ATTACH, true);
     return err ? err : real.ring_attach(ring);
 }
 
 /* What cannot be undone is, and then says that it failed. */
 static int ring_detach(struct io_uring *ring)
 {
-    int err = hit(SITE_RING_DETACH, true), result = real.ring_detach(ring);
+    int err = inject_hit(SITE_RING_DETACH, true), result = real.ring_detach(ring);
     return err ? err : result;
 }
 
 static int ring_enter(struct io_uring *ring, int64_t timeout_ns)
 {
-    int err = hit(SITE_RING_ENTER, false);
+    int err = inject_hit(SITE_RING_ENTER, false);
     return err ? err : real.ring_enter(ring, timeout_ns);
 }
 
@@ -378,111 +385,32 @@ static void name_the_backend(void)
 
 static int socket_pair(int ret[2], int type)
 {
-    int err = hit(SITE_SOCKET_PAIR, false);
+    int err = inject_hit(SITE_SOCKET_PAIR, false);
     return err ? err : real.socket_pair(ret, type);
 }
 
 static int send_fds(int fd, const int *fds, size_t n)
 {
-    int err = hit(SITE_SEND_FDS, false);
+    int err = inject_hit(SITE_SEND_FDS, false);
     return err ? err : real.send_fds(fd, fds, n);
 }
 
 static ssize_t send_now(int fd, const void *buf, size_t n)
 {
-    int err = hit(SITE_SEND_NOW, false);
+    int err = inject_hit(SITE_SEND_NOW, false);
     return err ? err : real.send_now(fd, buf, n);
 }
 
 static ssize_t recv_now(int fd, void *buf, size_t n)
 {
-    int err = hit(SITE_RECV_NOW, false);
+    int err = inject_hit(SITE_RECV_NOW, false);
     return err ? err : real.recv_now(fd, buf, n);
 }
 
 static int poll_(struct pollfd *fds, size_t n, int64_t timeout_ns)
 {
-    int err = hit(SITE_POLL, false);
+    int err = inject_hit(SITE_POLL, false);
     return err ? err : real.poll(fds, n, timeout_ns);
-}
-
-static int set_flags(int fd, int flags)
-{
-    int err = hit(SITE_SET_FLAGS, false);
-    return err ? err : real.set_flags(fd, flags);
-}
-
-static ssize_t pipe_write(int fd, const void *buf, size_t n)
-{
-    int err = hit(SITE_PIPE_WRITE, false);
-    return err ? err : real.pipe_write(fd, buf, n);
-}
-
-static int get_option(int fd, int level, int name, void *value, socklen_t *len)
-{
-    int err = hit(SITE_GET_OPTION, false);
-    return err ? err : real.get_option(fd, level, name, value, len);
-}
-
-static ssize_t readv_(int fd, const struct iovec *v, int n)
-{
-    int err = hit(SITE_READ, false);
-    return err ? err : real.readv(fd, v, n);
-}
-
-static ssize_t writev_(int fd, const struct iovec *v, int n)
-{
-    int err = hit(SITE_WRITE, false);
-    return err ? err : real.writev(fd, v, n);
-}
-
-static ssize_t recv_(int fd, void *buf, size_t n, int flags)
-{
-    int err = hit(SITE_RECV, false);
-    return err ? err : real.recv(fd, buf, n, flags);
-}
-
-static int end_sending(int fd)
-{
-    int err = hit(SITE_END_SENDING, false);
-    return err ? err : real.end_sending(fd);
-}
-
-static ssize_t recvmsg_(int fd, struct msghdr *msg, int flags)
-{
-    int err = hit(SITE_RECV, false);
-    return err ? err : real.recvmsg(fd, msg, flags);
-}
-
-static ssize_t send_(int fd, const void *buf, size_t n, int flags)
-{
-    int err = hit(SITE_SEND, false);
-    return err ? err : real.send(fd, buf, n, flags);
-}
-
-static ssize_t sendmsg_(int fd, const struct msghdr *msg, int flags)
-{
-    int err = hit(SITE_SEND, false);
-    return err ? err : real.sendmsg(fd, msg, flags);
-}
-
-static int accept_(int fd, struct sockaddr *addr, socklen_t *len, int flags)
-{
-    int err = hit(SITE_ACCEPT, false);
-    return err ? err : real.accept(fd, addr, len, flags);
-}
-
-static int connect_(int fd, const struct sockaddr *addr, socklen_t len)
-{
-    int err = hit(SITE_CONNECT, false);
-    return err ? err : real.connect(fd, addr, len);
-}
-
-/* Receivers poll then. */
-static int ring_buffers_(struct io_uring *ring, void *memory, unsigned entries, int group)
-{
-    int err = hit(SITE_RING_BUFFERS, true);
-    return err ? err : real.ring_buffers(ring, memory, entries, group);
 }
 
 void inject_install(void)
@@ -518,19 +446,7 @@ void inject_install(void)
     aw_sys.send_now = send_now;
     aw_sys.recv_now = recv_now;
     aw_sys.poll = poll_;
-    aw_sys.recv = recv_;
-    aw_sys.send = send_;
-    aw_sys.recvmsg = recvmsg_;
-    aw_sys.sendmsg = sendmsg_;
-    aw_sys.readv = readv_;
-    aw_sys.writev = writev_;
-    aw_sys.accept = accept_;
-    aw_sys.connect = connect_;
-    aw_sys.ring_buffers = ring_buffers_;
-    aw_sys.set_flags = set_flags;
-    aw_sys.pipe_write = pipe_write;
-    aw_sys.get_option = get_option;
-    aw_sys.end_sending = end_sending;
+    inject_sockets();
 }
 
 struct account account_now(void)

@@ -54,6 +54,14 @@ enum site {
     SITE_SET_FLAGS,
     SITE_PIPE_WRITE,
     SITE_GET_OPTION,
+    SITE_SOCKET,
+    SITE_BIND,
+    SITE_LISTEN,
+    SITE_SOCKET_NAME,
+    SITE_SET_OPTION,
+    SITE_LOOKUP,
+    SITE_FILE_ID,
+    SITE_UNLINK,
     SITE_END_SENDING,
     SITE_THREAD,
     SITE_FUTEX_WAIT,
@@ -91,8 +99,20 @@ struct account {
     size_t descriptors;
 };
 
-/* Put the counting functions in place, for the rest of the process. */
+/* Put the counting functions in place, for the rest of the process; inject_sockets() is its part
+ * for sockets and names. */
 void inject_install(void);
+void inject_sockets(void);
+
+/* Counts a call; the error it is to fail with, or 0. */
+int inject_hit(enum site site, bool benign_here);
+
+/* Looks names up in place of the system's resolver; what it finds is one block of malloc().  NULL:
+ * the system's. */
+struct addrinfo;
+typedef int inject_lookup_fn(const char *host, const char *port, const struct addrinfo *hints,
+                             struct addrinfo **ret);
+extern inject_lookup_fn *inject_lookup_instead;
 
 /* A process begins to run scenarios: what a program does first in main is done. */
 void process_begins(void);

@@ -14,10 +14,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "await/net.h"
 #include "await/queue.h"
 #include "await/stream.h"
 #include "await/sync.h"
 #include "await/testing.h"
+#include "sys/sys.h"
 #include "util.h"
 
 /* What the calls are about: of each a busy one, which waits, and a free one. */
@@ -32,7 +34,9 @@ static struct {
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
     aw_stream *pairs[7][2], *full_pair[2], *closed[2]; /* one reads at a time: a pair for each */
-    int empty_socket[2], full_socket[2], listener;
+    int empty_socket[2], full_socket[2], listener, name_gate[2];
+    aw_server *server, *closed_server;
+    aw_datagram *datagram;
 } things;
 
 /* A socket with an address of the kernel's choice, that others may connect to. */
@@ -46,8 +50,43 @@ static inline int local_listener(void)
     return fd;
 }
 
+/* A name server that does not answer until the gate is closed. */
+static inline int hang_on_names(const char *host, const char *port, const struct addrinfo *hints,
+                                struct addrinfo **ret)
+{
+    char byte;
+    (void)host, (void)port, (void)hints, (void)ret;
+    return read(things.name_gate[0], &byte, 1) == 0 ? -EAGAIN : -EIO;
+}
+
+static inline int close_at_once(aw_stream *s, void *arg)
+{
+    (void)s, (void)arg;
+    return 0;
+}
+
+static inline int make_servers(void)
+{
+    AW_TRY(pipe(things.name_gate));
+    aw_sys.lookup = hang_on_names;
+    AW_TRY(aw_open_datagram(&things.datagram, .local_host = "127.0.0.1", .local_port = "0"));
+    AW_TRY(aw_start_server(&things.server, close_at_once, "127.0.0.1", "0", .start_later = true));
+    AW_TRY(aw_start_server(&things.closed_server, close_at_once, "127.0.0.1", "0",
+                           .start_later = true));
+    return aw_server_close(things.closed_server);
+}
+
+static inline void drop_servers(void)
+{
+    close(things.name_gate[1]);
+    aw_server_unref(things.server);
+    aw_server_unref(things.closed_server);
+    assert_int_equal(aw_datagram_close(things.datagram), 0);
+}
+
 static inline int make_things(void)
 {
+    AW_TRY(make_servers());
     things.pending = aw_future_new();
     things.done = aw_future_new();
     things.semaphore = (aw_semaphore)AW_SEMAPHORE_INIT(1000);
@@ -77,6 +116,7 @@ static inline int make_things(void)
 
 static inline void drop_things(void)
 {
+    drop_servers();
     aw_unref(things.pending);
     aw_unref(things.done);
     assert_int_equal(aw_queue_fini(&things.full), 0);
@@ -332,6 +372,47 @@ static inline int connect_and_accept(void)
     return 0;
 }
 
+static inline int look_up(const char *host)
+{
+    aw_address *list;
+    int n = aw_resolve(&list, host, "80");
+    AW_TRY(n);
+    aw_addresses_free(list);
+    return n - 1;
+}
+
+static inline int connect_to(const char *host)
+{
+    aw_stream *s;
+    return aw_open_connection(&s, host, "80");
+}
+
+static inline int serve_on(const char *host, bool for_ever)
+{
+    aw_server *s;
+    AW_TRY(aw_start_server(&s, close_at_once, host, "0", .start_later = true));
+    int err = for_ever ? aw_server_serve_forever(s) : 0;
+    aw_server_unref(s);
+    return err;
+}
+
+static inline int open_datagram(const char *host)
+{
+    aw_datagram *d;
+    AW_TRY(aw_open_datagram(&d, .local_host = host, .local_port = "0"));
+    return aw_datagram_close(d);
+}
+
+static inline int receive_datagram(bool there_is_one)
+{
+    aw_address own;
+    char byte;
+    AW_TRY(aw_local_address(aw_datagram_fd(things.datagram), &own));
+    if (there_is_one)
+        AW_TRY((int)aw_datagram_sendto(things.datagram, "", 0, &own));
+    return (int)aw_datagram_recv(things.datagram, &byte, 1);
+}
+
 /* To a listener whose queue is full: nobody decides. */
 static inline int connect_behind_others(void)
 {
@@ -404,12 +485,26 @@ CALL(stream_wait_readable, aw_stream_wait_readable(things.pairs[5][0]),
 CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pairs[0][0]))
 CALL(stream_wait_closed, aw_stream_wait_closed(things.pairs[6][0]),
      aw_stream_wait_closed(things.closed[0]))
+CALL(resolve, look_up("a.test"), look_up("127.0.0.1"))
+CALL(open_connection, connect_to("a.test"), 0)
+CALL(start_server, serve_on("a.test", false), serve_on("127.0.0.1", false))
+CALL(server_serve_forever, serve_on("127.0.0.1", true), 0)
+CALL(server_wait_closed, aw_server_wait_closed(things.server),
+     aw_server_wait_closed(things.closed_server))
+CALL(open_datagram, open_datagram("a.test"), open_datagram("127.0.0.1"))
+CALL(datagram_recv, receive_datagram(false), receive_datagram(true))
 #undef CALL
 
 /* `waits` returns -ECANCELED when it is cancelled, and `at_once` 0; the backend decides whether the
  * calls `of_kernel` suspend for that. */
-#define CALL(name) {#name, waits_##name, at_once_##name, false}
-#define KERNEL_CALL(name) {#name, waits_##name, at_once_##name, true}
+#define CALL(name)                                                                                 \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, false                                                 \
+    }
+#define KERNEL_CALL(name)                                                                          \
+    {                                                                                              \
+#name, waits_##name, at_once_##name, true                                                  \
+    }
 static const struct call {
     const char *name;
     int (*waits)(void);
@@ -448,6 +543,13 @@ static const struct call {
     CALL(stream_wait_readable),
     CALL(stream_drain),
     CALL(stream_wait_closed),
+    CALL(resolve),
+    CALL(open_connection),
+    CALL(start_server),
+    CALL(server_serve_forever),
+    CALL(server_wait_closed),
+    CALL(open_datagram),
+    KERNEL_CALL(datagram_recv),
     KERNEL_CALL(read),
     KERNEL_CALL(write),
     KERNEL_CALL(recv),
