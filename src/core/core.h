@@ -33,7 +33,7 @@
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
  *   what layers above keep with it  above.c
- *   memory lent to a buffer         block.c
+ *   memory lent to a buffer         block.c     what the simulator is let have door.c
  *
  * Threads: everything here belongs to the thread that runs the loop.  The fields that others may
  * read say so.
