@@ -13,10 +13,10 @@ static unsigned installed;
 
 /* What follows is about the socket `k` of the world `s`. */
 #define OURS_OR(fd, passed_on)                                                                     \
-    struct sim *s = sim_here;                                                                      \
+    struct sim *s = aw_simu_here;                                                                  \
     if (!s || !sim_in_range(fd))                                                                   \
         return passed_on;                                                                          \
-    struct sim_sock *k = sim_find(s, fd);                                                          \
+    struct sim_sock *k = aw_simu_find(s, fd);                                                      \
     if (!k)                                                                                        \
     return -EBADF
 
@@ -37,47 +37,47 @@ static ssize_t call_recv(int fd, void *buf, size_t n, int flags)
 {
     struct iovec v;
     OURS_OR(fd, real.recv(fd, buf, n, flags));
-    return sim_recv(s, k, one(&v, buf, n), flags, NULL);
+    return aw_simu_recv(s, k, one(&v, buf, n), flags, NULL);
 }
 
 static ssize_t call_send(int fd, const void *buf, size_t n, int flags)
 {
     struct iovec v;
     OURS_OR(fd, real.send(fd, buf, n, flags));
-    return sim_send(s, k, one(&v, buf, n), flags);
+    return aw_simu_send(s, k, one(&v, buf, n), flags);
 }
 
 static ssize_t call_read(int fd, void *buf, size_t n)
 {
     struct iovec v;
     OURS_OR(fd, real.read(fd, buf, n));
-    return sim_recv(s, k, one(&v, buf, n), 0, NULL);
+    return aw_simu_recv(s, k, one(&v, buf, n), 0, NULL);
 }
 
 static ssize_t call_write(int fd, const void *buf, size_t n)
 {
     struct iovec v;
     OURS_OR(fd, real.write(fd, buf, n));
-    return sim_send(s, k, one(&v, buf, n), 0);
+    return aw_simu_send(s, k, one(&v, buf, n), 0);
 }
 
 static ssize_t call_readv(int fd, const struct iovec *v, int n)
 {
     OURS_OR(fd, real.readv(fd, v, n));
-    return sim_recv(s, k, several(v, (size_t)n), 0, NULL);
+    return aw_simu_recv(s, k, several(v, (size_t)n), 0, NULL);
 }
 
 static ssize_t call_writev(int fd, const struct iovec *v, int n)
 {
     OURS_OR(fd, real.writev(fd, v, n));
-    return sim_send(s, k, several(v, (size_t)n), 0);
+    return aw_simu_send(s, k, several(v, (size_t)n), 0);
 }
 
 static ssize_t call_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     bool cut = false;
     OURS_OR(fd, real.recvmsg(fd, msg, flags));
-    ssize_t n = sim_recv(s, k, several(msg->msg_iov, msg->msg_iovlen), flags, &cut);
+    ssize_t n = aw_simu_recv(s, k, several(msg->msg_iov, msg->msg_iovlen), flags, &cut);
     if (n >= 0) {
         msg->msg_flags = cut ? MSG_TRUNC : 0;
         msg->msg_namelen = 0;
@@ -91,54 +91,54 @@ static ssize_t call_sendmsg(int fd, const struct msghdr *msg, int flags)
     OURS_OR(fd, real.sendmsg(fd, msg, flags));
     if (msg->msg_controllen)
         return -EOPNOTSUPP; /* descriptors and the like do not travel here */
-    return sim_send(s, k, several(msg->msg_iov, msg->msg_iovlen), flags);
+    return aw_simu_send(s, k, several(msg->msg_iov, msg->msg_iovlen), flags);
 }
 
 /* ---- connections ---- */
 
 static int call_socket(int family, int type, int protocol)
 {
-    return sim_here ? sim_socket(sim_here, family, type | SOCK_NONBLOCK)
-                    : real.socket(family, type, protocol);
+    return aw_simu_here ? aw_simu_socket(aw_simu_here, family, type | SOCK_NONBLOCK)
+                        : real.socket(family, type, protocol);
 }
 
 static int call_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
     OURS_OR(fd, real.bind(fd, addr, len));
-    return sim_bind(s, k, addr, len);
+    return aw_simu_bind(s, k, addr, len);
 }
 
 static int call_listen(int fd, int backlog)
 {
     OURS_OR(fd, real.listen(fd, backlog));
-    return sim_listen(s, k, backlog);
+    return aw_simu_listen(s, k, backlog);
 }
 
 static int call_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     OURS_OR(fd, real.accept(fd, addr, len, flags));
-    sim_settle(s);
-    return sim_accept(s, k, addr, len, flags);
+    aw_simu_settle(s);
+    return aw_simu_accept(s, k, addr, len, flags);
 }
 
 static int call_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     OURS_OR(fd, real.connect(fd, addr, len));
-    sim_settle(s);
-    return sim_connect(s, k, addr, len);
+    aw_simu_settle(s);
+    return aw_simu_connect(s, k, addr, len);
 }
 
 static int call_end_sending(int fd)
 {
     OURS_OR(fd, real.end_sending(fd));
-    return sim_end_sending(s, k);
+    return aw_simu_end_sending(s, k);
 }
 
 static int call_close(int fd)
 {
     OURS_OR(fd, real.close(fd));
-    sim_close(s, k);
-    sim_settle(s);
+    aw_simu_close(s, k);
+    aw_simu_settle(s);
     return 0;
 }
 
@@ -149,7 +149,7 @@ static int call_socket_name(int fd, bool of_peer, struct sockaddr *addr, socklen
         return -ENOTCONN;
     struct sim_address none = {.len = sizeof(sa_family_t)}, *a = of_peer ? &k->peer_name : &k->name;
     none.any.sa_family = (sa_family_t)k->family;
-    sim_tell_address(a->len ? a : &none, addr, len);
+    aw_simu_tell_address(a->len ? a : &none, addr, len);
     return 0;
 }
 
@@ -171,8 +171,8 @@ static int call_set_flags(int fd, int flags)
 static int call_poll_one(int fd, short events)
 {
     OURS_OR(fd, real.poll_one(fd, events));
-    sim_settle(s);
-    return sim_readiness(s, k) & (events | POLLERR | POLLHUP);
+    aw_simu_settle(s);
+    return aw_simu_readiness(s, k) & (events | POLLERR | POLLHUP);
 }
 
 static struct sim_option *option_of(struct sim_sock *k, int level, int name)
@@ -213,8 +213,8 @@ static bool know_option(struct sim *s, struct sim_sock *k, int name, int *value)
         *value = k->state == SIM_LISTENING;
         return true;
     case SO_ERROR:
-        sim_settle(s);
-        *value = sim_take_error(k);
+        aw_simu_settle(s);
+        *value = aw_simu_take_error(k);
         return true;
     default:
         return false;
@@ -236,9 +236,9 @@ static int call_get_option(int fd, int level, int name, void *value, socklen_t *
 
 /* ---- the table ---- */
 
-void sim_install(void)
+void aw_simu_install(void)
 {
-    const struct aw_testing_door *door = sim_door();
+    const struct aw_testing_door *door = aw_simu_door();
     door->lock();
     if (installed++ == 0) {
         struct aw_sys_table *t = door->sys;
@@ -268,9 +268,9 @@ void sim_install(void)
     door->unlock();
 }
 
-void sim_uninstall(void)
+void aw_simu_uninstall(void)
 {
-    const struct aw_testing_door *door = sim_door();
+    const struct aw_testing_door *door = aw_simu_door();
     door->lock();
     if (--installed == 0)
         *door->sys = real;

@@ -13,7 +13,7 @@ static bool is_calm(const struct sim *s)
     return s->now >= s->calm_at;
 }
 
-bool sim_draw(struct sim *s, double chance)
+bool aw_simu_draw(struct sim *s, double chance)
 {
     if (chance <= 0 || is_calm(s))
         return false;
@@ -21,19 +21,19 @@ bool sim_draw(struct sim *s, double chance)
     return (double)aw_prng_below(&s->prng, 1u << 30) < chance * steps;
 }
 
-int64_t sim_ns(double seconds)
+int64_t aw_simu_ns(double seconds)
 {
     return (int64_t)(seconds * 1e9);
 }
 
-int64_t sim_latency(struct sim *s)
+int64_t aw_simu_latency(struct sim *s)
 {
-    int64_t jitter = is_calm(s) ? 0 : sim_ns(s->opts.jitter);
+    int64_t jitter = is_calm(s) ? 0 : aw_simu_ns(s->opts.jitter);
     int64_t more = jitter > 0 ? (int64_t)aw_prng_below(&s->prng, (uint64_t)jitter) : 0;
-    return sim_ns(s->opts.latency) + more;
+    return aw_simu_ns(s->opts.latency) + more;
 }
 
-size_t sim_part(struct sim *s, size_t n)
+size_t aw_simu_part(struct sim *s, size_t n)
 {
     return 1 + (size_t)aw_prng_below(&s->prng, n - 1);
 }
@@ -43,7 +43,7 @@ size_t sim_part(struct sim *s, size_t n)
 static void storm_over(struct sim *s, struct sim_event *e)
 {
     e->sock->storms[e->n].left = 0;
-    sim_touch(s, e->sock);
+    aw_simu_touch(s, e->sock);
 }
 
 static void begin_storm(struct sim *s, struct sim_sock *k, int side)
@@ -53,13 +53,13 @@ static void begin_storm(struct sim *s, struct sim_sock *k, int side)
     storm->left = 1 + (unsigned)aw_prng_below(&s->prng, 8);
     storm->over.n = (size_t)side;
     s->counts.storms++;
-    sim_schedule(s, &storm->over, s->now + lasts, k, storm_over);
+    aw_simu_schedule(s, &storm->over, s->now + lasts, k, storm_over);
 }
 
-bool sim_refuses(struct sim *s, struct sim_sock *k, int side)
+bool aw_simu_refuses(struct sim *s, struct sim_sock *k, int side)
 {
     struct sim_storm *storm = &k->storms[side];
-    if (storm->left == 0 && !sim_is_coming(&storm->over) && sim_draw(s, s->opts.storm))
+    if (storm->left == 0 && !sim_is_coming(&storm->over) && aw_simu_draw(s, s->opts.storm))
         begin_storm(s, k, side);
     if (storm->left == 0)
         return false;
@@ -79,14 +79,18 @@ static void draw_chance(aw_prng *prng, double *chance, double most)
         *chance = drawn;
 }
 
-void sim_swarm(aw_sim_opts *o)
+void aw_simu_swarm(aw_sim_opts *o)
 {
     static const size_t buffers[] = {1, 16, 300, 4096, 65536, 65536};
     const size_t n_buffers = sizeof buffers / sizeof *buffers;
     aw_prng prng;
     aw_prng_seed(&prng, o->seed ^ 0x5a77);
-    draw_chance(&prng, &o->latency, 0.05);
-    draw_chance(&prng, &o->jitter, 0.05);
+    size_t buffer = buffers[aw_prng_below(&prng, n_buffers)];
+    if (o->buffer == 0)
+        o->buffer = buffer;
+    double most = o->buffer < 100 ? 0.0005 : 0.05; /* a narrow way is short, or nothing gets done */
+    draw_chance(&prng, &o->latency, most);
+    draw_chance(&prng, &o->jitter, most);
     draw_chance(&prng, &o->split, 0.9);
     draw_chance(&prng, &o->coalesce, 0.9);
     draw_chance(&prng, &o->short_write, 0.8);
@@ -97,7 +101,4 @@ void sim_swarm(aw_sim_opts *o)
     draw_chance(&prng, &o->half_close, 0.02);
     draw_chance(&prng, &o->abort, 0.2);
     draw_chance(&prng, &o->late, 0.8);
-    size_t buffer = buffers[aw_prng_below(&prng, n_buffers)];
-    if (o->buffer == 0)
-        o->buffer = buffer;
 }

@@ -40,7 +40,7 @@ static struct aw_op_queue *queue_for(struct sim_sock *k, const struct aw_op *op)
 static int64_t try_connect(struct sim *s, struct sim_sock *k, struct aw_op *op)
 {
     if (op->phase != BEGUN) {
-        int result = sim_connect(s, k, op->buf, (socklen_t)op->len);
+        int result = aw_simu_connect(s, k, op->buf, (socklen_t)op->len);
         if (result != -EINPROGRESS)
             return result;
         op->phase = BEGUN;
@@ -50,14 +50,14 @@ static int64_t try_connect(struct sim *s, struct sim_sock *k, struct aw_op *op)
     if (k->state != SIM_REFUSED)
         return 0;
     k->state = SIM_FRESH;
-    int error = sim_take_error(k);
+    int error = aw_simu_take_error(k);
     return error ? -error : -ECONNREFUSED; /* somebody has asked before */
 }
 
 /* The calls of the table, as everybody else makes them. */
 static int64_t try_transfer(const struct aw_op *op)
 {
-    const struct aw_sys_table *sys = sim_door()->sys;
+    const struct aw_sys_table *sys = aw_simu_door()->sys;
     switch (op->kind) {
     case AW_OP_READ:
         return sys->read(op->fd, op->buf, op->len);
@@ -100,13 +100,13 @@ static int64_t refuse(const struct aw_op *op)
 static int64_t try_op(struct sim *s, struct sim_sock *k, struct aw_op *op)
 {
     if (op->kind == AW_OP_POLL) {
-        int ready = sim_door()->sys->poll_one(op->fd, op->events);
+        int ready = aw_simu_door()->sys->poll_one(op->fd, op->events);
         return ready ? ready : AW_OP_MUST_WAIT;
     }
     if (op->kind == AW_OP_CONNECT)
         return try_connect(s, k, op);
     if (op->kind == AW_OP_CLOSE)
-        return sim_door()->sys->close(op->fd);
+        return aw_simu_door()->sys->close(op->fd);
     if (aw_op_side(op) == AW_NO_SIDE)
         return refuse(op);
     int64_t result = try_transfer(op);
@@ -172,18 +172,18 @@ static bool submit_receiver(struct sim *s, struct sim_sock *k, struct aw_op *op)
     sim_assert(!k->receiver);
     k->receiver = aw_receiver_of(op);
     begin(s, op);
-    sim_touch(s, k);
+    aw_simu_touch(s, k);
     return false;
 }
 
 static bool submit_ours(struct sim *s, struct aw_op *op)
 {
-    struct sim_sock *k = sim_find(s, op->fd);
+    struct sim_sock *k = aw_simu_find(s, op->fd);
     op->asked = false;
     op->phase = WAITING;
     if (!k)
         return finish(op, -EBADF);
-    sim_settle(s);
+    aw_simu_settle(s);
     if (op->kind == AW_OP_RECEIVE)
         return submit_receiver(s, k, op);
     if (op->kind == AW_OP_CLOSE)
@@ -194,16 +194,16 @@ static bool submit_ours(struct sim *s, struct aw_op *op)
         int64_t result = behind ? AW_OP_MUST_WAIT : try_op(s, k, op);
         return finish(op, result == AW_OP_MUST_WAIT ? -EAGAIN : result);
     }
-    if (!behind && sim_draw(s, s->opts.late)) { /* it is not even begun */
+    if (!behind && aw_simu_draw(s, s->opts.late)) { /* it is not even begun */
         s->counts.late++;
         wait_in_queue(s, q, op);
-        sim_touch(s, k);
+        aw_simu_touch(s, k);
         return false;
     }
     int64_t result = behind ? AW_OP_MUST_WAIT : try_op(s, k, op);
     if (result == AW_OP_MUST_WAIT)
         return wait_in_queue(s, q, op);
-    return sim_draw(s, s->opts.late) ? tell_later(s, op, result) : finish(op, result);
+    return aw_simu_draw(s, s->opts.late) ? tell_later(s, op, result) : finish(op, result);
 }
 
 static bool sim_submit(struct aw_io *io, struct aw_op *op)
@@ -229,7 +229,7 @@ static void end_receiver(struct sim *s, struct sim_sock *k, struct aw_op *op, in
 /* One chunk: what comes of it, or AW_OP_MUST_WAIT. */
 static int64_t receive_chunk(struct sim *s, struct aw_receiver *r)
 {
-    struct aw_chunk *c = sim_door()->chunk_get(&s->chunks);
+    struct aw_chunk *c = aw_simu_door()->chunk_get(&s->chunks);
     if (!c) {
         if (s->chunks.made == 0)
             return -ENOMEM;
@@ -237,9 +237,9 @@ static int64_t receive_chunk(struct sim *s, struct aw_receiver *r)
         aw_list_push_back(&s->starving, &r->op.all);
         return AW_OP_MUST_WAIT;
     }
-    ssize_t n = sim_door()->sys->recv(r->op.fd, c->data, AW_CHUNK_SIZE, MSG_DONTWAIT);
+    ssize_t n = aw_simu_door()->sys->recv(r->op.fd, c->data, AW_CHUNK_SIZE, MSG_DONTWAIT);
     if (n > 0)
-        sim_door()->receiver_add(r, c, (size_t)n);
+        aw_simu_door()->receiver_add(r, c, (size_t)n);
     else
         aw_list_push_front(&s->chunks.free, &c->link);
     return n == -EAGAIN ? AW_OP_MUST_WAIT : n;
@@ -251,13 +251,13 @@ static void serve_receiver(struct sim *s, struct sim_sock *k, aw_list *completed
     struct aw_receiver *r = k->receiver;
     int64_t result = r->op.phase == STARVING ? AW_OP_MUST_WAIT : receive_chunk(s, r);
     if (result > 0)
-        sim_touch(s, k);
+        aw_simu_touch(s, k);
     else if (result != AW_OP_MUST_WAIT || r->op.asked)
         end_receiver(s, k, &r->op, result == AW_OP_MUST_WAIT ? -ECANCELED : result);
     if (result > 0 && r->op.asked)
         end_receiver(s, k, &r->op, -ECANCELED);
     if (!aw_list_empty(&r->chunks) || r->op.state == AW_OP_COMPLETED)
-        sim_door()->receiver_announce(r, completed);
+        aw_simu_door()->receiver_announce(r, completed);
 }
 
 /* Chunks have come back. */
@@ -270,7 +270,7 @@ static void feed(struct sim *s)
             return;
         struct aw_op *op = aw_container_of(first, struct aw_op, all);
         op->phase = WAITING;
-        sim_touch(s, sim_find(s, op->fd));
+        aw_simu_touch(s, aw_simu_find(s, op->fd));
     }
 }
 
@@ -278,13 +278,13 @@ static void feed(struct sim *s)
 
 static bool cancel_ours(struct sim *s, struct aw_op *op)
 {
-    struct sim_sock *k = sim_find(s, op->fd);
+    struct sim_sock *k = aw_simu_find(s, op->fd);
     if (op->phase == TOLD || op->asked)
         return false;
-    if (sim_draw(s, s->opts.late)) {
+    if (aw_simu_draw(s, s->opts.late)) {
         s->counts.late++;
         op->asked = true;
-        sim_touch(s, k);
+        aw_simu_touch(s, k);
         return false;
     }
     if (op->kind == AW_OP_RECEIVE) {
@@ -377,7 +377,7 @@ static int sim_poll(struct aw_io *io, int64_t timeout_ns, aw_list *completed)
         timeout_ns = 0;
     if (timeout_ns != 0 || s->inner->in_flight > 0)
         err = s->inner->backend->poll(s->inner, timeout_ns, completed);
-    sim_settle(s);
+    aw_simu_settle(s);
     feed(s);
     tell(s, completed);
     serve_touched(s, completed);
@@ -395,16 +395,16 @@ static void sim_wake(struct aw_io *io)
 
 static int sim_open(struct aw_io **ret, const char **why)
 {
-    struct sim *s = sim_here;
+    struct sim *s = aw_simu_here;
     if (!s || s->inner) {
         if (why)
             *why = "there is no simulation but in aw_sim_run()";
         return -EINVAL;
     }
-    int err = sim_door()->inner->open(&s->inner, why);
+    int err = aw_simu_door()->inner->open(&s->inner, why);
     if (err < 0)
         return err;
-    s->io.backend = &sim_backend;
+    s->io.backend = &aw_simu_backend;
     s->io.time = &s->time;
     s->time.next = next_time;
     aw_list_init(&s->events);
@@ -412,7 +412,7 @@ static int sim_open(struct aw_io **ret, const char **why)
     aw_list_init(&s->touched);
     aw_list_init(&s->told);
     aw_list_init(&s->starving);
-    sim_door()->chunks_init(&s->chunks);
+    aw_simu_door()->chunks_init(&s->chunks);
     *ret = &s->io;
     return 0;
 }
@@ -421,14 +421,14 @@ static void sim_backend_close(struct aw_io *io)
 {
     struct sim *s = sim_of(io);
     s->trace ^= *s->time.trace;
-    sim_close_all(s);
-    sim_door()->chunks_fini(&s->chunks);
+    aw_simu_close_all(s);
+    aw_simu_door()->chunks_fini(&s->chunks);
     s->inner->backend->close(s->inner);
     s->inner = NULL;
     s->time.clock = NULL;
 }
 
-const struct aw_io_backend sim_backend = {
+const struct aw_io_backend aw_simu_backend = {
     .name = "simulator",
     .open = sim_open,
     .close = sim_backend_close,

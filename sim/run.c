@@ -10,27 +10,27 @@
 
 enum { BUFFER = 65536 };
 
-_Thread_local struct sim *sim_here;
+_Thread_local struct sim *aw_simu_here;
 
-const struct aw_testing_door *sim_door(void)
+const struct aw_testing_door *aw_simu_door(void)
 {
     const struct aw_testing_door *door = aw_testing_door();
     sim_assert(door->size == sizeof *door); /* both libraries are of one build */
     return door;
 }
 
-void *sim_alloc(size_t size)
+void *aw_simu_alloc(size_t size)
 {
-    void *p = sim_door()->alloc(size);
+    void *p = aw_simu_door()->alloc(size);
     return p ? memset(p, 0, size) : NULL;
 }
 
-void sim_free(void *ptr)
+void aw_simu_free(void *ptr)
 {
-    sim_door()->free(ptr);
+    aw_simu_door()->free(ptr);
 }
 
-void sim_panic(const char *file, int line, const char *what)
+void aw_simu_panic(const char *file, int line, const char *what)
 {
     fprintf(stderr, "await: %s:%d: the simulator: %s\n", file, line, what);
     abort();
@@ -64,17 +64,17 @@ static int check(const aw_sim_opts *o)
 
 static struct sim *make_world(const aw_sim_opts *opts)
 {
-    struct sim *s = sim_alloc(sizeof *s);
+    struct sim *s = aw_simu_alloc(sizeof *s);
     if (!s)
         return NULL;
     s->opts = *opts;
     if (opts->swarm)
-        sim_swarm(&s->opts);
+        aw_simu_swarm(&s->opts);
     if (s->opts.buffer == 0)
         s->opts.buffer = BUFFER;
     if (s->opts.descriptors == 0)
         s->opts.descriptors = AW_SIM_FDS;
-    s->calm_at = opts->calm_after > 0 ? sim_ns(opts->calm_after) : INT64_MAX;
+    s->calm_at = opts->calm_after > 0 ? aw_simu_ns(opts->calm_after) : INT64_MAX;
     aw_prng_seed(&s->prng, opts->seed);
     return s;
 }
@@ -83,27 +83,29 @@ static struct sim *make_world(const aw_sim_opts *opts)
 
 static int run_in(struct sim *s, aw_fn *fn, const aw_sim_opts *opts)
 {
-    *sim_door()->simulator = &sim_backend;
-    sim_install();
-    sim_here = s;
+    *aw_simu_door()->simulator = &aw_simu_backend;
+    aw_simu_install();
+    aw_simu_here = s;
     /* The loop takes 0 for "no seed". */
     int err = aw_run_(fn, &(aw_run_opts){.file = opts->file,
                                          .line = opts->line,
                                          .fn_name = opts->fn_name,
                                          .arg = opts->arg,
-                                         .backend = sim_backend.name,
+                                         .backend = aw_simu_backend.name,
                                          .virtual_clock = true,
                                          .shuffle = opts->shuffle,
+                                         .exception_handler = opts->exception_handler,
+                                         .exception_arg = opts->exception_arg,
                                          .seed = opts->seed + (opts->seed < UINT64_MAX)});
-    sim_here = NULL;
-    sim_uninstall();
+    aw_simu_here = NULL;
+    aw_simu_uninstall();
     return err;
 }
 
 int aw_sim_run_(aw_fn *fn, const aw_sim_opts *opts)
 {
     AW_TRY(check(opts));
-    if (sim_here)
+    if (aw_simu_here)
         return aw_raise(AW_EMISUSE, "there is a simulation in this thread");
     struct sim *s = make_world(opts);
     if (!s)
@@ -113,17 +115,17 @@ int aw_sim_run_(aw_fn *fn, const aw_sim_opts *opts)
         *opts->ret_counts = s->counts;
     if (opts->ret_trace)
         *opts->ret_trace = s->trace;
-    sim_free(s);
+    aw_simu_free(s);
     return err;
 }
 
 /* The world of a run that goes on. */
 static int world(struct sim **ret)
 {
-    *ret = sim_here;
-    if (!sim_here || !sim_here->time.clock)
+    *ret = aw_simu_here;
+    if (!aw_simu_here || !aw_simu_here->time.clock)
         return aw_raise(AW_EMISUSE, "there is no simulation in this thread");
-    sim_settle(sim_here);
+    aw_simu_settle(aw_simu_here);
     return 0;
 }
 
@@ -151,7 +153,7 @@ int aw_sim_socket(int family, int type)
 {
     struct sim *s;
     AW_TRY(world(&s));
-    return sim_socket(s, family, type);
+    return aw_simu_socket(s, family, type);
 }
 
 int aw_sim_pair(int ret[2], int type)
@@ -160,13 +162,13 @@ int aw_sim_pair(int ret[2], int type)
     if (!ret)
         return aw_raise(-EINVAL, "the place for the descriptors is NULL");
     AW_TRY(world(&s));
-    return sim_pair(s, type, ret);
+    return aw_simu_pair(s, type, ret);
 }
 
 static int world_and_sock(int fd, struct sim **s, struct sim_sock **k)
 {
     AW_TRY(world(s));
-    *k = sim_find(*s, fd);
+    *k = aw_simu_find(*s, fd);
     return *k ? 0 : aw_raise(-EBADF, "no simulated descriptor");
 }
 
@@ -177,7 +179,7 @@ int aw_sim_bind(int fd, const struct sockaddr *addr, aw_socklen len)
     if (!addr)
         return aw_raise(-EINVAL, "the address is NULL");
     AW_TRY(world_and_sock(fd, &s, &k));
-    return sim_bind(s, k, addr, len);
+    return aw_simu_bind(s, k, addr, len);
 }
 
 int aw_sim_listen(int fd, int backlog)
@@ -185,7 +187,7 @@ int aw_sim_listen(int fd, int backlog)
     struct sim *s;
     struct sim_sock *k;
     AW_TRY(world_and_sock(fd, &s, &k));
-    return sim_listen(s, k, backlog);
+    return aw_simu_listen(s, k, backlog);
 }
 
 int aw_sim_getsockname(int fd, struct sockaddr *addr, aw_socklen *len)
@@ -195,7 +197,7 @@ int aw_sim_getsockname(int fd, struct sockaddr *addr, aw_socklen *len)
     if (!addr || !len)
         return aw_raise(-EINVAL, "the place for the address is NULL");
     AW_TRY(world_and_sock(fd, &s, &k));
-    return sim_door()->sys->socket_name(fd, false, addr, len);
+    return aw_simu_door()->sys->socket_name(fd, false, addr, len);
 }
 
 int aw_sim_shutdown(int fd)
@@ -203,7 +205,7 @@ int aw_sim_shutdown(int fd)
     struct sim *s;
     struct sim_sock *k;
     AW_TRY(world_and_sock(fd, &s, &k));
-    return sim_end_sending(s, k);
+    return aw_simu_end_sending(s, k);
 }
 
 int aw_sim_close(int fd)
@@ -211,8 +213,8 @@ int aw_sim_close(int fd)
     struct sim *s;
     struct sim_sock *k;
     AW_TRY(world_and_sock(fd, &s, &k));
-    sim_close(s, k);
-    sim_settle(s);
+    aw_simu_close(s, k);
+    aw_simu_settle(s);
     return 0;
 }
 
@@ -223,7 +225,7 @@ int aw_sim_reset(int fd)
     AW_TRY(world_and_sock(fd, &s, &k));
     if (k->state != SIM_CONNECTED)
         return -ENOTCONN;
-    sim_reset(s, k);
-    sim_settle(s);
+    aw_simu_reset(s, k);
+    aw_simu_settle(s);
     return 0;
 }

@@ -2,15 +2,15 @@
  * sim.h - what the files of the simulated network share.
  *
  *      task        table of calls / backend             the world
- *      send() ---> sim_send() --> into the receiver's bytes, as an event:  arrives at ...
+ *      send() ---> aw_simu_send() --> into the receiver's bytes, as an event:  arrives at ...
  *                                                          |  (time passes: the loop's clock)
- *      recv() <--- sim_recv() <-- what has arrived  <------+
+ *      recv() <--- aw_simu_recv() <-- what has arrived  <------+
  *
  * One list of events, in order of time and then of making, drives everything: bytes arrive, an end,
- * a reset, a connection, the end of a storm.  The world goes on when somebody looks (sim_settle()):
- * events that are due happen one after the other, each at its own time.  Nothing here has another
- * source of chance than the generator, nor of order than that list, the descriptors' numbers, and
- * the calls themselves: that makes runs repeatable.
+ * a reset, a connection, the end of a storm.  The world goes on when somebody looks
+ * (aw_simu_settle()): events that are due happen one after the other, each at its own time. Nothing
+ * here has another source of chance than the generator, nor of order than that list, the
+ * descriptors' numbers, and the calls themselves: that makes runs repeatable.
  *
  *   world.c    sockets, connections, events     faults.c   what is drawn
  *   transfer.c bytes and messages               calls.c    the table's entries
@@ -131,53 +131,53 @@ struct sim {
 };
 
 /* The world of the running thread, or NULL. */
-extern _Thread_local struct sim *sim_here;
+extern _Thread_local struct sim *aw_simu_here;
 
-const struct aw_testing_door *sim_door(void);
+const struct aw_testing_door *aw_simu_door(void);
 
 /* Zeroed, or NULL. */
-void *sim_alloc(size_t size);
-void sim_free(void *ptr);
+void *aw_simu_alloc(size_t size);
+void aw_simu_free(void *ptr);
 
 /* What must be true, in every build. */
-_Noreturn void sim_panic(const char *file, int line, const char *what);
-#define sim_assert(cond) ((cond) ? (void)0 : sim_panic(__FILE__, __LINE__, #cond))
+_Noreturn void aw_simu_panic(const char *file, int line, const char *what);
+#define sim_assert(cond) ((cond) ? (void)0 : aw_simu_panic(__FILE__, __LINE__, #cond))
 
 /* ---- faults.c ---- */
 
 /* Does it happen this time?  Never in calm times. */
-bool sim_draw(struct sim *s, double chance);
+bool aw_simu_draw(struct sim *s, double chance);
 
 /* How long something is under way now. */
-int64_t sim_latency(struct sim *s);
-int64_t sim_ns(double seconds);
+int64_t aw_simu_latency(struct sim *s);
+int64_t aw_simu_ns(double seconds);
 
 /* So many of n > 1 are taken: 1 to n - 1. */
-size_t sim_part(struct sim *s, size_t n);
+size_t aw_simu_part(struct sim *s, size_t n);
 
 /* Is a call of this side, which could go on, refused all the same? */
-bool sim_refuses(struct sim *s, struct sim_sock *k, int side);
+bool aw_simu_refuses(struct sim *s, struct sim_sock *k, int side);
 
 /* Options for a run with .swarm: what the caller has set stays. */
-void sim_swarm(aw_sim_opts *opts);
+void aw_simu_swarm(aw_sim_opts *opts);
 
 /* ---- world.c ---- */
 
 /* Everything that is due happens. */
-void sim_settle(struct sim *s);
+void aw_simu_settle(struct sim *s);
 
-void sim_schedule(struct sim *s, struct sim_event *e, int64_t at, struct sim_sock *k,
-                  void (*happen)(struct sim *s, struct sim_event *e));
+void aw_simu_schedule(struct sim *s, struct sim_event *e, int64_t at, struct sim_sock *k,
+                      void (*happen)(struct sim *s, struct sim_event *e));
 static inline bool sim_is_coming(const struct sim_event *e)
 {
     return e->link.next && aw_list_linked(&e->link);
 }
 
 /* Operations that wait on it may be able to go on. */
-void sim_touch(struct sim *s, struct sim_sock *k);
+void aw_simu_touch(struct sim *s, struct sim_sock *k);
 
 /* The socket of a descriptor; NULL: it is none of the simulated ones. */
-struct sim_sock *sim_find(struct sim *s, int fd);
+struct sim_sock *aw_simu_find(struct sim *s, int fd);
 static inline bool sim_in_range(int fd)
 {
     return fd >= AW_SIM_FIRST_FD && fd < AW_SIM_FIRST_FD + AW_SIM_FDS;
@@ -190,29 +190,30 @@ static inline bool sim_is_held(const struct sim_sock *k)
 }
 
 /* A new one with a descriptor: the number, or -errno. */
-int sim_socket(struct sim *s, int family, int type);
-int sim_pair(struct sim *s, int type, int ret[2]);
-int sim_bind(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len);
-int sim_listen(struct sim *s, struct sim_sock *k, int backlog);
-int sim_accept(struct sim *s, struct sim_sock *k, struct sockaddr *addr, socklen_t *len, int flags);
-int sim_connect(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len);
-int sim_end_sending(struct sim *s, struct sim_sock *k);
-void sim_reset(struct sim *s, struct sim_sock *k);
-void sim_close(struct sim *s, struct sim_sock *k);
-void sim_unref(struct sim_sock *k);
-void sim_close_all(struct sim *s);
+int aw_simu_socket(struct sim *s, int family, int type);
+int aw_simu_pair(struct sim *s, int type, int ret[2]);
+int aw_simu_bind(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len);
+int aw_simu_listen(struct sim *s, struct sim_sock *k, int backlog);
+int aw_simu_accept(struct sim *s, struct sim_sock *k, struct sockaddr *addr, socklen_t *len,
+                   int flags);
+int aw_simu_connect(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len);
+int aw_simu_end_sending(struct sim *s, struct sim_sock *k);
+void aw_simu_reset(struct sim *s, struct sim_sock *k);
+void aw_simu_close(struct sim *s, struct sim_sock *k);
+void aw_simu_unref(struct sim_sock *k);
+void aw_simu_close_all(struct sim *s);
 
 /* An error that is told once; 0: none. */
-int sim_take_error(struct sim_sock *k);
+int aw_simu_take_error(struct sim_sock *k);
 
 /* Tell an address, as far as there is room. */
-void sim_tell_address(const struct sim_address *a, struct sockaddr *addr, socklen_t *len);
+void aw_simu_tell_address(const struct sim_address *a, struct sockaddr *addr, socklen_t *len);
 
 /* The events of poll() that are there now. */
-short sim_readiness(const struct sim *s, const struct sim_sock *k);
+short aw_simu_readiness(const struct sim *s, const struct sim_sock *k);
 
 /* The sending way of one of the two ends, after what is under way. */
-void sim_send_end(struct sim *s, struct sim_sock *k);
+void aw_simu_send_end(struct sim *s, struct sim_sock *k);
 
 /* ---- transfer.c ---- */
 
@@ -222,27 +223,27 @@ struct sim_vectors {
     size_t n;
 };
 
-ssize_t sim_send(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags);
+ssize_t aw_simu_send(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags);
 
 /* `cut` is told, if not NULL, whether a message was longer. */
-ssize_t sim_recv(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags, bool *cut);
+ssize_t aw_simu_recv(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags, bool *cut);
 
 /* Room for sending. */
-size_t sim_room(const struct sim *s, const struct sim_sock *k);
+size_t aw_simu_room(const struct sim *s, const struct sim_sock *k);
 
-void sim_bytes_fini(struct sim_bytes *b);
+void aw_simu_bytes_fini(struct sim_bytes *b);
 
 /* What was on its way to a socket will not come. */
-void sim_lose_unarrived(struct sim_sock *k);
+void aw_simu_lose_unarrived(struct sim_sock *k);
 
 /* ---- calls.c ---- */
 
 /* The table's entries are ours, until as many calls of the second. */
-void sim_install(void);
-void sim_uninstall(void);
+void aw_simu_install(void);
+void aw_simu_uninstall(void);
 
 /* ---- io.c ---- */
 
-extern const struct aw_io_backend sim_backend;
+extern const struct aw_io_backend aw_simu_backend;
 
 #endif

@@ -16,9 +16,9 @@ enum { BUFFER = 65536 };
 
 /* ---- memory ---- */
 
-void sim_bytes_fini(struct sim_bytes *b)
+void aw_simu_bytes_fini(struct sim_bytes *b)
 {
-    sim_free(b->data);
+    aw_simu_free(b->data);
     *b = (struct sim_bytes){0};
 }
 
@@ -28,13 +28,13 @@ static bool reserve(struct sim_bytes *b, size_t more)
     if (b->size - b->at - b->len >= more && b->data)
         return true;
     size_t size = 2 * (b->len + more) + 64;
-    char *data = sim_alloc(size);
+    char *data = aw_simu_alloc(size);
     if (!data)
         return false;
     if (b->len)
         memcpy(data, b->data + b->at, b->len);
     size_t len = b->len;
-    sim_free(b->data);
+    aw_simu_free(b->data);
     *b = (struct sim_bytes){.data = data, .len = len, .size = size};
     return true;
 }
@@ -51,7 +51,7 @@ static void take(struct sim_bytes *b, size_t n)
     b->at += n;
     b->len -= n;
     if (b->len == 0)
-        sim_bytes_fini(b);
+        aw_simu_bytes_fini(b);
 }
 
 static size_t total(struct sim_vectors v)
@@ -92,39 +92,39 @@ static void arrive(struct sim *s, struct sim_event *e)
         k->on_its_way = NULL;
     if (!sim_is_held(k)) {
         if (k->peer && sim_is_held(k->peer))
-            sim_reset(s, k);
+            aw_simu_reset(s, k);
     } else if (!k->dead) {
         k->arrived += e->n;
         s->counts.bytes += e->n;
-        sim_touch(s, k);
+        aw_simu_touch(s, k);
     }
-    sim_free(e);
+    aw_simu_free(e);
 }
 
-void sim_lose_unarrived(struct sim_sock *k)
+void aw_simu_lose_unarrived(struct sim_sock *k)
 {
     k->in.len = k->arrived;
     if (k->in.len == 0)
-        sim_bytes_fini(&k->in);
+        aw_simu_bytes_fini(&k->in);
 }
 
 /* One piece, which arrives after all before it.  False without memory. */
 static bool dispatch(struct sim *s, struct sim_sock *to, size_t n)
 {
-    if (to->on_its_way && sim_draw(s, s->opts.coalesce)) {
+    if (to->on_its_way && aw_simu_draw(s, s->opts.coalesce)) {
         s->counts.coalesced++;
         to->on_its_way->n += n;
         return true;
     }
-    struct sim_event *e = sim_alloc(sizeof *e);
+    struct sim_event *e = aw_simu_alloc(sizeof *e);
     if (!e)
         return false;
-    int64_t at = s->now + sim_latency(s);
+    int64_t at = s->now + aw_simu_latency(s);
     to->last_at = at > to->last_at ? at : to->last_at;
     e->n = n;
     e->is_alone = true;
     to->on_its_way = e;
-    sim_schedule(s, e, to->last_at, to, arrive);
+    aw_simu_schedule(s, e, to->last_at, to, arrive);
     return true;
 }
 
@@ -132,8 +132,8 @@ static bool dispatch(struct sim *s, struct sim_sock *to, size_t n)
 static size_t dispatch_pieces(struct sim *s, struct sim_sock *to, size_t n)
 {
     size_t done = 0;
-    while (n - done > 1 && sim_draw(s, s->opts.split)) {
-        size_t piece = sim_part(s, n - done);
+    while (n - done > 1 && aw_simu_draw(s, s->opts.split)) {
+        size_t piece = aw_simu_part(s, n - done);
         if (!dispatch(s, to, piece))
             return done;
         s->counts.split++;
@@ -146,22 +146,22 @@ static size_t dispatch_pieces(struct sim *s, struct sim_sock *to, size_t n)
 static void have_faults(struct sim *s, struct sim_sock *k)
 {
     const int64_t stall_max = 2000000000;
-    if (sim_draw(s, s->opts.stall)) {
+    if (aw_simu_draw(s, s->opts.stall)) {
         s->counts.stalls++;
         k->peer->last_at += (int64_t)aw_prng_below(&s->prng, (uint64_t)stall_max);
     }
-    if (sim_draw(s, s->opts.reset)) {
+    if (aw_simu_draw(s, s->opts.reset)) {
         s->counts.resets++;
-        sim_reset(s, k);
-    } else if (!k->end_sent && sim_draw(s, s->opts.half_close)) {
+        aw_simu_reset(s, k);
+    } else if (!k->end_sent && aw_simu_draw(s, s->opts.half_close)) {
         s->counts.half_closes++;
-        sim_send_end(s, k);
+        aw_simu_send_end(s, k);
     }
 }
 
 /* ---- sending ---- */
 
-size_t sim_room(const struct sim *s, const struct sim_sock *k)
+size_t aw_simu_room(const struct sim *s, const struct sim_sock *k)
 {
     const struct sim_sock *to = k->peer;
     size_t buffer = k->type == SOCK_STREAM ? s->opts.buffer : BUFFER;
@@ -175,9 +175,9 @@ static int refusal_to_send(struct sim_sock *k)
 {
     bool by_path = k->family == AF_UNIX;
     if (k->state != SIM_CONNECTED && k->state != SIM_CONNECTING)
-        return k->error ? -sim_take_error(k) : by_path ? -ENOTCONN : -EPIPE;
+        return k->error ? -aw_simu_take_error(k) : by_path ? -ENOTCONN : -EPIPE;
     if (k->state == SIM_CONNECTED && k->error)
-        return -sim_take_error(k);
+        return -aw_simu_take_error(k);
     if (k->dead || k->end_sent)
         return -EPIPE;
     if (by_path && (!k->peer || !sim_is_held(k->peer)))
@@ -188,12 +188,12 @@ static int refusal_to_send(struct sim_sock *k)
 static ssize_t send_bytes(struct sim *s, struct sim_sock *k, struct sim_vectors v, size_t n)
 {
     struct sim_sock *to = k->peer;
-    if (n > 1 && sim_draw(s, s->opts.short_write)) {
+    if (n > 1 && aw_simu_draw(s, s->opts.short_write)) {
         s->counts.short_writes++;
-        n = sim_part(s, n);
+        n = aw_simu_part(s, n);
     }
     if (!sim_is_held(to) || to->dead) {
-        sim_reset(s, to);
+        aw_simu_reset(s, to);
         return (ssize_t)n;
     }
     if (!reserve(&to->in, n))
@@ -213,7 +213,7 @@ static ssize_t send_message(struct sim *s, struct sim_sock *k, struct sim_vector
     struct sim_sock *to = k->peer;
     if (n + sizeof n > BUFFER)
         return -EMSGSIZE;
-    if (sim_room(s, k) < n + sizeof n)
+    if (aw_simu_room(s, k) < n + sizeof n)
         return -EAGAIN;
     if (!reserve(&to->in, n + sizeof n))
         return -ENOBUFS;
@@ -226,17 +226,17 @@ static ssize_t send_message(struct sim *s, struct sim_sock *k, struct sim_vector
     return -ENOBUFS;
 }
 
-ssize_t sim_send(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags)
+ssize_t aw_simu_send(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags)
 {
-    sim_settle(s);
+    aw_simu_settle(s);
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
     int err = refusal_to_send(k);
     if (err < 0)
         return err;
-    size_t n = total(v), room = sim_room(s, k);
+    size_t n = total(v), room = aw_simu_room(s, k);
     ssize_t sent;
-    if (k->state == SIM_CONNECTING || sim_refuses(s, k, SIM_WRITES))
+    if (k->state == SIM_CONNECTING || aw_simu_refuses(s, k, SIM_WRITES))
         return -EAGAIN;
     if (k->type != SOCK_STREAM)
         sent = send_message(s, k, v, n);
@@ -244,7 +244,7 @@ ssize_t sim_send(struct sim *s, struct sim_sock *k, struct sim_vectors v, int fl
         sent = 0;
     else
         sent = room ? send_bytes(s, k, v, n < room ? n : room) : -EAGAIN;
-    sim_settle(s);
+    aw_simu_settle(s);
     return sent;
 }
 
@@ -266,7 +266,7 @@ static void consume(struct sim *s, struct sim_sock *k, size_t n)
     k->arrived -= n;
     take(&k->in, n);
     if (k->peer)
-        sim_touch(s, k->peer); /* there is room */
+        aw_simu_touch(s, k->peer); /* there is room */
 }
 
 static ssize_t receive_bytes(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags)
@@ -274,9 +274,9 @@ static ssize_t receive_bytes(struct sim *s, struct sim_sock *k, struct sim_vecto
     size_t n = total(v);
     if (n > k->arrived)
         n = k->arrived;
-    if (n > 1 && sim_draw(s, s->opts.short_read)) {
+    if (n > 1 && aw_simu_draw(s, s->opts.short_read)) {
         s->counts.short_reads++;
-        n = sim_part(s, n);
+        n = aw_simu_part(s, n);
     }
     scatter(k->in.data + k->in.at, v, n);
     if (!(flags & MSG_PEEK))
@@ -299,22 +299,22 @@ static ssize_t receive_message(struct sim *s, struct sim_sock *k, struct sim_vec
     return (ssize_t)(flags & MSG_TRUNC ? len : n);
 }
 
-ssize_t sim_recv(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags, bool *cut)
+ssize_t aw_simu_recv(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags, bool *cut)
 {
-    sim_settle(s);
+    aw_simu_settle(s);
     int err = refusal_to_receive(k, flags);
     if (err < 0)
         return err;
     if (k->type == SOCK_STREAM && total(v) == 0)
         return 0;
     if (k->arrived > 0) {
-        if (sim_refuses(s, k, SIM_READS))
+        if (aw_simu_refuses(s, k, SIM_READS))
             return -EAGAIN;
         return k->type == SOCK_STREAM ? receive_bytes(s, k, v, flags)
                                       : receive_message(s, k, v, flags, cut);
     }
     if (k->error && k->state != SIM_CONNECTING)
-        return -sim_take_error(k);
+        return -aw_simu_take_error(k);
     if (k->state == SIM_REFUSED)
         return -ENOTCONN;
     return k->end_arrived || k->dead ? 0 : -EAGAIN;

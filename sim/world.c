@@ -26,8 +26,8 @@ static void trace(struct sim *s, uint64_t value)
     s->trace = (s->trace ^ value) * UINT64_C(0x100000001b3);
 }
 
-void sim_schedule(struct sim *s, struct sim_event *e, int64_t at, struct sim_sock *k,
-                  void (*happen)(struct sim *s, struct sim_event *e))
+void aw_simu_schedule(struct sim *s, struct sim_event *e, int64_t at, struct sim_sock *k,
+                      void (*happen)(struct sim *s, struct sim_event *e))
 {
     sim_assert(!sim_is_coming(e));
     aw_list *before = s->events.prev;
@@ -45,7 +45,7 @@ static void take_off(struct sim_event *e)
     if (!sim_is_coming(e))
         return;
     aw_list_remove(&e->link);
-    sim_unref(e->sock);
+    aw_simu_unref(e->sock);
 }
 
 /* The event's memory is its socket's, or its own business. */
@@ -58,10 +58,10 @@ static void happen(struct sim *s, struct sim_event *e)
     trace(s, e->n);
     aw_list_remove(&e->link);
     e->happen(s, e);
-    sim_unref(k);
+    aw_simu_unref(k);
 }
 
-void sim_settle(struct sim *s)
+void aw_simu_settle(struct sim *s)
 {
     int64_t now = s->time.clock->virtual_now;
     for (unsigned n = 0; !aw_list_empty(&s->events); n++) {
@@ -74,7 +74,7 @@ void sim_settle(struct sim *s)
     s->now = now;
 }
 
-void sim_touch(struct sim *s, struct sim_sock *k)
+void aw_simu_touch(struct sim *s, struct sim_sock *k)
 {
     bool waited_on = k->readers.first || k->writers.first || k->pollers.first || k->receiver;
     if (waited_on && !aw_list_linked(&k->touched))
@@ -85,7 +85,7 @@ void sim_touch(struct sim *s, struct sim_sock *k)
 
 static struct sim_sock *make_sock(struct sim *s, int family, int type)
 {
-    struct sim_sock *k = sim_alloc(sizeof *k);
+    struct sim_sock *k = aw_simu_alloc(sizeof *k);
     if (!k)
         return NULL;
     k->refs = 1;
@@ -101,17 +101,17 @@ static struct sim_sock *make_sock(struct sim *s, int family, int type)
     return k;
 }
 
-void sim_unref(struct sim_sock *k)
+void aw_simu_unref(struct sim_sock *k)
 {
     if (--k->refs > 0)
         return;
     aw_list_remove(&k->bound);
     aw_list_remove(&k->touched);
-    sim_bytes_fini(&k->in);
-    sim_free(k);
+    aw_simu_bytes_fini(&k->in);
+    aw_simu_free(k);
 }
 
-struct sim_sock *sim_find(struct sim *s, int fd)
+struct sim_sock *aw_simu_find(struct sim *s, int fd)
 {
     size_t at = (size_t)fd - AW_SIM_FIRST_FD;
     return fd >= AW_SIM_FIRST_FD && at < s->n_socks ? s->socks[at] : NULL;
@@ -127,12 +127,12 @@ static int take_number(struct sim *s, struct sim_sock *k)
         return -EMFILE;
     if (at == s->n_socks) {
         size_t n = at ? 2 * at : 64;
-        struct sim_sock **socks = sim_alloc(n * sizeof(struct sim_sock *));
+        struct sim_sock **socks = aw_simu_alloc(n * sizeof(struct sim_sock *));
         if (!socks)
             return -ENOMEM;
         if (at)
             memcpy(socks, s->socks, at * sizeof(struct sim_sock *));
-        sim_free(s->socks);
+        aw_simu_free(s->socks);
         s->socks = socks;
         s->n_socks = n;
     }
@@ -152,7 +152,7 @@ static int check_sort(int family, int type, bool pair)
     return sort == SOCK_STREAM || pair ? 0 : -EPROTONOSUPPORT;
 }
 
-int sim_socket(struct sim *s, int family, int type)
+int aw_simu_socket(struct sim *s, int family, int type)
 {
     int err = check_sort(family, type, false);
     if (err < 0)
@@ -162,7 +162,7 @@ int sim_socket(struct sim *s, int family, int type)
         return -ENOMEM;
     int fd = take_number(s, k);
     if (fd < 0)
-        sim_unref(k);
+        aw_simu_unref(k);
     return fd;
 }
 
@@ -178,8 +178,8 @@ static void part(struct sim_sock *a)
 {
     struct sim_sock *b = a->peer;
     a->peer = b->peer = NULL;
-    sim_unref(a);
-    sim_unref(b);
+    aw_simu_unref(a);
+    aw_simu_unref(b);
 }
 
 static void drop_number(struct sim *s, struct sim_sock *k)
@@ -188,7 +188,7 @@ static void drop_number(struct sim *s, struct sim_sock *k)
     k->fd = -1;
 }
 
-int sim_pair(struct sim *s, int type, int ret[2])
+int aw_simu_pair(struct sim *s, int type, int ret[2])
 {
     int err = check_sort(AF_UNIX, type, true);
     if (err < 0)
@@ -200,9 +200,9 @@ int sim_pair(struct sim *s, int type, int ret[2])
         if (err >= 0)
             drop_number(s, a);
         if (a)
-            sim_unref(a);
+            aw_simu_unref(a);
         if (b)
-            sim_unref(b);
+            aw_simu_unref(b);
         return other;
     }
     join(a, b);
@@ -267,7 +267,7 @@ static int read_address(const struct sim_sock *k, const struct sockaddr *addr, s
     return ret->any.sa_family == k->family ? 0 : -EAFNOSUPPORT;
 }
 
-void sim_tell_address(const struct sim_address *a, struct sockaddr *addr, socklen_t *len)
+void aw_simu_tell_address(const struct sim_address *a, struct sockaddr *addr, socklen_t *len)
 {
     if (!addr)
         return;
@@ -287,7 +287,7 @@ static bool is_taken(const struct sim *s, const struct sim_sock *k, const struct
     return false;
 }
 
-int sim_bind(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len)
+int aw_simu_bind(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len)
 {
     struct sim_address a;
     int err = read_address(k, addr, len, &a);
@@ -326,7 +326,7 @@ static void name_itself(struct sim *s, struct sim_sock *k)
     *port_of(&k->name) = next_port(s);
 }
 
-int sim_listen(struct sim *s, struct sim_sock *k, int backlog)
+int aw_simu_listen(struct sim *s, struct sim_sock *k, int backlog)
 {
     if (k->type != SOCK_STREAM)
         return -EOPNOTSUPP;
@@ -364,14 +364,14 @@ static void known(struct sim *s, struct sim_event *e)
         return;
     k->error = k->error ? k->error : (int)e->n;
     k->state = e->n ? SIM_REFUSED : SIM_CONNECTED;
-    sim_touch(s, k);
+    aw_simu_touch(s, k);
 }
 
 static void answer(struct sim *s, struct sim_sock *k, int error)
 {
     k->known.n = (size_t)error;
-    k->last_at = s->now + sim_latency(s);
-    sim_schedule(s, &k->known, k->last_at, k, known);
+    k->last_at = s->now + aw_simu_latency(s);
+    aw_simu_schedule(s, &k->known, k->last_at, k, known);
 }
 
 static void knock(struct sim *s, struct sim_event *e);
@@ -383,7 +383,7 @@ static void unheard(struct sim *s, struct sim_sock *k, struct sim_event *e)
     if (++e->n == KNOCKS)
         answer(s, k, ETIMEDOUT);
     else
-        sim_schedule(s, e, s->now + knock_again, k, knock);
+        aw_simu_schedule(s, e, s->now + knock_again, k, knock);
 }
 
 static bool enter_backlog(struct sim *s, struct sim_sock *listener, struct sim_sock *client)
@@ -399,7 +399,7 @@ static bool enter_backlog(struct sim *s, struct sim_sock *listener, struct sim_s
     aw_list_push_back(&listener->waiting, &k->in_line);
     listener->n_waiting++;
     s->counts.connections++;
-    sim_touch(s, listener);
+    aw_simu_touch(s, listener);
     return true;
 }
 
@@ -416,9 +416,9 @@ static void knock(struct sim *s, struct sim_event *e)
         unheard(s, k, e);
     else
         answer(s, k, 0);
-    if (k->peer && sim_draw(s, s->opts.abort)) {
+    if (k->peer && aw_simu_draw(s, s->opts.abort)) {
         s->counts.aborted++;
-        sim_reset(s, k);
+        aw_simu_reset(s, k);
     }
 }
 
@@ -436,12 +436,12 @@ static int connect_by_path(struct sim *s, struct sim_sock *k)
     return 0;
 }
 
-int sim_connect(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len)
+int aw_simu_connect(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, socklen_t len)
 {
     struct sim_address to;
     if (k->state == SIM_REFUSED) { /* tell it, and it may be tried again */
         k->state = SIM_FRESH;
-        int error = sim_take_error(k);
+        int error = aw_simu_take_error(k);
         if (error)
             return -error;
     }
@@ -460,14 +460,14 @@ int sim_connect(struct sim *s, struct sim_sock *k, const struct sockaddr *addr, 
         return connect_by_path(s, k);
     k->state = SIM_CONNECTING;
     k->knock.n = 0;
-    sim_schedule(s, &k->knock, s->now + sim_latency(s), k, knock);
-    sim_settle(s);
+    aw_simu_schedule(s, &k->knock, s->now + aw_simu_latency(s), k, knock);
+    aw_simu_settle(s);
     if (k->state == SIM_CONNECTING)
         return -EINPROGRESS;
     if (k->state == SIM_CONNECTED)
         return 0;
     k->state = SIM_FRESH;
-    return -sim_take_error(k);
+    return -aw_simu_take_error(k);
 }
 
 static struct sim_sock *first_waiting(struct sim_sock *listener)
@@ -481,13 +481,14 @@ static struct sim_sock *first_waiting(struct sim_sock *listener)
     return k;
 }
 
-int sim_accept(struct sim *s, struct sim_sock *k, struct sockaddr *addr, socklen_t *len, int flags)
+int aw_simu_accept(struct sim *s, struct sim_sock *k, struct sockaddr *addr, socklen_t *len,
+                   int flags)
 {
     if (k->state != SIM_LISTENING)
         return -EINVAL;
     if (addr && len && (int)*len < 0)
         return -EINVAL;
-    if (!k->n_waiting || sim_refuses(s, k, SIM_READS))
+    if (!k->n_waiting || aw_simu_refuses(s, k, SIM_READS))
         return -EAGAIN;
     struct sim_sock *next = aw_container_of(k->waiting.next, struct sim_sock, in_line);
     int fd = take_number(s, next);
@@ -496,16 +497,16 @@ int sim_accept(struct sim *s, struct sim_sock *k, struct sockaddr *addr, socklen
     sim_assert(first_waiting(k) == next);
     next->nonblock = (flags & SOCK_NONBLOCK) != 0;
     if (next->dead) { /* broken before it was accepted */
-        sim_close(s, next);
+        aw_simu_close(s, next);
         return -ECONNABORTED;
     }
-    sim_tell_address(&next->peer_name, addr, len);
+    aw_simu_tell_address(&next->peer_name, addr, len);
     return fd;
 }
 
 /* ---- the end ---- */
 
-int sim_take_error(struct sim_sock *k)
+int aw_simu_take_error(struct sim_sock *k)
 {
     int error = k->error;
     k->error = 0;
@@ -516,29 +517,29 @@ static void end_arrives(struct sim *s, struct sim_event *e)
 {
     struct sim_sock *k = e->sock;
     k->end_arrived = true;
-    sim_touch(s, k);
+    aw_simu_touch(s, k);
 }
 
-void sim_send_end(struct sim *s, struct sim_sock *k)
+void aw_simu_send_end(struct sim *s, struct sim_sock *k)
 {
     struct sim_sock *to = k->peer;
     if (k->end_sent)
         return;
     k->end_sent = true;
-    sim_touch(s, k);
+    aw_simu_touch(s, k);
     if (!to || to->dead)
         return;
-    int64_t at = s->now + sim_latency(s);
+    int64_t at = s->now + aw_simu_latency(s);
     to->last_at = at > to->last_at ? at : to->last_at;
-    sim_schedule(s, &to->end, to->last_at, to, end_arrives);
+    aw_simu_schedule(s, &to->end, to->last_at, to, end_arrives);
 }
 
-int sim_end_sending(struct sim *s, struct sim_sock *k)
+int aw_simu_end_sending(struct sim *s, struct sim_sock *k)
 {
     if (k->state != SIM_CONNECTED)
         return -ENOTCONN;
-    sim_send_end(s, k);
-    sim_settle(s);
+    aw_simu_send_end(s, k);
+    aw_simu_settle(s);
     return 0;
 }
 
@@ -547,19 +548,19 @@ static void break_arrives(struct sim *s, struct sim_event *e)
     struct sim_sock *k = e->sock;
     k->dead = true;
     k->error = k->end_arrived ? EPIPE : ECONNRESET;
-    sim_lose_unarrived(k);
-    sim_touch(s, k);
+    aw_simu_lose_unarrived(k);
+    aw_simu_touch(s, k);
 }
 
 /* The one end learns that there is no connection any more. */
 static void break_end(struct sim *s, struct sim_sock *k)
 {
     if (!k->dead && !sim_is_coming(&k->broken))
-        sim_schedule(s, &k->broken, s->now + sim_latency(s), k, break_arrives);
+        aw_simu_schedule(s, &k->broken, s->now + aw_simu_latency(s), k, break_arrives);
 }
 
 /* Bytes that arrive where nobody is; see transfer.c.  Here, since it is an end too. */
-void sim_reset(struct sim *s, struct sim_sock *k)
+void aw_simu_reset(struct sim *s, struct sim_sock *k)
 {
     break_end(s, k);
     if (k->peer)
@@ -574,10 +575,10 @@ static void close_connection(struct sim *s, struct sim_sock *k)
         if (unread && !k->dead)
             break_end(s, peer);
         else if (!k->dead)
-            sim_send_end(s, k);
+            aw_simu_send_end(s, k);
     }
     k->arrived = 0;
-    sim_lose_unarrived(k);
+    aw_simu_lose_unarrived(k);
     if (peer && !sim_is_held(peer))
         part(k);
 }
@@ -590,15 +591,15 @@ static void close_listener(struct sim *s, struct sim_sock *k)
             break_end(s, next->peer);
         if (next->peer && !sim_is_held(next->peer))
             part(next);
-        sim_unref(next);
+        aw_simu_unref(next);
     }
 }
 
-void sim_close(struct sim *s, struct sim_sock *k)
+void aw_simu_close(struct sim *s, struct sim_sock *k)
 {
     bool waited_on = k->readers.first || k->writers.first || k->pollers.first || k->receiver;
     if (waited_on)
-        sim_panic(__FILE__, __LINE__, "a descriptor was closed that an operation waits on");
+        aw_simu_panic(__FILE__, __LINE__, "a descriptor was closed that an operation waits on");
     drop_number(s, k);
     aw_list_remove(&k->bound);
     if (k->state == SIM_LISTENING)
@@ -609,11 +610,11 @@ void sim_close(struct sim *s, struct sim_sock *k)
     take_off(&k->known);
     for (int side = 0; side < SIM_SIDES; side++)
         take_off(&k->storms[side].over);
-    sim_unref(k);
+    aw_simu_unref(k);
 }
 
 /* The world's end: whoever is left goes. */
-void sim_close_all(struct sim *s)
+void aw_simu_close_all(struct sim *s)
 {
     for (size_t i = 0; i < s->n_socks; i++) {
         struct sim_sock *k = s->socks[i];
@@ -622,16 +623,16 @@ void sim_close_all(struct sim *s)
         k->readers.first = k->writers.first = k->pollers.first = NULL;
         k->receiver = NULL;
         s->counts.left_open++;
-        sim_close(s, k);
+        aw_simu_close(s, k);
     }
     while (!aw_list_empty(&s->events)) {
         struct sim_event *e = aw_container_of(s->events.next, struct sim_event, link);
         bool is_alone = e->is_alone;
         take_off(e);
         if (is_alone)
-            sim_free(e);
+            aw_simu_free(e);
     }
-    sim_free(s->socks);
+    aw_simu_free(s->socks);
     s->socks = NULL;
     s->n_socks = 0;
 }
@@ -645,7 +646,7 @@ static short readiness_of_connection(const struct sim *s, const struct sim_sock 
         ready |= POLLIN;
     if (k->end_arrived || k->dead)
         ready |= POLLRDHUP;
-    if (k->end_sent || k->dead || sim_room(s, k) > 0)
+    if (k->end_sent || k->dead || aw_simu_room(s, k) > 0)
         ready |= POLLOUT;
     if (k->dead || (k->end_arrived && k->end_sent))
         ready |= POLLHUP;
@@ -654,7 +655,7 @@ static short readiness_of_connection(const struct sim *s, const struct sim_sock 
     return (short)ready;
 }
 
-short sim_readiness(const struct sim *s, const struct sim_sock *k)
+short aw_simu_readiness(const struct sim *s, const struct sim_sock *k)
 {
     switch (k->state) {
     case SIM_LISTENING:

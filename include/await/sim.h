@@ -74,6 +74,8 @@ typedef struct aw_sim_opts {
     size_t buffer;        /* bytes that a way holds; 64 KiB */
     unsigned descriptors; /* at most; AW_SIM_FDS.  More fail with -EMFILE */
     double calm_after;    /* seconds until there are no more faults; 0: there always are */
+    int (*exception_handler)(const struct aw_report *report, void *arg); /* as in aw_run_opts */
+    void *exception_arg;
     aw_sim_counts *ret_counts; /* receives how often each happened */
     uint64_t *ret_trace;       /* receives the run as one number: two that did the same have the
                                   same (see aw_loop_trace()) */
