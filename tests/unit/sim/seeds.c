@@ -53,6 +53,7 @@ struct client {
     struct seed_run *run;
     unsigned id;
     int err;
+    bool cancelled; /* by us */
 };
 
 static int client(void *arg)
@@ -68,6 +69,8 @@ static int client(void *arg)
         c->run->complete++;
     else if (seed_is_loss(c->err))
         c->run->broken++;
+    else if (c->err == -ECANCELED && c->cancelled)
+        c->run->cancelled++;
     else
         fail_msg("client %u: %s: %s", c->id, aw_error_name(c->err), aw_errmsg());
     return 0;
@@ -82,6 +85,13 @@ static int be_calm(void *arg)
     return aw_sim_calm();
 }
 
+/* At whatever it does then; it may have ended before. */
+static void cancel_one(struct seed_run *run, struct client *c, aw_task *task)
+{
+    assert_int_equal(aw_sleep((double)aw_prng_below(&run->prng, 3000) / 1000), 0);
+    c->cancelled = aw_cancel(task);
+}
+
 /* All at once, some a little later. */
 static void clients(struct seed_run *run)
 {
@@ -93,6 +103,8 @@ static void clients(struct seed_run *run)
         if (aw_prng_below(&run->prng, 2))
             assert_int_equal(aw_sleep((double)aw_prng_below(&run->prng, 100) / 1000), 0);
     }
+    if (run->seed % 3 == 0)
+        cancel_one(run, &all[1], tasks[1]);
     for (unsigned i = 0; i < SEED_CLIENTS; i++)
         assert_int_equal(aw_join(tasks[i]), 0);
 }
@@ -149,7 +161,7 @@ static uint64_t run_once(const struct seed_scenario *scenario, uint64_t seed,
     if (err < 0)
         fail_msg("%s: %s", aw_error_name(err), aw_errmsg());
     assert_int_equal(run.reports, 0);
-    assert_int_equal(run.complete + run.broken, SEED_CLIENTS + 1);
+    assert_int_equal(run.complete + run.broken + run.cancelled, SEED_CLIENTS + 1);
     assert_int_equal(counts->left_open, 0);
     if (counts->resets + counts->half_closes + counts->aborted == 0)
         assert_int_equal(run.broken, 0);

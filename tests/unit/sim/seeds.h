@@ -40,7 +40,7 @@ struct seed_run {
     unsigned port;
     aw_server *servers[2];
     size_t bytes; /* that each client sends */
-    unsigned complete, broken;
+    unsigned complete, broken, cancelled;
     unsigned reports;
     double calm_at;
 };
