@@ -12,9 +12,10 @@
  * here has another source of chance than the generator, nor of order than that list, the
  * descriptors' numbers, and the calls themselves: that makes runs repeatable.
  *
- *   world.c    sockets, connections, events     faults.c   what is drawn
- *   transfer.c bytes and messages               calls.c    the table's entries
- *   io.c       the backend                      run.c      the public calls
+ *   world.c    events, sockets, ends            connect.c  names, and coming together
+ *   transfer.c bytes and messages               faults.c   what is drawn
+ *   calls.c    the table's entries              io.c       the backend
+ *   run.c      the public calls
  *
  * A socket lives as long as somebody refers to it: its descriptor, or its place in a backlog; each
  * event about it; and its peer, until both have let go of their descriptors.
@@ -188,6 +189,16 @@ static inline bool sim_is_held(const struct sim_sock *k)
 {
     return k->fd >= 0 || k->in_backlog;
 }
+
+/* A new one without a descriptor, NULL without memory; and the lowest free number for it. */
+struct sim_sock *aw_simu_make(struct sim *s, int family, int type);
+int aw_simu_take_number(struct sim *s, struct sim_sock *k);
+
+/* They are each other's peers. */
+void aw_simu_join(struct sim_sock *a, struct sim_sock *b);
+
+/* Off the listener's backlog; NULL: nobody waits. */
+struct sim_sock *aw_simu_first_waiting(struct sim_sock *listener);
 
 /* A new one with a descriptor: the number, or -errno. */
 int aw_simu_socket(struct sim *s, int family, int type);

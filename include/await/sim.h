@@ -112,12 +112,19 @@ AW_API int aw_sim_socket(int family, int type);
  * nor shortened. */
 AW_API int aw_sim_pair(int ret[2], int type);
 
+/* Give it an address; port 0 is a free one.  -EADDRINUSE, -EINVAL, -EAFNOSUPPORT, -EBADF. */
 AW_API int aw_sim_bind(int fd, const struct sockaddr *addr, aw_socklen len);
+
+/* Accept connections, of which `backlog` and one more may wait.  What knocks in vain then knocks
+ * again after a second, six times in all.  -EINVAL, -EOPNOTSUPP, -EBADF. */
 AW_API int aw_sim_listen(int fd, int backlog);
+
+/* Its own address.  -EBADF. */
 AW_API int aw_sim_getsockname(int fd, struct sockaddr *addr, aw_socklen *len);
 
 /* End the sending side: shutdown(SHUT_WR). */
 AW_API int aw_sim_shutdown(int fd);
+/* -EBADF.  No operation may wait on it. */
 AW_API int aw_sim_close(int fd);
 
 /* Break the connection now, as a peer's host that is gone would: both sides get -ECONNRESET. */
