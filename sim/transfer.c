@@ -197,13 +197,13 @@ static ssize_t send_bytes(struct sim *s, struct sim_sock *k, struct sim_vectors 
         return (ssize_t)n;
     }
     if (!reserve(&to->in, n))
-        return -ENOBUFS;
+        return -ENOMEM;
     size_t before = to->in.len;
     gather(&to->in, v, n);
     size_t sent = dispatch_pieces(s, to, n);
     to->in.len = before + sent;
     if (sent == 0)
-        return -ENOBUFS;
+        return -ENOMEM;
     have_faults(s, k);
     return (ssize_t)sent;
 }
@@ -216,14 +216,14 @@ static ssize_t send_message(struct sim *s, struct sim_sock *k, struct sim_vector
     if (aw_simu_room(s, k) < n + sizeof n)
         return -EAGAIN;
     if (!reserve(&to->in, n + sizeof n))
-        return -ENOBUFS;
+        return -ENOMEM;
     size_t before = to->in.len;
     add(&to->in, &n, sizeof n);
     gather(&to->in, v, n);
     if (dispatch(s, to, n + sizeof n))
         return (ssize_t)n;
     to->in.len = before;
-    return -ENOBUFS;
+    return -ENOMEM;
 }
 
 ssize_t aw_simu_send(struct sim *s, struct sim_sock *k, struct sim_vectors v, int flags)
