@@ -2,6 +2,8 @@
  * Each fault of the simulated network: that it occurs, what it does and does not do, that it stops
  * when it is told to, and that it occurs again with the same seed.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -173,6 +175,43 @@ TEST(sim_half_closes)
     assert_int_equal(r.end, 0);
     assert_int_equal(r.received, r.sent); /* what was sent before the end comes before it */
     assert_true(r.received < BYTES);
+}
+
+static int abort_at_the_door(void *arg)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(80)};
+    struct sockaddr *addr = (struct sockaddr *)(void *)&at;
+    int listener = aw_sim_socket(AF_INET, SOCK_STREAM), aborted = 0, *ret = arg;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(aw_sim_bind(listener, addr, sizeof at), 0);
+    assert_int_equal(aw_sim_listen(listener, 5), 0);
+    for (int i = 0; i < 40; i++) {
+        char c;
+        int fd = aw_sim_socket(AF_INET, SOCK_STREAM);
+        assert_int_equal(aw_connect(fd, addr, sizeof at), 0);
+        int accepted = aw_accept(listener, NULL, NULL);
+        if (accepted < 0) {
+            assert_int_equal(accepted, -ECONNABORTED);
+            assert_int_equal(aw_recv(fd, &c, 1, 0), -ECONNRESET);
+            aborted++;
+        } else {
+            assert_int_equal(aw_sim_close(accepted), 0);
+        }
+        assert_int_equal(aw_sim_close(fd), 0);
+    }
+    *ret = aborted;
+    return aw_sim_close(listener);
+}
+
+TEST(sim_aborts_at_the_door)
+{
+    int aborted = 0;
+    aw_sim_counts c;
+    assert_int_equal(
+        aw_sim_run(abort_at_the_door, &aborted, .seed = 7, .abort = 0.5, .ret_counts = &c), 0);
+    assert_in_range(aborted, 10, 30);
+    assert_int_equal(c.aborted, aborted);
+    assert_int_equal(c.left_open, 0);
 }
 
 TEST(sim_late_operations)
