@@ -71,6 +71,7 @@ test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
 	@AWAIT_MODEL_OPS=10000000 AWAIT_MODEL_FULL=1 tests/run.py --config gcc=build/gcc \
 	    --no-scripts --limit 900 model_
+	@AWAIT_SIM_SEEDS=5000 tests/run.py --config gcc=build/gcc --no-scripts --limit 900 sim_seeds
 	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
 	    stress_everything
 	@if scripts/setup aarch64; then \

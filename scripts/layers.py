@@ -56,7 +56,7 @@ ROWS = [
                           ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
                           ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["curl/*"]))
 ] + [
-    Row("sim", L1 + ["io/io.h", "sim/*"], ALL),
+    Row("sim", L1 + ["io/io.h", "io/receive.h", "io/queue.h", "io/door.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.
     Row("include", [], ALL, ["sys/socket.h", "sys/types.h"]),
     Row("examples", [], ALL, ["*"], os=True),

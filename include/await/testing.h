@@ -6,6 +6,9 @@
  * gives the same times in every run.  With .shuffle (AWAIT_SHUFFLE=1) runnable tasks run in an
  * order drawn from .seed (AWAIT_SEED=n): code that depends on more order than it may fails, and
  * fails again with the same seed.
+ *
+ * A network that is simulated in the process, slow and faulty as a seed draws it, is in
+ * await/sim.h, and in the library libawait-testing.
  */
 #ifndef AWAIT_TESTING_H
 #define AWAIT_TESTING_H
@@ -45,7 +48,14 @@ AW_API uint64_t aw_loop_trace(aw_loop *loop);
 AW_API void aw_testing_check_suspended(uint64_t before, bool want, const char *expr,
                                        const char *file, int line);
 
+/* The library's inside, for the simulator of await/sim.h, which is a library of its own. */
+struct aw_testing_door;
+AW_API const struct aw_testing_door *aw_testing_door(void);
+
 #ifdef __cplusplus
 }
 #endif
+
+#include "await/sim.h"
+
 #endif

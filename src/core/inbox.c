@@ -277,7 +277,7 @@ static bool has_to_poll(const aw_loop *l)
     if (l->signals_taken)
         return true;
 #endif
-    return l->io->in_flight > 0;
+    return aw_io_outside(l->io) > 0;
 }
 
 int aw_inbox_sleep(aw_loop *l, int64_t timeout, aw_list *completed)

@@ -8,7 +8,8 @@
  *
  * A virtual clock stands still while there is work.  When nothing is ready it jumps to the next
  * timer; while an operation is with the kernel, or a job with a thread, it waits for that first, no
- * longer than the timer would have taken for real.
+ * longer than the timer would have taken for real.  A simulated network is to the loop one timer
+ * more, that of the next thing to happen there.
  *
  * A loop's memory outlives its closing until the last of its futures and handles is gone, so that
  * using one late is an error and never a wild pointer.
@@ -218,6 +219,10 @@ static int open_backend(aw_loop *l)
     int err = aw_io_open(&l->io, l->backend, &why);
     if (err < 0)
         return aw_fail(err, why);
+    if (l->io->time) {
+        l->io->time->clock = &l->clock;
+        l->io->time->trace = &l->trace;
+    }
     if (why && l->debug)
         tell_backend(l, why);
     return 0;
@@ -308,6 +313,10 @@ void aw_loop_leave(aw_loop *l)
 static int64_t time_to_wait(aw_loop *l, bool *forever)
 {
     int64_t next = aw_timers_next(&l->timers);
+    if (AW_UNLIKELY(l->io->time != NULL)) {
+        int64_t simulated = l->io->time->next(l->io);
+        next = simulated < next ? simulated : next;
+    }
     *forever = next == INT64_MAX;
     if (*forever)
         return -1;
@@ -367,7 +376,7 @@ static int wait_in_virtual_time(aw_loop *l, int64_t timeout, bool in_flight)
         timeout = waited < timeout ? waited : timeout;
     }
     l->clock.virtual_now += timeout;
-    return 0;
+    return l->io->time ? poll_kernel(l, 0) : 0;
 }
 
 /* Has something come?  While the kernel has operations it is asked too. */
@@ -409,7 +418,7 @@ static int wait_for_work(aw_loop *l)
     if (job_ends_meanwhile(l))
         return 0;
     int64_t timeout = time_to_wait(l, &forever);
-    bool in_flight = l->io->in_flight > 0 || l->jobs > 0;
+    bool in_flight = aw_io_outside(l->io) > 0 || l->jobs > 0;
     if (!aw_list_empty(&l->idle_waiters) && timeout != 0) /* a timer that is due comes first */
         return wake_idle_waiter(l, in_flight);
     if (forever && !in_flight && nobody_outside(l))

@@ -145,14 +145,33 @@ struct aw_chunks {
     struct aw_slab *slabs[AW_SLABS];
 };
 
+/* Of a backend that makes completions itself, at times of the loop's clock: the simulator. */
+struct aw_io_time {
+    const struct aw_clock *clock; /* the loop's, and its trace; set by the loop */
+    const uint64_t *trace;
+    size_t in_flight; /* operations that wait for nothing outside the process */
+    /* When the next of them may go on, so that it has to be polled; INT64_MAX: never. */
+    int64_t (*next)(const struct aw_io *io);
+};
+
 /* Operations in flight, so that the loop can tell "idle" from "waiting for the kernel". */
 struct aw_io {
     const struct aw_io_backend *backend;
     size_t in_flight;
+    struct aw_io_time *time; /* NULL, but for the simulator */
 };
+
+/* How many operations something outside the process may complete. */
+static inline size_t aw_io_outside(const struct aw_io *io)
+{
+    return io->in_flight - (AW_UNLIKELY(io->time != NULL) ? io->time->in_flight : 0);
+}
 
 extern const struct aw_io_backend aw_io_epoll;
 extern const struct aw_io_backend aw_io_uring;
+
+/* One more backend, which is only used where it is asked for by name; or NULL. */
+extern const struct aw_io_backend *_Atomic aw_io_simulator;
 
 /* The backend for this process: the one that `name` or else AWAIT_BACKEND names, or the best one
  * that opens.  0 or -errno, with `why` as in open(); a backend asked for by name and not obtained

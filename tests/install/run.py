@@ -40,6 +40,8 @@ def check_files(destination):
     """Each public header, both libraries and the links between their names are there."""
     wanted = {str(p.relative_to(ROOT / "include")) for p in (ROOT / "include").rglob("*.h")}
     wanted |= {"libawait.a", "libawait.so", "libawait.so.0", "await.pc"}
+    wanted |= {"libawait-testing.a", "libawait-testing.so", "libawait-testing.so.0",
+               "await-testing.pc"}
     if HAS_TLS:
         wanted |= {"libawait-tls.a", "libawait-tls.so", "libawait-tls.so.0", "await-tls.pc"}
     installed = [p for p in destination.rglob("*") if not p.is_dir()]
@@ -78,6 +80,18 @@ def try_tls(destination, work):
     print(f"{program.name}: as expected")
 
 
+def try_sim(destination, work):
+    """The companion for tests, which comes into the library by its door."""
+    program = work / "sim"
+    call(["gcc", "-std=c11", *WARNINGS, str(HERE / "sim.c"), "-o", str(program),
+          *pkg_config(destination, "--cflags", "--libs", name="await-testing")])
+    folder = next(destination.rglob("libawait.so.0")).parent
+    printed = call([str(program)], LD_LIBRARY_PATH=str(folder))
+    if printed != "hello after 0.25 s\n0, 5 bytes\n":
+        sys.exit(f"{program.name} printed\n{printed}")
+    print(f"{program.name}: as expected")
+
+
 def main():
     build = os.environ.get("AWAIT_BUILD_GCC")
     if not build:
@@ -94,6 +108,7 @@ def main():
                 try_program(destination, work, compiler, source, static)
         if HAS_TLS:
             try_tls(destination, work)
+        try_sim(destination, work)
     return 0
 
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COPIED = ("include", "src", "tests", "meson.build", "meson_options.txt")
+COPIED = ("include", "sim", "src", "tests", "meson.build", "meson_options.txt")
 SETUP = ["--buildtype=debug", "-Dexamples=false", "-Dtests=enabled", "-Dwarning_level=0"]
 LEAST = 80  # mutants
 SKIPPED = 77

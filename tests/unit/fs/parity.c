@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "await/sim.h"
 #include "harness/test.h"
 #include "io/io.h"
 
@@ -107,6 +108,25 @@ static int real_shut(int fd)
 {
     return shutdown(fd, SHUT_WR);
 }
+
+static int simulated_pair(int type, int ret[2])
+{
+    return aw_sim_pair(ret, type);
+}
+
+static int simulated_listen(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    assert_int_equal(aw_sim_bind(fd, (struct sockaddr *)(void *)&at, sizeof at), 0);
+    assert_int_equal(aw_sim_listen(fd, 5), 0);
+    return aw_sim_getsockname(fd, addr, len);
+}
+
+static const struct world simulated_world = {.socket = aw_sim_socket,
+                                             .pair = simulated_pair,
+                                             .listen = simulated_listen,
+                                             .shut = aw_sim_shutdown,
+                                             .close = aw_sim_close};
 
 static const struct world real_world = {.socket = real_socket,
                                         .pair = real_pair,
@@ -495,13 +515,13 @@ static void run_on(const char *backend, struct trace *t)
     assert_true(t->steps >= STEPS_MIN);
 }
 
-static void compare(const char *a, const char *b)
+static void compare(const char *a, const char *b, const char *name_a, const char *name_b)
 {
     for (int line = 1; *a || *b; line++) {
         size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
         if (n != m || memcmp(a, b, n) != 0)
-            fail_msg("step %d: \"%.*s\" with epoll, \"%.*s\" with io_uring", line, (int)n, a,
-                     (int)m, b);
+            fail_msg("step %d: \"%.*s\" with %s, \"%.*s\" with %s", line, (int)n, a, name_a, (int)m,
+                     b, name_b);
         a += n + (a[n] != 0);
         b += m + (b[m] != 0);
     }
@@ -517,6 +537,50 @@ TEST(parity_script_has_the_same_results_on_each_backend)
         SKIP("no io_uring here");
     io->backend->close(io);
     run_on("io_uring", &on_uring);
-    compare(on_epoll.text, on_uring.text);
+    compare(on_epoll.text, on_uring.text, "epoll", "io_uring");
     printf("%d steps\n", on_uring.steps);
+}
+
+static int socket_script(void *arg)
+{
+    socket_part(arg);
+    return 0;
+}
+
+/* Without faults the simulated network is the kernel's, as far as results can tell. */
+TEST(parity_of_simulated_sockets)
+{
+    static struct trace of_kernel, of_simulator;
+    trace = &of_kernel;
+    setenv("AWAIT_BACKEND", "epoll", 1);
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(aw_run(socket_script, (void *)(uintptr_t)&real_world), 0);
+    trace = &of_simulator;
+    assert_int_equal(aw_sim_run(socket_script, (void *)(uintptr_t)&simulated_world), 0);
+    compare(of_kernel.text, of_simulator.text, "the kernel", "the simulator");
+    printf("%d steps\n", of_simulator.steps);
+}
+
+/* Faults that change no result but when it comes: the script gets the same. */
+static void compare_with_late_operations(const struct trace *of_kernel)
+{
+    static struct trace late;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        late = (struct trace){.used = 0};
+        trace = &late;
+        int err = aw_sim_run(socket_script, (void *)(uintptr_t)&simulated_world, .seed = seed,
+                             .late = 0.5);
+        assert_int_equal(err, 0);
+        compare(of_kernel->text, late.text, "the kernel", "the simulator that is late");
+    }
+}
+
+TEST(parity_of_simulated_sockets_that_are_late)
+{
+    static struct trace of_kernel;
+    trace = &of_kernel;
+    setenv("AWAIT_BACKEND", "epoll", 1);
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(aw_run(socket_script, (void *)(uintptr_t)&real_world), 0);
+    compare_with_late_operations(&of_kernel);
 }
