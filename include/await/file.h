@@ -234,7 +234,7 @@ AW_API const char *aw_file_path(const aw_file *f);
 
 /* Write what is buffered and close.  0, also for NULL; or the first error, also -ECANCELED: then
  * something may not be written, but the file is closed and freed whatever happens, AW_EMISUSE while
- * another task uses it excepted.  Suspends. */
+ * another task uses it excepted.  Suspends only if something is to be written. */
 AW_API int aw_file_close(aw_file *f);
 
 /* Close at once: what is buffered is dropped.  NULL is nothing.  Does not suspend; from any thread,

@@ -436,19 +436,24 @@ static int remove_name(aw_file *f)
     return err == -ENOENT ? 0 : err;
 }
 
+/* The descriptor is given up in place too: a task that is ended meanwhile would leave it open. */
+static int close_descriptor(aw_file *f)
+{
+    int err = aw_sys.close(f->fd);
+    f->fd = -1;
+    return err == -EINTR ? 0 : err;
+}
+
 int aw_file_close(aw_file *f)
 {
     if (!f)
         return 0;
     AW_TRY(begin(f, true));
-    int err = f->dir < 0 ? flush(f) : 0; /* nobody will read a temporary file */
-    if (err >= 0)
-        err = aw_fs_fail(remove_name(f), f->path, "removing");
-    else
-        (void)remove_name(f);
-    int closed = aw_close(f->fd);
-    if (closed != AW_EMISUSE) /* else this is no task, and it is still open */
-        f->fd = -1;
+    bool nobody_will_read = f->dir >= 0;
+    int err = nobody_will_read ? 0 : flush(f);
+    int removed = aw_fs_fail(remove_name(f), f->path, "removing");
+    err = err < 0 ? err : removed;
+    int closed = close_descriptor(f);
     if (err >= 0)
         err = aw_fs_fail(closed, f->path, "closing");
     free_file(f);

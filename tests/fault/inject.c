@@ -57,6 +57,21 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_CONNECT, "connect", -ENETUNREACH, TOLD, true},
     {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_PREAD_NOW, "pread_now", -EAGAIN, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_PREAD, "pread", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PREAD, "pread", -EIO, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PWRITE, "pwrite", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PWRITE, "pwrite", -ENOSPC, TOLD, true},
+    {SWEEP_SYSTEM, SITE_OPENAT, "openat", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_OPENAT, "openat", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_STATX, "statx", -EACCES, TOLD, true},
+    {SWEEP_SYSTEM, SITE_FSYNC, "fsync", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_FSYNC, "fsync", -EIO, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RENAMEAT, "renameat", -EDQUOT, TOLD, true},
+    {SWEEP_SYSTEM, SITE_FCHMOD, "fchmod", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_UNLINKAT, "unlinkat", -EBUSY, TOLD, false},
+    {SWEEP_SYSTEM, SITE_MKDIRAT, "mkdirat", -EDQUOT, TOLD, true},
+    {SWEEP_SYSTEM, SITE_GETDENTS, "getdents", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_GETDENTS, "getdents", -EIO, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EMFILE, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -ENOMEM, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EINVAL, TOLD_IF_EVER, true}, /* in a lesser mode */
@@ -105,7 +120,7 @@ static _Atomic bool wakes[DESCRIPTORS]; /* those that loops are woken by */
 static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
-static _Atomic bool forgiven[SITES];
+static _Atomic bool forgiven[SITES], spoken_of[SITES];
 
 /* ---- the plan ---- */
 
@@ -113,7 +128,7 @@ void inject_begin(const struct point *p)
 {
     for (int site = 0; site < SITES; site++) {
         seen[site] = 0;
-        forgiven[site] = false;
+        forgiven[site] = spoken_of[site] = false;
     }
     fired = loud = 0;
     plan = p;
@@ -136,6 +151,16 @@ bool disturbed(void)
 void may_be_silent(enum site site)
 {
     forgiven[site] = true;
+}
+
+void may_be_told(enum site site)
+{
+    spoken_of[site] = true;
+}
+
+bool inject_may_be_told(enum site site)
+{
+    return spoken_of[site];
 }
 
 unsigned inject_seen(enum site site)
@@ -485,6 +510,68 @@ static int ring_buffers_(struct io_uring *ring, void *memory, unsigned entries, 
     return err ? err : real.ring_buffers(ring, memory, entries, group);
 }
 
+/* ---- files: what io_uring does not do itself ---- */
+
+static ssize_t pread_(int fd, void *buf, size_t n, int64_t at)
+{
+    int err = hit(SITE_PREAD, false);
+    return err ? err : real.pread(fd, buf, n, at);
+}
+
+static ssize_t pwrite_(int fd, const void *buf, size_t n, int64_t at)
+{
+    int err = hit(SITE_PWRITE, false);
+    return err ? err : real.pwrite(fd, buf, n, at);
+}
+
+static int openat_(int dir, const char *path, int flags, unsigned mode)
+{
+    int err = hit(SITE_OPENAT, false);
+    return err ? err : real.openat(dir, path, flags, mode);
+}
+
+static int statx_(int dir, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+    int err = hit(SITE_STATX, false);
+    return err ? err : real.statx(dir, path, flags, mask, ret);
+}
+
+static int fsync_(int fd, bool only_data)
+{
+    int err = hit(SITE_FSYNC, false);
+    return err ? err : real.fsync(fd, only_data);
+}
+
+static int renameat_(int dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    int err = hit(SITE_RENAMEAT, false);
+    return err ? err : real.renameat(dir, from, to_dir, to, flags);
+}
+
+static int fchmod_(int fd, unsigned mode)
+{
+    int err = hit(SITE_FCHMOD, false);
+    return err ? err : real.fchmod(fd, mode);
+}
+
+static int unlinkat_(int dir, const char *path, int flags)
+{
+    int err = hit(SITE_UNLINKAT, false);
+    return err ? err : real.unlinkat(dir, path, flags);
+}
+
+static int mkdirat_(int dir, const char *path, unsigned mode)
+{
+    int err = hit(SITE_MKDIRAT, false);
+    return err ? err : real.mkdirat(dir, path, mode);
+}
+
+static ssize_t getdents_(int fd, void *buf, size_t n)
+{
+    int err = hit(SITE_GETDENTS, false);
+    return err ? err : real.getdents(fd, buf, n);
+}
+
 void inject_install(void)
 {
     if (real.map)
@@ -531,6 +618,16 @@ void inject_install(void)
     aw_sys.pipe_write = pipe_write;
     aw_sys.get_option = get_option;
     aw_sys.end_sending = end_sending;
+    aw_sys.pread = pread_;
+    aw_sys.pwrite = pwrite_;
+    aw_sys.openat = openat_;
+    aw_sys.statx = statx_;
+    aw_sys.fsync = fsync_;
+    aw_sys.renameat = renameat_;
+    aw_sys.fchmod = fchmod_;
+    aw_sys.unlinkat = unlinkat_;
+    aw_sys.mkdirat = mkdirat_;
+    aw_sys.getdents = getdents_;
 }
 
 struct account account_now(void)
