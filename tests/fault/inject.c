@@ -195,6 +195,11 @@ static int hit(enum site site, bool benign_here)
     return plan->fault->error;
 }
 
+int inject_hit(enum site site)
+{
+    return hit(site, false);
+}
+
 const struct fault *inject_suspension(void)
 {
     return hit(SITE_SUSPEND, true) ? plan->fault : NULL;
@@ -510,68 +515,6 @@ static int ring_buffers_(struct io_uring *ring, void *memory, unsigned entries, 
     return err ? err : real.ring_buffers(ring, memory, entries, group);
 }
 
-/* ---- files: what io_uring does not do itself ---- */
-
-static ssize_t pread_(int fd, void *buf, size_t n, int64_t at)
-{
-    int err = hit(SITE_PREAD, false);
-    return err ? err : real.pread(fd, buf, n, at);
-}
-
-static ssize_t pwrite_(int fd, const void *buf, size_t n, int64_t at)
-{
-    int err = hit(SITE_PWRITE, false);
-    return err ? err : real.pwrite(fd, buf, n, at);
-}
-
-static int openat_(int dir, const char *path, int flags, unsigned mode)
-{
-    int err = hit(SITE_OPENAT, false);
-    return err ? err : real.openat(dir, path, flags, mode);
-}
-
-static int statx_(int dir, const char *path, int flags, unsigned mask, struct statx *ret)
-{
-    int err = hit(SITE_STATX, false);
-    return err ? err : real.statx(dir, path, flags, mask, ret);
-}
-
-static int fsync_(int fd, bool only_data)
-{
-    int err = hit(SITE_FSYNC, false);
-    return err ? err : real.fsync(fd, only_data);
-}
-
-static int renameat_(int dir, const char *from, int to_dir, const char *to, unsigned flags)
-{
-    int err = hit(SITE_RENAMEAT, false);
-    return err ? err : real.renameat(dir, from, to_dir, to, flags);
-}
-
-static int fchmod_(int fd, unsigned mode)
-{
-    int err = hit(SITE_FCHMOD, false);
-    return err ? err : real.fchmod(fd, mode);
-}
-
-static int unlinkat_(int dir, const char *path, int flags)
-{
-    int err = hit(SITE_UNLINKAT, false);
-    return err ? err : real.unlinkat(dir, path, flags);
-}
-
-static int mkdirat_(int dir, const char *path, unsigned mode)
-{
-    int err = hit(SITE_MKDIRAT, false);
-    return err ? err : real.mkdirat(dir, path, mode);
-}
-
-static ssize_t getdents_(int fd, void *buf, size_t n)
-{
-    int err = hit(SITE_GETDENTS, false);
-    return err ? err : real.getdents(fd, buf, n);
-}
-
 void inject_install(void)
 {
     if (real.map)
@@ -618,16 +561,7 @@ void inject_install(void)
     aw_sys.pipe_write = pipe_write;
     aw_sys.get_option = get_option;
     aw_sys.end_sending = end_sending;
-    aw_sys.pread = pread_;
-    aw_sys.pwrite = pwrite_;
-    aw_sys.openat = openat_;
-    aw_sys.statx = statx_;
-    aw_sys.fsync = fsync_;
-    aw_sys.renameat = renameat_;
-    aw_sys.fchmod = fchmod_;
-    aw_sys.unlinkat = unlinkat_;
-    aw_sys.mkdirat = mkdirat_;
-    aw_sys.getdents = getdents_;
+    inject_install_files();
 }
 
 struct account account_now(void)

@@ -124,6 +124,11 @@ unsigned inject_seen(enum site site);
 unsigned inject_fired(void);
 unsigned inject_loud(void);
 
+/* inject_files.c: count a call that somebody needs, the error it is to fail with or 0; and the part
+ * of inject_install() that is there. */
+int inject_hit(enum site site);
+void inject_install_files(void);
+
 /* A task falls asleep: how it is to be disturbed, or NULL. */
 const struct fault *inject_suspension(void);
 
