@@ -38,6 +38,10 @@ typedef struct aw_allocator {
  * that is set at that time.  Returns 0, or -EINVAL when a function is missing. */
 AW_API int aw_set_allocator(const aw_allocator *allocator);
 
+/* Give back memory that a call of the library made for its caller, such as aw_read_file(); NULL is
+ * allowed.  From any thread. */
+AW_API void aw_free(void *ptr);
+
 #ifdef __cplusplus
 }
 #endif

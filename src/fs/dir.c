@@ -42,10 +42,15 @@ static aw_dir *new_dir(int fd)
     return d;
 }
 
+aw_dir *aw_dir_open_with(int dir, const char *path, int flags)
+{
+    int fd = aw_openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0);
+    return fd < 0 ? aw_refuse(fd, NULL) : new_dir(fd);
+}
+
 aw_dir *aw_dir_open(int dir, const char *path)
 {
-    int fd = aw_openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    return fd < 0 ? aw_refuse(fd, NULL) : new_dir(fd);
+    return aw_dir_open_with(dir, path, 0);
 }
 
 /* 1: there is more; 0: that was all. */

@@ -54,3 +54,8 @@ void aw_mem_free(void *ptr)
     if (ptr)
         current.free(ptr, current.arg);
 }
+
+void aw_free(void *ptr)
+{
+    aw_mem_free(ptr);
+}

@@ -12,6 +12,7 @@
 #ifndef AW_SYS_H
 #define AW_SYS_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -29,7 +31,6 @@
 
 struct addrinfo;
 struct aw_file_id;
-struct statx;
 struct io_uring;
 struct io_uring_params;
 struct io_uring_probe;
@@ -73,6 +74,7 @@ struct aw_sys_table {
     int (*statx)(int dir, const char *path, int flags, unsigned mask, struct statx *ret);
     int (*fsync)(int fd, bool only_data); /* fsync() or fdatasync() */
     int (*fallocate)(int fd, int mode, int64_t at, int64_t n);
+    int (*fchmod)(int fd, unsigned mode);
     int (*renameat)(int dir, const char *from, int to_dir, const char *to, unsigned flags);
     int (*unlinkat)(int dir, const char *path, int flags);
     int (*mkdirat)(int dir, const char *path, unsigned mode);

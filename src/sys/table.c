@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <pthread.h>
@@ -285,6 +284,12 @@ static int sys_fallocate(int fd, int mode, int64_t at, int64_t n)
     return (int)settle(fallocate(fd, mode, at, n), saved);
 }
 
+static int sys_fchmod(int fd, unsigned mode)
+{
+    int saved = errno;
+    return (int)settle(fchmod(fd, mode), saved);
+}
+
 static int sys_renameat(int dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
     int saved = errno;
@@ -450,6 +455,7 @@ struct aw_sys_table aw_sys = {
     .statx = sys_statx,
     .fsync = sys_fsync,
     .fallocate = sys_fallocate,
+    .fchmod = sys_fchmod,
     .renameat = sys_renameat,
     .unlinkat = sys_unlinkat,
     .mkdirat = sys_mkdirat,

@@ -4,8 +4,11 @@
  * What a thread of the loop's pool does takes part, see scenarios.h.  Whatever happens, the
  * scenario itself removes what is left.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,4 +160,201 @@ SCENARIO(file_sent)
     int err = send_in_place(&s);
     close_place(&s.place);
     return err;
+}
+
+/* ---- open files ---- */
+
+struct objects {
+    struct place place;
+    aw_file *file, *temporary;
+    aw_temporary *folder;
+    aw_walk *walk;
+    char path[64];
+};
+
+static const char *in(struct objects *o, const char *name)
+{
+    snprintf(o->path, sizeof o->path, "%s/%s", o->place.path, name);
+    return o->path;
+}
+
+static int names_in(const char *path)
+{
+    int n = 0;
+    DIR *d = opendir(path);
+    while (d && readdir(d))
+        n++;
+    return d ? closedir(d) + n - 2 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type;
+    return at->level ? remove(path) : 0;
+}
+
+/* What a task that nothing wakes any more has left open.  Then no other name is there, unless
+ * something else failed than the task, and has been told. */
+static int in_objects(aw_fn *main, int names)
+{
+    struct objects o = {0};
+    take_part();
+    may_be_told(SITE_CLOSE); /* of a file that was written */
+    AW_TRY(open_place(&o.place));
+    int err = run_main(main, &o);
+    aw_file_abort(o.file);
+    aw_file_abort(o.temporary);
+    aw_temporary_abort(o.folder);
+    aw_walk_close(o.walk);
+    int left = names_in(o.place.path);
+    if (err < 0)
+        nftw(o.place.path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    close_place(&o.place);
+    CHECK(left == 1 || left == names || (err < 0 && err != -ECANCELED));
+    return err;
+}
+
+static int close_it(aw_file **f)
+{
+    int err = aw_file_close(*f);
+    *f = NULL;
+    return err;
+}
+
+static int write_lines(struct objects *o)
+{
+    char *line;
+    EXPECT(aw_file_write(o->file, "one\ntwo\n", 8), 0);
+    EXPECT(aw_file_seek(o->file, 0, AW_SEEK_SET), 0);
+    EXPECT(aw_file_readline(o->file, &line), 4);
+    CHECK(memcmp(line, "one\n", 4) == 0);
+    EXPECT(aw_file_seek(o->file, 0, AW_SEEK_END), 8);
+    EXPECT(aw_file_write(o->file, "three", 5), 0);
+    EXPECT(aw_file_sync(o->file), 0);
+    EXPECT(aw_file_flush(o->file), 0);
+    CHECK(aw_file_tell(o->file) == 13);
+    return 0;
+}
+
+static int read_lines(struct objects *o)
+{
+    char bytes[16];
+    EXPECT(aw_file_read(o->file, bytes, 16), 13);
+    CHECK(memcmp(bytes, "one\ntwo\nthree", 13) == 0);
+    CHECK(aw_file_fd(o->file) >= 0 && strcmp(aw_file_path(o->file), "g") == 0);
+    return 0;
+}
+
+static int use_objects(void *arg)
+{
+    struct objects *o = arg;
+    o->file = aw_file_open("g", "w+", .dir = o->place.dir);
+    if (!o->file)
+        return aw_errno();
+    AW_TRY(write_lines(o));
+    AW_TRY(close_it(&o->file));
+    o->file = aw_file_open("g", "r", .dir = o->place.dir);
+    if (!o->file)
+        return aw_errno();
+    AW_TRY(read_lines(o));
+    return close_it(&o->file);
+}
+
+SCENARIO(file_objects)
+{
+    return in_objects(use_objects, 2);
+}
+
+/* Whatever fails, the old content or the new one is there. */
+static int check_replaced(struct objects *o, int err)
+{
+    char text[8] = "";
+    int fd = openat(o->place.dir, "g", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && read(fd, text, 7) == 3);
+    close(fd);
+    CHECK(strcmp(text, "new") == 0 || (err < 0 && strcmp(text, "old") == 0));
+    return err;
+}
+
+static int use_whole_files(void *arg)
+{
+    struct objects *o = arg;
+    char *text;
+    EXPECT(aw_write_file(in(o, "g"), "old", 3), 0);
+    AW_TRY(check_replaced(o, aw_replace_file(in(o, "g"), "new", 3)));
+    EXPECT(aw_read_file(in(o, "g"), &text), 3);
+    bool same = strcmp(text, "new") == 0;
+    aw_free(text);
+    CHECK(same);
+    return 0;
+}
+
+SCENARIO(file_whole)
+{
+    return in_objects(use_whole_files, 2);
+}
+
+static int fill_folder(struct objects *o)
+{
+    o->folder = aw_temporary_directory(in(o, "."));
+    if (!o->folder)
+        return aw_errno();
+    int at = aw_temporary_fd(o->folder);
+    CHECK(mkdirat(at, "d", 0700) == 0 && symlinkat("/", at, "d/l") == 0);
+    CHECK(strncmp(aw_temporary_path(o->folder), o->place.path, strlen(o->place.path)) == 0);
+    return 0;
+}
+
+static int use_temporary(void *arg)
+{
+    struct objects *o = arg;
+    o->temporary = aw_temporary_file(in(o, "."));
+    if (!o->temporary)
+        return aw_errno();
+    EXPECT(aw_file_write(o->temporary, "x", 1), 0);
+    AW_TRY(close_it(&o->temporary));
+    AW_TRY(fill_folder(o));
+    int err = aw_temporary_close(o->folder);
+    o->folder = NULL;
+    return err;
+}
+
+SCENARIO(file_temporary)
+{
+    return in_objects(use_temporary, 1);
+}
+
+static int walk_on(struct objects *o)
+{
+    aw_walk_entry e;
+    int more, n = 0;
+    while ((more = aw_walk_next(o->walk, &e)) > 0) {
+        if (e.error)
+            return e.error;
+        n++;
+        if (strcmp(e.name, "l") == 0)
+            aw_walk_skip(o->walk);
+    }
+    AW_TRY(more);
+    CHECK(n == 2);
+    return 0;
+}
+
+static int use_walk(void *arg)
+{
+    struct objects *o = arg;
+    AW_TRY(fill_folder(o));
+    o->walk = aw_walk_open(aw_temporary_path(o->folder));
+    if (!o->walk)
+        return aw_errno();
+    AW_TRY(walk_on(o));
+    EXPECT(aw_remove_tree(aw_temporary_path(o->folder)), 0);
+    int err = aw_temporary_close(o->folder);
+    o->folder = NULL;
+    return err;
+}
+
+SCENARIO(file_walk)
+{
+    return in_objects(use_walk, 1);
 }

@@ -57,6 +57,21 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_CONNECT, "connect", -ENETUNREACH, TOLD, true},
     {SWEEP_SYSTEM, SITE_CLOSE, "close", -EIO, HARMLESS, true},
     {SWEEP_SYSTEM, SITE_PREAD_NOW, "pread_now", -EAGAIN, HARMLESS, true},
+    {SWEEP_SYSTEM, SITE_PREAD, "pread", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PREAD, "pread", -EIO, TOLD, true},
+    {SWEEP_SYSTEM, SITE_PWRITE, "pwrite", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_PWRITE, "pwrite", -ENOSPC, TOLD, true},
+    {SWEEP_SYSTEM, SITE_OPENAT, "openat", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_OPENAT, "openat", -EMFILE, TOLD, true},
+    {SWEEP_SYSTEM, SITE_STATX, "statx", -EACCES, TOLD, true},
+    {SWEEP_SYSTEM, SITE_FSYNC, "fsync", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_FSYNC, "fsync", -EIO, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RENAMEAT, "renameat", -EDQUOT, TOLD, true},
+    {SWEEP_SYSTEM, SITE_FCHMOD, "fchmod", -EPERM, TOLD, true},
+    {SWEEP_SYSTEM, SITE_UNLINKAT, "unlinkat", -EBUSY, TOLD, false},
+    {SWEEP_SYSTEM, SITE_MKDIRAT, "mkdirat", -EDQUOT, TOLD, true},
+    {SWEEP_SYSTEM, SITE_GETDENTS, "getdents", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_GETDENTS, "getdents", -EIO, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EMFILE, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -ENOMEM, TOLD, true},
     {SWEEP_SYSTEM, SITE_RING_OPEN, "ring_open", -EINVAL, TOLD_IF_EVER, true}, /* in a lesser mode */
@@ -123,7 +138,7 @@ static _Atomic bool wakes[DESCRIPTORS]; /* those that loops are woken by */
 static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
-static _Atomic bool forgiven[SITES];
+static _Atomic bool forgiven[SITES], spoken_of[SITES];
 
 /* ---- the plan ---- */
 
@@ -131,7 +146,7 @@ void inject_begin(const struct point *p)
 {
     for (int site = 0; site < SITES; site++) {
         seen[site] = 0;
-        forgiven[site] = false;
+        forgiven[site] = spoken_of[site] = false;
     }
     fired = loud = 0;
     plan = p;
@@ -154,6 +169,16 @@ bool disturbed(void)
 void may_be_silent(enum site site)
 {
     forgiven[site] = true;
+}
+
+void may_be_told(enum site site)
+{
+    spoken_of[site] = true;
+}
+
+bool inject_may_be_told(enum site site)
+{
+    return spoken_of[site];
 }
 
 unsigned inject_seen(enum site site)
@@ -458,6 +483,7 @@ void inject_install(void)
     aw_sys.poll = poll_;
     inject_sockets();
     inject_children(&real, &aw_sys);
+    inject_install_files();
 }
 
 struct account account_now(void)

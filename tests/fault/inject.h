@@ -40,6 +40,16 @@ enum site {
     SITE_CONNECT,
     SITE_CLOSE,
     SITE_PREAD_NOW,
+    SITE_PREAD,
+    SITE_PWRITE,
+    SITE_OPENAT,
+    SITE_STATX,
+    SITE_FSYNC,
+    SITE_RENAMEAT,
+    SITE_FCHMOD,
+    SITE_UNLINKAT,
+    SITE_MKDIRAT,
+    SITE_GETDENTS,
     SITE_RING_OPEN,
     SITE_RING_PROBE,
     SITE_RING_ATTACH,
@@ -131,11 +141,20 @@ void inject_end(void);
 /* In this run a failure there is harmless too, says the scenario, if everything comes out right. */
 void may_be_silent(enum site site);
 
+/* In this run somebody may be told of a failure there that is harmless elsewhere. */
+void may_be_told(enum site site);
+bool inject_may_be_told(enum site site);
+
 /* Since inject_begin(): calls at a site, faults that happened, and those of them that somebody has
  * to be told of. */
 unsigned inject_seen(enum site site);
 unsigned inject_fired(void);
 unsigned inject_loud(void);
+
+/* ---- inject_files.c ---- */
+
+/* The part of inject_install() that is there. */
+void inject_install_files(void);
 
 /* ---- inject_children.c ---- */
 

@@ -116,6 +116,8 @@ static const char *judge_fault(const struct point *p, int rc)
 {
     if (!inject_fired())
         return judge_unreached(rc);
+    if (rc == p->fault->error && inject_may_be_told(p->fault->site))
+        return NULL;
     if (p->fault->telling == HARMLESS)
         return judge_calm(rc);
     if (rc == p->fault->error || (rc == -ECANCELED && notes.loop_failed))

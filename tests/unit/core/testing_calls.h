@@ -446,6 +446,45 @@ static inline int connect_behind_others(void)
     return err;
 }
 
+/* ---- open files, of pipes ---- */
+
+static inline aw_file *file_of(int fd, const char *mode)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return aw_file_open(path, mode);
+}
+
+static inline int file_byte(int fd)
+{
+    char byte;
+    aw_file *f = file_of(fd, "r");
+    int err = (int)aw_file_read(f, &byte, 1);
+    aw_file_abort(f);
+    return err;
+}
+
+static inline int file_line(int fd)
+{
+    char *line;
+    aw_file *f = file_of(fd, "r");
+    int err = (int)aw_file_readline(f, &line);
+    aw_file_abort(f);
+    return err;
+}
+
+/* Into a full pipe, or away; what was not written is dropped. */
+static inline int file_bytes(int fd, int (*end)(aw_file *f))
+{
+    char block[4096] = {0};
+    aw_file *f = file_of(fd, "w");
+    int err = aw_file_write(f, block, sizeof block);
+    while (err >= 0 && (err = end(f)) == 0 && fd != things.zero)
+        err = aw_file_write(f, block, sizeof block);
+    aw_file_abort(f);
+    return err;
+}
+
 CALL(sleep, aw_sleep(5000), 0)
 CALL(await, with_own(await_one), aw_await(things.done))
 CALL(join, aw_join(aw_future_new()), aw_join(aw_ref(things.done)))
@@ -488,6 +527,10 @@ CALL(connect, connect_behind_others(), connect_and_accept())
 CALL(poll, aw_poll(things.empty_pipe[0], POLLIN), aw_poll(things.zero, POLLIN) - POLLIN)
 CALL(signal_wait, aw_signal_wait(aw_signal(SIGUSR2)), 0)
 CALL(signals_wait, aw_signals_wait(things.signals), kept_signal())
+CALL(file_read, file_byte(things.empty_pipe[0]), file_byte(things.zero) - 1)
+CALL(file_readline, file_line(things.empty_pipe[0]), file_line(things.zero) - AW_ELIMIT)
+CALL(file_flush, file_bytes(things.full_pipe[1], aw_file_flush),
+     file_bytes(things.zero, aw_file_flush))
 CALL(stream_read, stream_byte(things.pairs[0][0], false), stream_byte(things.closed[1], false))
 CALL(stream_readexactly, stream_byte(things.pairs[1][0], true),
      stream_byte(things.closed[1], true) - AW_EOF)
@@ -564,6 +607,9 @@ static const struct call {
     CALL(server_wait_closed),
     CALL(open_datagram),
     KERNEL_CALL(datagram_recv),
+    KERNEL_CALL(file_read),
+    KERNEL_CALL(file_readline),
+    KERNEL_CALL(file_flush),
     KERNEL_CALL(read),
     KERNEL_CALL(write),
     KERNEL_CALL(recv),
