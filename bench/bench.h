@@ -77,12 +77,12 @@ static inline void bench_say_percentiles(const char *name, double *values, size_
     bench_say(p99, values[n * 99 / 100]);
 }
 
-/* Bytes that the process holds: its pages and the tables that map them. */
-static inline double bench_memory(void)
+/* Bytes that a process holds: its pages and the tables that map them. */
+static inline double bench_memory_in(const char *status)
 {
     char line[256];
     double sum = 0;
-    FILE *file = fopen("/proc/self/status", "r");
+    FILE *file = fopen(status, "r");
     if (!file)
         return 0;
     while (fgets(line, sizeof line, file))
@@ -90,6 +90,11 @@ static inline double bench_memory(void)
             sum += strtod(line + 6, NULL) * 1024;
     fclose(file);
     return sum;
+}
+
+static inline double bench_memory(void)
+{
+    return bench_memory_in("/proc/self/status");
 }
 
 static inline int bench_main(int argc, char **argv, const struct bench_row *rows, size_t n)

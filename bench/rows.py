@@ -104,6 +104,32 @@ PROCESSES = (
                goals=(("free", "raw", 0.9),)),)),
 )
 
+ECHOES = {"50": "50 connections", "1000": "1,000 connections", "5000": "5,000 connections",
+          "50x16": "50 connections, 16 at a time"}
+
+
+def echo_row(load, backend, bound):
+    """The server's processor time, and what its clients see; peers have one backend."""
+    row, words = f"echo-{backend}{load}", ECHOES[load] + (", epoll" if backend else "")
+    never_behind = tuple(("free", peer, 1) for peer in ("go", "tokio", "libuv") if not backend)
+    ahead = tuple(("free", peer, 1.2) for peer in ("tokio", "libuv")
+                  if load == "5000" and not backend)
+    return Row(row, "echo", "echo", share=3, figures=(
+        Figure(row, f"server's time per echo, {words}", "µs",
+               goals=(("free", "raw", bound), *never_behind)),
+        Figure(f"{row}-rate", f"echoes, {words}", "k/s", more=True, goals=ahead),
+        Figure(f"{row}-p50", f"median latency, {words}", "µs"),
+        Figure(f"{row}-p99", f"99th percentile, {words}", "µs", goals=(("free", "raw", 1.2),)),))
+
+
+ECHO = (
+    *(echo_row(load, "", 1.1) for load in ECHOES),
+    *(echo_row(load, "epoll-", 1.15) for load in ECHOES),
+    Row("echo-idle", "echo", "echo", share=3, figures=(
+        Figure("echo-idle-bytes", "10,000 idle connections, bytes each", "B",
+               goals=(("free", "value", 6144),)),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -114,9 +140,9 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
-          "files": "Files", "processes": "Subprocesses",
+          "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -143,6 +169,8 @@ NOTES = {
     ("tokio", "reads"): "spawn_blocking and pread",
     ("libuv", "reads"): "by its thread pool",
     ("raw", "processes"): "posix_spawn and waitpid",
+    ("raw", "echo-idle"): "connections without tasks",
+    ("libuv", "echo-idle"): "connections without tasks",
     ("raw", "to-thread"): "one worker",
     ("raw", "to-thread-64"): "one worker",
     ("asyncio", "timers"): "100,000 present",

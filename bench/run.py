@@ -204,6 +204,7 @@ def arguments():
 def main():
     args = arguments()
     chosen = choose_rows(args.rows)
+    os.environ["BENCH_LOAD"] = str((args.build / "bench/bench_load").resolve())
     others = {} if args.peers == "none" else find_peers(args.peers, args.out / "peers")
     about = machine(others)
     results = ROOT / "bench/results" if args.record else args.out

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "bench/cached.h"
+#include "bench/echo.h"
 
 static int check(int err)
 {
@@ -332,6 +333,80 @@ static int run_reads(void)
     return 0;
 }
 
+/* ---- echo: a connection has a buffer, which holds what is read until it is sent ---- */
+
+struct client {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    char buf[ECHO_BUFFER];
+};
+
+static void client_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void lend_buffer(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+{
+    (void)size;
+    *buf = uv_buf_init(((struct client *)handle)->buf, ECHO_BUFFER);
+}
+
+static void written(uv_write_t *write, int status)
+{
+    if (check(status) < 0)
+        uv_close((uv_handle_t *)write->handle, client_closed);
+}
+
+/* As its documentation advises: try at once, and queue what that leaves. */
+static void echo_back(uv_stream_t *stream, ssize_t n, const uv_buf_t *got)
+{
+    struct client *c = (struct client *)stream;
+    uv_buf_t buf = uv_buf_init(got->base, n > 0 ? (unsigned)n : 0);
+    if (n < 0) {
+        uv_close((uv_handle_t *)stream, client_closed);
+        return;
+    }
+    int sent = n ? uv_try_write(stream, &buf, 1) : 0;
+    if (sent == n)
+        return;
+    buf.base += sent > 0 ? sent : 0;
+    buf.len -= sent > 0 ? (size_t)sent : 0;
+    check(uv_write(&c->write, stream, &buf, 1, written));
+}
+
+static void accept_one(uv_stream_t *server, int status)
+{
+    struct client *c = malloc(sizeof *c);
+    if (!c || check(status) < 0)
+        abort();
+    uv_tcp_init(server->loop, &c->tcp);
+    if (check(uv_accept(server, (uv_stream_t *)&c->tcp)) < 0)
+        abort();
+    uv_tcp_nodelay(&c->tcp, 1);
+    uv_read_start((uv_stream_t *)&c->tcp, lend_buffer, echo_back);
+}
+
+static int serve(const char *row)
+{
+    struct sockaddr_in at;
+    int size = sizeof at;
+    uv_tcp_t server;
+    uv_ip4_addr("127.0.0.1", 0, &at);
+    if (check(uv_loop_init(&loop)) < 0 || check(uv_tcp_init(&loop, &server)) < 0 ||
+        check(uv_tcp_bind(&server, (struct sockaddr *)&at, 0)) < 0 ||
+        check(uv_listen((uv_stream_t *)&server, 1024, accept_one)) < 0 ||
+        check(uv_tcp_getsockname(&server, (struct sockaddr *)&at, &size)) < 0)
+        return -1;
+    return echo_load(row, ntohs(at.sin_port)) < 0 ? -1 : uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+/* clang-format off */
+#define ECHO_RUN(name_) static int run_echo_##name_(void) { return serve("echo-" #name_); }
+ECHO_ROWS(ECHO_RUN)
+#define ECHO_ROW(name_) {"echo-" #name_, run_echo_##name_},
+/* clang-format on */
+
 static const struct bench_row rows[] = {
     {"timers", run_timers},
     {"sleepers", run_sleepers},
@@ -341,6 +416,7 @@ static const struct bench_row rows[] = {
     {"to-thread", run_to_thread},
     {"to-thread-64", run_to_thread_64},
     {"reads", run_reads},
+    ECHO_ROWS(ECHO_ROW)
 };
 
 BENCH_MAIN(rows)

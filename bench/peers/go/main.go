@@ -7,7 +7,9 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"sort"
 	"strconv"
@@ -349,6 +351,46 @@ func reads() {
 	sayRate("reads", began, n)
 }
 
+// ---- echo: measured by the load generator, a program beside this one ----
+
+func echoBack(c net.Conn) {
+	defer c.Close()
+	buf := make([]byte, 1024)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func echo(row string) {
+	runtime.GOMAXPROCS(1)
+	server, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				panic(err)
+			}
+			go echoBack(c)
+		}
+	}()
+	port := strconv.Itoa(server.Addr().(*net.TCPAddr).Port)
+	load := exec.Command(os.Getenv("BENCH_LOAD"), row, port)
+	load.Stdout, load.Stderr = os.Stdout, os.Stderr
+	if err := load.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
 var rows = map[string]func(){
 	"yield-2":         func() { yield("yield-2", 2, count(500000, 1)) },
 	"yield-1000":      func() { yield("yield-1000", 1000, count(1000, 1)) },
@@ -363,6 +405,11 @@ var rows = map[string]func(){
 	"to-thread":       toThread,
 	"to-thread-64":    toThread64,
 	"reads":           reads,
+	"echo-50":         func() { echo("echo-50") },
+	"echo-1000":       func() { echo("echo-1000") },
+	"echo-5000":       func() { echo("echo-5000") },
+	"echo-50x16":      func() { echo("echo-50x16") },
+	"echo-idle":       func() { echo("echo-idle") },
 }
 
 func main() {

@@ -12,6 +12,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{spawn_blocking, yield_now, JoinHandle};
 
@@ -370,6 +372,37 @@ fn reads() {
     });
 }
 
+// ---- echo: measured by the load generator, a program beside this one ----
+
+async fn echo_back(mut s: TcpStream) {
+    let mut buf = [0u8; 1024];
+    loop {
+        match s.read(&mut buf).await {
+            Ok(n) if n > 0 && s.write_all(&buf[..n]).await.is_ok() => {}
+            _ => return,
+        }
+    }
+}
+
+fn load(row: &str, port: u16) -> ! {
+    let path = std::env::var("BENCH_LOAD").unwrap();
+    let status = std::process::Command::new(path).arg(row).arg(port.to_string()).status().unwrap();
+    std::process::exit(status.code().unwrap_or(1))
+}
+
+fn echo(row: &'static str) {
+    Builder::new_current_thread().enable_io().build().unwrap().block_on(async {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        std::thread::spawn(move || load(row, port));
+        loop {
+            let (s, _) = server.accept().await.unwrap();
+            s.set_nodelay(true).unwrap();
+            tokio::spawn(echo_back(s));
+        }
+    });
+}
+
 const ROWS: &[(&str, fn())] = &[
     ("yield-2", || yields("yield-2", 2, count(300_000, 1))),
     ("yield-1000", || yields("yield-1000", 1000, count(1000, 1))),
@@ -384,6 +417,11 @@ const ROWS: &[(&str, fn())] = &[
     ("to-thread", to_thread),
     ("to-thread-64", to_thread_64),
     ("reads", reads),
+    ("echo-50", || echo("echo-50")),
+    ("echo-1000", || echo("echo-1000")),
+    ("echo-5000", || echo("echo-5000")),
+    ("echo-50x16", || echo("echo-50x16")),
+    ("echo-idle", || echo("echo-idle")),
 ];
 
 fn main() {
