@@ -141,6 +141,20 @@ TEST_IN_LOOP(connect_takes_a_connected_socket)
     end_server(server);
 }
 
+/* A server that has the port of a deaf one at another address; another program may have that. */
+static aw_server *serve_beside(struct deaf *deaf)
+{
+    aw_server *server;
+    for (;;) {
+        *deaf = go_deaf("127.0.0.2");
+        int err = aw_start_server(&server, echo, "127.0.0.1", deaf->port);
+        if (err == 0)
+            return server;
+        assert_int_equal(err, -EADDRINUSE);
+        end_deafness(deaf);
+    }
+}
+
 /* ---- happy eyeballs ---- */
 
 /* The first address neither accepts nor refuses: the second is tried after the delay, and wins. */
@@ -149,9 +163,8 @@ TEST_IN_LOOP(connect_overtakes_an_address_that_hangs)
     aw_stream *s;
     aw_address a;
     char text[AW_ADDRESS_TEXT];
-    struct deaf deaf = go_deaf("127.0.0.2");
-    aw_server *server;
-    assert_int_equal(aw_start_server(&server, echo, "127.0.0.1", deaf.port), 0);
+    struct deaf deaf;
+    aw_server *server = serve_beside(&deaf);
     int before = count_descriptors();
     names_install();
     NAMES("127.0.0.2", "127.0.0.1");
@@ -189,9 +202,8 @@ TEST_IN_LOOP(connect_goes_on_at_once_after_a_failure)
 TEST_IN_LOOP(connect_without_happy_eyeballs)
 {
     aw_stream *s;
-    struct deaf deaf = go_deaf("127.0.0.2");
-    aw_server *server;
-    assert_int_equal(aw_start_server(&server, echo, "127.0.0.1", deaf.port), 0);
+    struct deaf deaf;
+    aw_server *server = serve_beside(&deaf);
     int before = count_descriptors();
     names_install();
     NAMES("127.0.0.2", "127.0.0.1");
