@@ -109,7 +109,7 @@ static int welcome(aw_server *s, int fd, const aw_address *from)
 int aw_server_take_reserve(aw_server *s)
 {
     if (s->reserve < 0)
-        s->reserve = aw_sys.openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC, 0);
+        s->reserve = aw_open_null();
     return s->reserve < 0 ? s->reserve : 0;
 }
 

@@ -65,7 +65,7 @@ static int open_one(struct start *st, aw_process *p, int i, int wish)
 {
     int ends[2];
     if (wish == AW_DEVNULL) {
-        int fd = aw_sys.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+        int fd = aw_open_null();
         if (fd < 0)
             return fd;
         st->theirs[i] = st->spawn.std[i] = fd;

@@ -3,6 +3,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
@@ -28,6 +29,15 @@ size_t aw_page_size(void)
 void aw_thread_yield(void)
 {
     sched_yield();
+}
+
+int aw_open_null(void)
+{
+    int fd;
+    do
+        fd = aw_sys.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+    while (fd == -EINTR);
+    return fd;
 }
 
 long aw_thread_id(void)

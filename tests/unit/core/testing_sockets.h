@@ -154,7 +154,7 @@ static inline int file_byte(int fd)
 {
     char byte;
     aw_file *f = file_of(fd, "r");
-    int err = (int)aw_file_read(f, &byte, 1);
+    int err = f ? (int)aw_file_read(f, &byte, 1) : aw_errno();
     aw_file_abort(f);
     return err;
 }
@@ -163,7 +163,7 @@ static inline int file_line(int fd)
 {
     char *line;
     aw_file *f = file_of(fd, "r");
-    int err = (int)aw_file_readline(f, &line);
+    int err = f ? (int)aw_file_readline(f, &line) : aw_errno();
     aw_file_abort(f);
     return err;
 }
@@ -173,6 +173,8 @@ static inline int file_bytes(int fd, int (*end)(aw_file *f))
 {
     char block[4096] = {0};
     aw_file *f = file_of(fd, "w");
+    if (!f)
+        return aw_errno();
     int err = aw_file_write(f, block, sizeof block);
     while (err >= 0 && (err = end(f)) == 0 && fd != things.zero)
         err = aw_file_write(f, block, sizeof block);

@@ -228,8 +228,8 @@ TEST_IN_LOOP(process_stop_cancelled)
 TEST_IN_LOOP(process_group_is_stopped)
 {
     char *line;
-    aw_process *p = aw_create_subprocess_shell("cat & echo ready; wait", .in = AW_PIPE,
-                                               .out = AW_PIPE, .new_group = true);
+    aw_process *p = aw_create_subprocess_shell("sleep 1000 & echo ready; wait", .out = AW_PIPE,
+                                               .new_group = true);
     assert_int_equal(aw_stream_readline(aw_process_stdout(p), &line), 6);
     assert_int_equal(getpgid(aw_process_pid(p)), aw_process_pid(p));
     assert_int_equal(aw_process_stop(p, 1000, NULL), 0);

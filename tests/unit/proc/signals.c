@@ -462,10 +462,10 @@ static void *send_storm(void *arg)
 static int keep_switching(void *arg)
 {
     int *rounds = arg;
-    while (!atomic_load(&storm.over)) {
+    do {
         ++*rounds;
         AW_TRY(aw_sleep(0));
-    }
+    } while (!atomic_load(&storm.over));
     return 0;
 }
 
