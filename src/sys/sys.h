@@ -193,7 +193,8 @@ static inline void aw_cpu_relax(void)
 #endif
 }
 
-/* A descriptor of /dev/null, closed on exec: again as often as a signal comes between.  Errno < 0. */
+/* A descriptor of /dev/null, closed on exec: again as often as a signal comes between.  Errno < 0.
+ */
 int aw_open_null(void);
 
 /* The number of the calling thread, for messages. */

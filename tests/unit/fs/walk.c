@@ -52,7 +52,8 @@ static void note(struct found *f, const aw_walk_entry *e)
         return;
     }
     assert_int_equal(fstatat(e->dir, e->name, &st, AT_SYMLINK_NOFOLLOW), 0);
-    snprintf(f->paths[f->n++], 64, "%s", e->path + strlen(path_of("")));
+    size_t prefix = *e->path == '/' ? strlen(path_of("")) : 0;
+    snprintf(f->paths[f->n++], 64, "%s", e->path + prefix);
     f->folders += e->type == DT_DIR;
     f->deepest = e->depth > f->deepest ? e->depth : f->deepest;
 }
