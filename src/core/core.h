@@ -289,9 +289,8 @@ struct aw_loop {
     _Atomic(const struct aw_thread *) owner; /* whose loop it runs as; NULL while it does not.
                                                 Read by any thread, written by the running one */
     _Atomic long owner_number;               /* that thread's, for messages; as the owner */
-    aw_list closers;  /* aw_closer.link: what others have to do when it closes */
-    aw_list attached; /* above.c: aw_attached.link */
-    char apart[64];   /* so that other threads' writes do not take the lines around from the loop */
+    aw_list closers; /* aw_closer.link: what others have to do when it closes */
+    char apart[64];  /* so that other threads' writes do not take the lines around from the loop */
     _Atomic(struct aw_ready *) inbox;    /* inbox.c: the latest that other threads handed over */
     _Atomic(aw_fifo_node *) inbox_first; /* and the oldest; written by the loop, and by who finds
                                             the inbox empty */
@@ -310,6 +309,7 @@ struct aw_loop {
     size_t outside;   /* what other threads owe it: jobs, wrapped futures */
     size_t jobs;      /* of these, the jobs */
     void *pool;       /* offload.c: its pool for blocking work, or NULL */
+    void *names;      /* resolve.c: its pool for names, or NULL */
     bool pool_daemon; /* that pool's options, which are those of the loop's thread */
     double pool_exit_timeout;
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */

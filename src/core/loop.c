@@ -69,7 +69,6 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     aw_list_init(&l->unlooked);
     aw_list_init(&l->cancel_queue);
     aw_list_init(&l->closers);
-    aw_list_init(&l->attached);
     aw_list_init(&l->file_turns);
     aw_list_init(&l->retired);
     aw_list_init(&l->stop_waiters);
@@ -182,7 +181,6 @@ int aw_loop_close(aw_loop *l)
         closer->run(closer);
     }
     abandon_tasks(l);
-    aw_attached_close(l);
     aw_stacks_close(l);
     drop_schedule(l);
     aw_fds_close(l);

@@ -30,23 +30,4 @@ int64_t aw_op_await_in_turn(struct aw_op *op, const char *name, const void *call
 bool aw_op_begin(const aw_loop *l, struct aw_op *op);
 bool aw_op_cancel(const aw_loop *l, struct aw_op *op);
 
-/* ---- above.c ---- */
-
-/* What a layer above keeps with a loop, for as long as that is open.  `key` is an address of its
- * own, by which it is found again.  close() is called once, in the thread that closes the loop,
- * when the loop's tasks are gone. */
-struct aw_attached {
-    aw_list link; /* on loop->attached */
-    const void *key;
-    void (*close)(struct aw_attached *a);
-};
-
-/* Of the running loop, which there must be: NULL if nothing is kept under that key. */
-struct aw_attached *aw_attached_find(const void *key);
-void aw_attach(struct aw_attached *a);
-
-/* In a thread with a running loop: tell its exception handler of a failure that no call returns,
- * with what aw_errmsg() has to say about it.  `what` (at most seven letters) has the `name`. */
-void aw_op_report(const char *message, const char *what, const char *name, int error);
-
 #endif

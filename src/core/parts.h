@@ -390,11 +390,6 @@ void aw_spin_init(struct aw_spin *s, double seconds);
 /* Look for a while, if that has paid lately: true as soon as there() is.  Any thread. */
 bool aw_spin_until(struct aw_spin *s, bool (*there)(void *arg), void *arg, int64_t deadline);
 
-/* ---- above.c ---- */
-
-/* The loop closes: what layers above keep with it is told. */
-void aw_attached_close(aw_loop *l);
-
 /* ---- loop.c ---- */
 
 /* The unfinished tasks; written without a locked instruction, as there is one writer. */

@@ -13,7 +13,7 @@
  */
 #include "await/io.h"
 #include "await/scope.h"
-#include "core/op.h"
+#include "core/parts.h"
 #include "net/server.h"
 
 enum {
@@ -130,7 +130,7 @@ static void tell(const struct aw_listener *l, const char *message, int err)
     s->has_told = true;
     s->told = aw_time();
     aw_listener_name(l, name);
-    aw_op_report(message, "server", name, err);
+    aw_report_named(aw_self.loop, AW_REPORT_SERVER, message, "server", name, err);
 }
 
 static int accept_now(const struct aw_listener *l, aw_address *from)

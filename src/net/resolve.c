@@ -19,7 +19,7 @@
 #include "await/executor.h"
 #include "await/loop.h"
 #include "await/scope.h"
-#include "core/op.h"
+#include "core/parts.h"
 #include "net/net.h"
 
 enum { THREADS = 8, HOST_MAX = 253, PORT_NAME_MAX = 32 };
@@ -29,17 +29,15 @@ enum { THREADS = 8, HOST_MAX = 253, PORT_NAME_MAX = 32 };
 /* ---- the pool ---- */
 
 struct lookups {
-    struct aw_attached attached;
+    struct aw_closer closer;
     aw_executor *pool;
 };
 
-static const char key; /* its address */
-
 /* Its threads have mostly nothing to do and are gone in no time; one that waits for a name server
  * is left to itself. */
-static void loop_closes(struct aw_attached *a)
+static void loop_closes(struct aw_closer *closer)
 {
-    struct lookups *l = aw_container_of(a, struct lookups, attached);
+    struct lookups *l = aw_container_of(closer, struct lookups, closer);
     aw_ignore(aw_executor_shutdown(l->pool, .wait = true, .timeout = PATIENCE));
     aw_executor_unref(l->pool);
     aw_mem_free(l);
@@ -49,9 +47,9 @@ static void loop_closes(struct aw_attached *a)
  * name. */
 static struct lookups *lookups_here(void)
 {
-    struct aw_attached *a = aw_attached_find(&key);
-    if (a)
-        return aw_container_of(a, struct lookups, attached);
+    aw_loop *loop = aw_self.loop;
+    if (loop->names)
+        return loop->names;
     struct lookups *l = aw_mem_zalloc(sizeof *l);
     if (!l)
         return aw_refuse(-ENOMEM, NULL);
@@ -60,8 +58,9 @@ static struct lookups *lookups_here(void)
         aw_mem_free(l);
         return NULL;
     }
-    l->attached = (struct aw_attached){.key = &key, .close = loop_closes};
-    aw_attach(&l->attached);
+    l->closer.run = loop_closes;
+    aw_closer_add(loop, &l->closer);
+    loop->names = l;
     return l;
 }
 
