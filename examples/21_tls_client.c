@@ -52,10 +52,8 @@ static int fetch(void *arg)
     aw_tls_context *tls = aw_tls_context_new(.ca_file = r->ca_file, .alpn = protocols);
     if (!tls)
         return aw_errno();
-    aw_stream *s = NULL;
-    int err = aw_open_connection(&s, r->host, r->port);
-    if (err >= 0)
-        err = aw_start_tls(&s, tls, r->host);
+    aw_stream *s;
+    int err = aw_open_connection(&s, r->host, r->port, .tls = tls);
     if (err >= 0) {
         show_agreement(s);
         err = ask(s, r->host);

@@ -318,7 +318,15 @@ def shuffle_seed(config, options):
     return options.shuffle
 
 
+def hear_signals():
+    """A shell's background job ignores SIGINT, and so would the tests, which send it."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def main():
+    hear_signals()
     options = arguments()
     if options.seed is None:
         options.seed = random.randrange(1 << 31)

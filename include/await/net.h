@@ -120,7 +120,9 @@ typedef struct aw_connection_opts {
                             from then on in turns; 1 by default */
     bool nagle;          /* let small writes wait for each other; else TCP_NODELAY is set */
     bool keepalive;      /* SO_KEEPALIVE: notice a peer that has vanished */
-    aw_stream_opts stream; /* .limit, .high, .low and .max_pending of the stream */
+    aw_tls_context *tls; /* await/tls.h: agree on TLS, in the role of a client */
+    const char *server_name; /* the name that the other side has to show; by default the host */
+    aw_stream_opts stream;   /* .limit, .high, .low and .max_pending of the stream */
 } aw_connection_opts;
 
 /* int aw_open_connection(aw_stream **ret, const char *host, const char *port, ...options): connect
@@ -128,12 +130,14 @@ typedef struct aw_connection_opts {
  *
  * A name with several addresses is connected to as RFC 8305 has it ("Happy Eyeballs"): families in
  * turns, an attempt after each .happy_eyeballs_delay, or as soon as one has failed; the first to
- * connect wins, the others are given up and closed.
+ * connect wins, the others are given up and closed.  Agreeing on TLS comes after that, within the
+ * same time limit.
  *
  * 0; the errors of aw_resolve(); when all addresses have failed the error of the first, and words
  * that name all of them; -EINVAL without a host and a socket, with both, and for a socket of
- * another kind; -ETIMEDOUT; -ECANCELED: a connection that was made meanwhile is closed.  A .socket
- * is still the caller's if the call fails.  Suspends. */
+ * another kind, and for a server's .tls; with .tls those of aw_start_tls(): -EKEYREJECTED, -EPROTO,
+ * ...; -ETIMEDOUT; -ECANCELED: a connection that was made meanwhile is closed.  A .socket is still
+ * the caller's if the call fails, unless .tls was being agreed on: it is closed then.  Suspends. */
 #ifndef __cplusplus
 #define aw_open_connection(...) aw_open_connection_(&(aw_connection_opts){.ret = __VA_ARGS__})
 #endif
@@ -191,6 +195,8 @@ typedef struct aw_server_opts {
     bool nagle, keepalive; /* of the connections: as in aw_connection_opts */
     size_t limit;          /* most connections at a time; 0: no limit */
     size_t stack_size;     /* of the handlers' tasks: as in aw_task_opts */
+    aw_tls_context *tls;   /* await/tls.h, a server's: agree on TLS before a handler begins */
+    double tls_timeout;    /* seconds for that; 60 by default */
     double close_timeout;  /* seconds that what a handler has written is given to be sent after its
                               end; 10 by default */
     aw_stream_opts stream; /* .limit, .high, .low and .max_pending of the streams */
@@ -205,15 +211,16 @@ typedef struct aw_server_opts {
  *
  * While .limit connections are there no more are accepted.  When the process has no descriptors
  * left (EMFILE, ENFILE), connections are closed as they come, by means of one that was kept in
- * reserve, and that is reported (AW_REPORT_SERVER) at most each second.
+ * reserve.  That, and a connection whose .tls came to nothing, is reported (AW_REPORT_SERVER) at
+ * most each second.
  *
  * *ret is a handle of the caller's; giving it up does not close the server.  A run ends all its
  * tasks, and so its servers, and reports what was not closed before.
  *
  * 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES and others of bind(2), naming the address; those of
- * aw_resolve(); -EINVAL (no handler; sockets together with a host, a port or a path; a socket of
- * another kind, or not bound); -ENOMEM, -EMFILE; -ECANCELED.  Given sockets are still the caller's
- * if the call fails.  Suspends if a name must be looked up. */
+ * aw_resolve(); -EINVAL (no handler; sockets together with a host, a port or a path; a client's
+ * .tls; a socket of another kind, or not bound); -ENOMEM, -EMFILE; -ECANCELED.  Given sockets are
+ * still the caller's if the call fails.  Suspends if a name must be looked up. */
 #ifndef __cplusplus
 #define aw_start_server(ret_, handler_, host_, ...)                                                \
     aw_start_server_(&(aw_server_opts){.file = __FILE__,                                           \

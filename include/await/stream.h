@@ -42,7 +42,8 @@
 
 #include "await/task.h"
 
-struct iovec; /* <sys/uio.h> */
+struct iovec;                                 /* <sys/uio.h> */
+typedef struct aw_tls_context aw_tls_context; /* await/tls.h */
 
 #ifdef __cplusplus
 extern "C" {
@@ -106,6 +107,21 @@ typedef struct aw_stream_opts {
 #define aw_stream_from_fd(...) aw_stream_from_fd_(&(aw_stream_opts){.fd = __VA_ARGS__})
 #endif
 AW_API aw_stream *aw_stream_from_fd_(const aw_stream_opts *opts);
+
+/* What makes a connected stream secure before anybody uses it, for the .tls options of
+ * await/net.h: an aw_tls_context (await/tls.h) begins with one.  start() does as aw_start_tls()
+ * does: on success *stream is the new stream, which owns the old one; else it is the old one,
+ * closed.  `name` is the host's, NULL on the accepting side; `timeout` in seconds, 0 for its own
+ * limit; of `opts` the four sizes.  It may suspend.  A server keeps it from keep(), once, to
+ * drop(). */
+typedef struct aw_security aw_security;
+struct aw_security {
+    int (*start)(const struct aw_security *self, aw_stream **stream, const char *name,
+                 double timeout, const aw_stream_opts *opts);
+    void (*keep)(const aw_security *self);
+    void (*drop)(const aw_security *self);
+    bool server; /* its role is the accepting one */
+};
 
 /* int aw_stream_pair(aw_stream *ret[2], ...options): two streams that are each other's other side,
  * without any descriptor.  0, -EINVAL, -ENOMEM, AW_EMISUSE. */

@@ -3,9 +3,12 @@
  *
  *     aw_tls_context *tls = aw_tls_context_new();              // a client's: verifies
  *     ...
- *     aw_stream *s = ...;                                      // connected to example.org
- *     AW_TRY(aw_start_tls(&s, tls, "example.org"));            // s is now encrypted
+ *     aw_stream *s;
+ *     AW_TRY(aw_open_connection(&s, "example.org", "443", .tls = tls));
  *     AW_TRY(aw_stream_write(s, "GET / ...", n));
+ *
+ * Servers take a context by their option .tls, too; aw_start_tls() is for any other stream, and for
+ * protocols that begin without.
  *
  * A TLS stream is a stream like any other (await/stream.h), over the one it was started on, which
  * it owns.  What is different: a stream that ends without the other side's good-bye (close_notify)
@@ -27,10 +30,10 @@
 extern "C" {
 #endif
 
-/* What connections have in common: whom to trust, what to show. */
-typedef struct aw_tls_context aw_tls_context;
-
+/* What connections have in common: whom to trust, what to show: an aw_tls_context. */
 typedef struct aw_tls_context_opts {
+    const char *file; /* filled by the macro: for the words of -EINVAL */
+    int line;
     bool server;             /* for the accepting side; a client's by default */
     const char *ca_file;     /* PEM: whom to trust, in place of the system's authorities */
     const char *ca_path;     /* the same as a folder made by c_rehash */
@@ -51,7 +54,8 @@ typedef struct aw_tls_context_opts {
  * not belong to the certificate), -ENOENT, -EACCES, ... or -EBADMSG for a file that cannot be used,
  * -ENOMEM.  Reads files, so it may block.  Any thread. */
 #ifndef __cplusplus
-#define aw_tls_context_new(...) aw_tls_context_new_(&(aw_tls_context_opts){__VA_ARGS__})
+#define aw_tls_context_new(...)                                                                    \
+    aw_tls_context_new_(&(aw_tls_context_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
 #endif
 AW_API aw_tls_context *aw_tls_context_new_(const aw_tls_context_opts *opts);
 

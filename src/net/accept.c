@@ -24,6 +24,16 @@ enum {
 #define PAUSE 1.0         /* seconds: without a reserve, or memory */
 #define CLOSE_TIMEOUT 10. /* seconds, by default */
 
+/* At most one report each second, of the server or client of this name; `err` has its words. */
+static void tell_of(aw_server *s, const char *message, const char *what, const char *name, int err)
+{
+    if (s->has_told && aw_time() < s->told + 1)
+        return;
+    s->has_told = true;
+    s->told = aw_time();
+    aw_report_named(aw_self.loop, AW_REPORT_SERVER, message, what, name, err);
+}
+
 /* ---- a client ---- */
 
 static void client_gone(void *arg)
@@ -60,6 +70,18 @@ static void finish(struct aw_client *c)
         aw_ignore(aw_stream_abort(c->stream));
 }
 
+/* Is it, with TLS agreed on?  What peers do wrong is not the handler's failure. */
+static bool secured(struct aw_client *c)
+{
+    aw_server *s = c->server;
+    const aw_security *tls = aw_security_of(s->opts.tls);
+    int err = tls->start(tls, &c->stream, NULL, s->opts.tls_timeout, &s->opts.stream);
+    if (err < 0 && err != -ECANCELED)
+        tell_of(s, "a client and the server did not agree on TLS", "client", aw_task_name(c->task),
+                err);
+    return err >= 0;
+}
+
 static int serve(void *arg)
 {
     struct aw_client *c = arg;
@@ -68,6 +90,8 @@ static int serve(void *arg)
         return 0;
     AW_TRY(aw_net_stream(c->fd, &s->opts.stream, &c->stream));
     c->fd = -1;
+    if (s->opts.tls && !secured(c))
+        return 0;
     int result = s->opts.handler(c->stream, s->opts.arg);
     finish(c);
     return result < 0 ? result : 0;
@@ -120,17 +144,11 @@ void aw_server_drop_reserve(aw_server *s)
     s->reserve = -1;
 }
 
-/* At most one report each second; `err` has its words. */
 static void tell(const struct aw_listener *l, const char *message, int err)
 {
-    aw_server *s = l->server;
     char name[AW_ADDRESS_TEXT];
-    if (s->has_told && aw_time() < s->told + 1)
-        return;
-    s->has_told = true;
-    s->told = aw_time();
     aw_listener_name(l, name);
-    aw_report_named(aw_self.loop, AW_REPORT_SERVER, message, "server", name, err);
+    tell_of(l->server, message, "server", name, err);
 }
 
 static int accept_now(const struct aw_listener *l, aw_address *from)

@@ -285,14 +285,15 @@ static int check_connection(const aw_connection_opts *o)
         return aw_raise_words(-EINVAL, "there is no port for host '%.120s'", o->host);
     if (isnan(o->timeout) || isnan(o->happy_eyeballs_delay) || o->happy_eyeballs_delay < 0)
         return aw_raise_words(-EINVAL, "a time is negative or NaN");
+    if (o->tls && aw_security_of(o->tls)->server)
+        return aw_raise_words(-EINVAL, ".tls is a server's");
     if (!aw_current_task())
         return aw_raise_words(AW_EMISUSE, "connections are made by a task");
     return 0;
 }
 
-int aw_open_connection_(const aw_connection_opts *opts)
+static int connect_or_take(const aw_connection_opts *opts)
 {
-    AW_TRY(check_connection(opts));
     if (opts->socket) {
         AW_TRY(take_given(*opts->socket, false, &opts->stream, opts->ret));
         aw_socket_prepare(*opts->socket, opts->nagle, opts->keepalive);
@@ -306,6 +307,28 @@ int aw_open_connection_(const aw_connection_opts *opts)
     AW_TRY(fd);
     aw_socket_prepare(fd, opts->nagle, opts->keepalive);
     return own_stream(fd, &opts->stream, opts->ret);
+}
+
+/* Agree on TLS in the rest of the time; the stream is given up if that comes to nothing. */
+static int secure(const aw_connection_opts *opts, double deadline)
+{
+    const aw_security *tls = aw_security_of(opts->tls);
+    const char *name = opts->server_name ? opts->server_name : opts->host;
+    double left = opts->timeout != 0 ? aw_left(deadline) : 0;
+    int err = tls->start(tls, opts->ret, name, left, &opts->stream);
+    if (err >= 0)
+        return 0;
+    aw_stream_unref(*opts->ret);
+    *opts->ret = NULL;
+    return err;
+}
+
+int aw_open_connection_(const aw_connection_opts *opts)
+{
+    AW_TRY(check_connection(opts));
+    double deadline = aw_time() + opts->timeout;
+    AW_TRY(connect_or_take(opts));
+    return opts->tls ? secure(opts, deadline) : 0;
 }
 
 /* ---- by path ---- */

@@ -75,6 +75,14 @@ void aw_socket_prepare(int fd, bool nagle, bool keepalive);
  * family), non-blocking now; else the error. */
 int aw_socket_check_given(int fd, int family, int type);
 
+/* ---- connect.c ---- */
+
+/* What a TLS context begins with; the context's own layout is its library's. */
+static inline const aw_security *aw_security_of(const aw_tls_context *tls)
+{
+    return (const aw_security *)(const void *)tls;
+}
+
 /* ---- unix.c ---- */
 
 /* The path that a local socket was bound to, as long as it is to be removed. */

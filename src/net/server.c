@@ -25,6 +25,8 @@ static void free_server(aw_server *s)
     for (size_t i = 0; i < s->n_listeners; i++)
         aw_listener_close(&s->listeners[i]);
     aw_server_drop_reserve(s);
+    if (s->opts.tls)
+        aw_security_of(s->opts.tls)->drop(aw_security_of(s->opts.tls));
     aw_unref(s->ended);
     aw_mem_free(s->listeners);
     aw_mem_free(s);
@@ -68,7 +70,10 @@ static int check(const aw_server_opts *o, bool is_local)
     if (!o->handler)
         return aw_raise_words(-EINVAL, "the handler is NULL");
     AW_TRY(check_sockets(o, is_local));
-    if (isnan(o->close_timeout) || o->close_timeout < 0 || o->backlog < 0)
+    if (o->tls && !aw_security_of(o->tls)->server)
+        return aw_raise_words(-EINVAL, ".tls is a client's");
+    if (isnan(o->close_timeout) || o->close_timeout < 0 || isnan(o->tls_timeout) ||
+        o->tls_timeout < 0 || o->backlog < 0)
         return aw_raise_words(-EINVAL, "a time or the backlog is negative or NaN");
     if (!aw_current_task())
         return aw_raise_words(AW_EMISUSE, "servers are started by a task");
@@ -90,10 +95,13 @@ static aw_server *new_server(const aw_server_opts *o, bool is_local)
     s->reserve = -1;
     aw_list_init(&s->clients);
     s->ended = aw_future_new();
-    if (s->ended)
-        return s;
-    aw_mem_free(s);
-    return NULL;
+    if (!s->ended) {
+        aw_mem_free(s);
+        return NULL;
+    }
+    if (o->tls)
+        aw_security_of(o->tls)->keep(aw_security_of(o->tls));
+    return s;
 }
 
 static int prepare(aw_server *s, const aw_server_opts *o)

@@ -79,7 +79,7 @@ static int give_password(char *buf, int size, int writing, void *password)
 static int set_certificate(SSL_CTX *ctx, const aw_tls_context_opts *o)
 {
     if (!o->certificate)
-        return o->server ? aw_raise(-EINVAL, "a server needs a .certificate") : 0;
+        return 0;
     const char *key = o->key ? o->key : o->certificate;
     SSL_CTX_set_default_passwd_cb(ctx, give_password);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)o->password);
@@ -131,7 +131,7 @@ static int set_protocols(aw_tls_context *c, const char *const *names)
         memcpy(at, names[i], n);
         at += n;
     }
-    if (c->server)
+    if (c->security.server)
         SSL_CTX_set_alpn_select_cb(c->ctx, choose_protocol, c);
     else if (SSL_CTX_set_alpn_protos(c->ctx, c->alpn, c->alpn_len) != 0)
         return aw_raise(-ENOMEM, NULL);
@@ -188,7 +188,7 @@ static void set_sessions(aw_tls_context *c)
         SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
         SSL_CTX_set_options(c->ctx, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(c->ctx, 0);
-    } else if (c->server) {
+    } else if (c->security.server) {
         SSL_CTX_set_session_id_context(c->ctx, id, sizeof id - 1);
     } else {
         SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -200,21 +200,25 @@ static void set_sessions(aw_tls_context *c)
 
 static int check_opts(const aw_tls_context_opts *o)
 {
-    if (o->server && o->insecure)
-        return aw_raise(-EINVAL, ".insecure is for clients");
-    if (!o->server && o->require_client)
-        return aw_raise(-EINVAL, ".require_client is for servers");
-    if (o->key && !o->certificate)
-        return aw_raise(-EINVAL, "a .key without a .certificate");
-    return 0;
+    char text[512];
+    const char *wrong = o->server && o->insecure          ? ".insecure is for clients"
+                        : !o->server && o->require_client ? ".require_client is for servers"
+                        : o->key && !o->certificate       ? "a .key without a .certificate"
+                        : o->server && !o->certificate    ? "a server needs a .certificate"
+                                                          : NULL;
+    if (!wrong)
+        return 0;
+    snprintf(text, sizeof text, "%s (%s:%d)", wrong, o->file ? o->file : "?", o->line);
+    return aw_raise(-EINVAL, text);
 }
 
 static int set_up(aw_tls_context *c, const aw_tls_context_opts *o)
 {
     SSL_CTX *ctx = c->ctx;
-    int verify = c->server ? (o->require_client ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                                                : SSL_VERIFY_NONE)
-                           : (o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER);
+    int verify = c->security.server
+                     ? (o->require_client ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                                          : SSL_VERIFY_NONE)
+                     : (o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER);
     SSL_CTX_set_app_data(ctx, c);
     SSL_CTX_set_security_level(ctx, 2);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
@@ -232,6 +236,16 @@ static int set_up(aw_tls_context *c, const aw_tls_context_opts *o)
     return set_protocols(c, o->alpn);
 }
 
+static void keep(const aw_security *self)
+{
+    aw_tls_context_ref((aw_tls_context *)(void *)self);
+}
+
+static void drop(const aw_security *self)
+{
+    aw_tls_context_unref((aw_tls_context *)(void *)self);
+}
+
 aw_tls_context *aw_tls_context_new_(const aw_tls_context_opts *opts)
 {
     int err = check_opts(opts);
@@ -242,7 +256,8 @@ aw_tls_context *aw_tls_context_new_(const aw_tls_context_opts *opts)
     if (!c)
         return aw_refuse(-ENOMEM, NULL);
     c->refs = 1;
-    c->server = opts->server;
+    c->security =
+        (aw_security){.start = aw_tls_secure, .keep = keep, .drop = drop, .server = opts->server};
     c->insecure = opts->insecure;
     c->sessions = !opts->no_sessions;
     c->lock = CRYPTO_THREAD_lock_new();

@@ -235,7 +235,8 @@ static int set_name(struct tls *t, const char *name)
 
 static int set_session(struct tls *t)
 {
-    SSL_SESSION *session = t->context->server ? NULL : aw_tls_session_for(t->context, t->name);
+    SSL_SESSION *session =
+        t->context->security.server ? NULL : aw_tls_session_for(t->context, t->name);
     if (session)
         SSL_set_session(t->ssl, session);
     SSL_SESSION_free(session);
@@ -254,7 +255,7 @@ static int set_up(struct tls *t, const char *name)
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
-    if (t->context->server) {
+    if (t->context->security.server) {
         SSL_set_accept_state(t->ssl);
         return 0;
     }
@@ -316,7 +317,7 @@ static int check(const aw_start_tls_opts *o)
 {
     if (!o->stream || !*o->stream || !o->context)
         return aw_raise(-EINVAL, "the stream or the context is NULL");
-    if (!o->context->server && !o->context->insecure && !o->server_name)
+    if (!o->context->security.server && !o->context->insecure && !o->server_name)
         return aw_raise(-EINVAL, "the host's name is needed, to be verified");
     if (o->timeout != o->timeout)
         return aw_raise(-EINVAL, ".timeout is NaN");
@@ -338,6 +339,14 @@ int aw_start_tls_(const aw_start_tls_opts *opts)
     aw_ignore(aw_stream_close(t->below)); /* behind the alert that says why */
     tls_release(t);
     return err;
+}
+
+int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name, double timeout,
+                  const aw_stream_opts *opts)
+{
+    return aw_start_tls(stream, (aw_tls_context *)(void *)self, .server_name = name,
+                        .timeout = timeout, .limit = opts->limit, .high = opts->high,
+                        .low = opts->low, .max_pending = opts->max_pending);
 }
 
 /* ---- what was agreed on ---- */

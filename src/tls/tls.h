@@ -11,10 +11,11 @@
 #include "await/tls.h"
 
 struct aw_tls_context {
-    SSL_CTX *ctx; /* with its own count of references, which connections share */
-    int refs;     /* under `lock` */
+    aw_security security; /* first: what aw_open_connection() and servers know of it */
+    SSL_CTX *ctx;         /* with its own count of references, which connections share */
+    int refs;             /* under `lock` */
     CRYPTO_RWLOCK *lock;
-    bool server, insecure, sessions;
+    bool insecure, sessions;
     unsigned char *alpn; /* in the protocol's form */
     unsigned alpn_len;
     struct aw_tls_session {
@@ -23,6 +24,10 @@ struct aw_tls_context {
     } kept[32];    /* under `lock`; a client's, the oldest replaced */
     unsigned next; /* the oldest */
 };
+
+/* stream.c: the start() of a context's `security`. */
+int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name, double timeout,
+                  const aw_stream_opts *opts);
 
 /* A session to resume with this host, which is the caller's; NULL: none. */
 SSL_SESSION *aw_tls_session_for(aw_tls_context *c, const char *name);

@@ -234,7 +234,7 @@ TEST_IN_LOOP(run_process_out_of_time)
     assert_true(r.status == 9 || r.status == -SIGTERM); /* before it could say what to do */
     aw_process_result_fini(&r);
     assert_int_equal(
-        aw_run_process(AW_ARGV("cat"), .in = AW_PIPE, .ret = &r, .timeout = -1, .grace = -1),
+        aw_run_process(AW_ARGV("sleep", "1000"), .ret = &r, .timeout = -1, .grace = -1),
         -ETIMEDOUT);
     assert_int_equal(r.status, -SIGKILL);
     aw_process_result_fini(&r);
