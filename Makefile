@@ -8,7 +8,7 @@ STRICT = -Dwerror=true -Ddebug_handles=true -Dtests=enabled
 comma = ,
 CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 
-.PHONY: help demo test test-all bench install lint format clean
+.PHONY: help demo test test-all bench soak install lint format clean
 
 help:
 	@echo "make demo      see it run (a minute)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-all  the same, with plain clang, with libc's ucontext, under valgrind,"
 	@echo "               and for aarch64 under qemu"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
+	@echo "make soak      an echo server under load for an hour (SECONDS=): does anything grow?"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make lint      layer and tidy checks only"
 	@echo "make format    clang-format over every C file"
@@ -74,6 +75,7 @@ test-all: setup-all
 	@AWAIT_SIM_SEEDS=5000 tests/run.py --config gcc=build/gcc --no-scripts --limit 900 sim_seeds
 	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
 	    stress_everything
+	@build/gcc/bench/soak 60
 	@if scripts/setup aarch64; then \
 	    $(MAKE) --no-print-directory build/aarch64/built || exit 1; \
 	    foreign="--config aarch64=build/aarch64"; \
@@ -90,6 +92,10 @@ BENCH = $(if $(ROWS),--rows $(ROWS)) $(if $(PEERS),--peers $(PEERS)) \
 bench: setup-bench
 	@$(MAKE) --no-print-directory build/release/built
 	@bench/run.py --build build/release $(BENCH)
+
+soak: setup-build
+	@$(MAKE) --no-print-directory build/release/built
+	@build/release/bench/soak $(SECONDS)
 
 install: setup-build build/release/build.ninja
 	@meson configure build/release -Dprefix=$(abspath $(PREFIX))
