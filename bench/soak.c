@@ -197,7 +197,7 @@ static int soak(void *seconds)
 
 int main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 3600;
+    double seconds = argc > 1 ? strtod(argv[1], NULL) : 3600;
     if (!(seconds > 0)) {
         fprintf(stderr, "usage: %s [SECONDS]\n", argv[0]);
         return 2;
