@@ -96,6 +96,11 @@ FILES = (
         Figure("reads", "cached 4 KiB reads, 64 readers", "k/s", more=True,
                goals=(("free", "raw", 0.9), ("free", "go", 1), ("free", "tokio", 1),
                       ("free", "libuv", 1))),)),
+    Row("cold", "files", "cold", alone=True, share=3, figures=(
+        Figure("cold", "cold 4 KiB reads, 64 readers", "k/s", more=True),
+        Figure("cold-lag", "the loop's lag meanwhile", "µs"),
+        Figure("cold-lag-p99", "the same, 99th percentile", "µs"),
+        Figure("cold-lag-most", "the same, the most", "µs"),)),
 )
 
 PROCESSES = (
@@ -130,6 +135,13 @@ ECHO = (
                goals=(("free", "value", 6144),)),)),
 )
 
+TLS = (
+    Row("tls-bulk", "tls", "tls", share=3, figures=(
+        Figure("tls-bulk", "a file of 1 GiB by TLS, one client", "MB/s", more=True,
+               goals=(("free", "raw", 0.9),)),
+        Figure("tls-bulk-cpu", "the server's time for it, per GB", "s"),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -140,9 +152,10 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + TLS + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
+          "tls": "TLS",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -169,6 +182,7 @@ NOTES = {
     ("tokio", "reads"): "spawn_blocking and pread",
     ("libuv", "reads"): "by its thread pool",
     ("raw", "processes"): "posix_spawn and waitpid",
+    ("raw", "tls-bulk"): "openssl s_server -WWW",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
     ("raw", "to-thread"): "one worker",
