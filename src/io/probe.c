@@ -17,6 +17,12 @@ static const struct aw_io_backend *const backends[] = {
     &aw_io_epoll,
 };
 
+#ifdef AW_IO_URING
+#define NAMES "io_uring and epoll"
+#else
+#define NAMES "epoll alone"
+#endif
+
 static const size_t backend_count = sizeof backends / sizeof *backends;
 
 const struct aw_io_backend *_Atomic aw_io_simulator;
@@ -29,7 +35,7 @@ static int open_by_name(struct aw_io **ret, const char *name, const char **why)
     for (size_t i = 0; i < backend_count; i++)
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i]->open(ret, why);
-    *why = "no backend has this name";
+    *why = "no backend has the name in AWAIT_BACKEND: there are " NAMES;
     return -EINVAL;
 }
 

@@ -24,7 +24,7 @@ TEST(probe_finds_the_backend_that_is_named)
     assert_null(why);
     assert_int_equal(open_and_close("epoll", NULL), 0);
     assert_int_equal(open_and_close("kqueue", &why), -EINVAL);
-    assert_string_equal(why, "no backend has this name");
+    assert_non_null(strstr(why, "AWAIT_BACKEND: there are "));
     assert_int_equal(open_and_close("kqueue", NULL), -EINVAL);
 }
 
