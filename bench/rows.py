@@ -96,7 +96,7 @@ FILES = (
         Figure("reads", "cached 4 KiB reads, 64 readers", "k/s", more=True,
                goals=(("free", "raw", 0.9), ("free", "go", 1), ("free", "tokio", 1),
                       ("free", "libuv", 1))),)),
-    Row("cold", "files", "cold", alone=True, share=3, figures=(
+    Row("cold", "files", "reads", alone=True, share=3, figures=(
         Figure("cold", "cold 4 KiB reads, 64 readers", "k/s", more=True),
         Figure("cold-lag", "the loop's lag meanwhile", "µs"),
         Figure("cold-lag-p99", "the same, 99th percentile", "µs"),
