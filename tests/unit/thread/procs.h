@@ -92,7 +92,9 @@ static inline long worker_of(aw_process_pool *pool)
     aw_cfuture *f = submit(pool, tell_pid, NULL, 0);
     long pid = 0;
     size_t n;
-    assert_int_equal(aw_cfuture_result(f, INFINITY), 0);
+    int err = aw_cfuture_result(f, INFINITY);
+    if (err != 0)
+        fail_msg("%s: %s", aw_error_name(err), aw_errmsg());
     const void *output = aw_process_output(f, &n);
     assert_int_equal(n, sizeof pid);
     memcpy(&pid, output, sizeof pid);
