@@ -38,6 +38,13 @@ typedef struct aw_allocator {
  * that is set at that time.  Returns 0, or -EINVAL when a function is missing. */
 AW_API int aw_set_allocator(const aw_allocator *allocator);
 
+/* Memory from that allocator, for what is built upon the library and counts with it: aligned for
+ * any type, the second all zero; NULL when there is none (0 bytes are memory too).  It is given
+ * back with the last; NULL is allowed there.  Any thread; they do not suspend. */
+AW_API void *aw_mem_alloc(size_t size);
+AW_API void *aw_mem_zalloc(size_t size);
+AW_API void aw_mem_free(void *ptr);
+
 #ifdef __cplusplus
 }
 #endif
