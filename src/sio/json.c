@@ -130,11 +130,6 @@ bool aw_sio_json_is_object(const json_t *value)
     return json_is_object(value);
 }
 
-size_t aw_sio_json_length(const json_t *array)
-{
-    return json_array_size(array);
-}
-
 const char *aw_sio_json_first(const json_t *array, size_t *ret_len)
 {
     const json_t *first = json_array_get(array, 0);
@@ -145,6 +140,25 @@ const char *aw_sio_json_first(const json_t *array, size_t *ret_len)
 int aw_sio_json_drop_first(json_t *array)
 {
     return json_array_remove(array, 0);
+}
+
+const json_t *aw_sio_json_at(const json_t *array, size_t i)
+{
+    return json_array_get(array, i);
+}
+
+const char *aw_sio_json_string(const json_t *array, size_t i)
+{
+    return json_string_value(json_array_get(array, i));
+}
+
+bool aw_sio_json_number(const json_t *array, size_t i, double *ret)
+{
+    const json_t *v = json_array_get(array, i);
+    if (!json_is_number(v))
+        return false;
+    *ret = json_number_value(v);
+    return true;
 }
 
 /* ---- placeholders ---- */

@@ -33,11 +33,14 @@ struct json_t *aw_sio_json_ref(struct json_t *value);
 bool aw_sio_json_is_array(const struct json_t *value);
 bool aw_sio_json_is_object(const struct json_t *value);
 
-/* How many elements; the string that is the first of them (NULL: it is none), and take that one
- * out of the array. */
-size_t aw_sio_json_length(const struct json_t *array);
+/* The string that is the first element (NULL: it is none), and take that one out of the array. */
 const char *aw_sio_json_first(const struct json_t *array, size_t *ret_len);
 int aw_sio_json_drop_first(struct json_t *array);
+
+/* The i-th element, NULL: there is none; if it is a string, NULL: it is not; if it is a number. */
+const struct json_t *aw_sio_json_at(const struct json_t *array, size_t i);
+const char *aw_sio_json_string(const struct json_t *array, size_t i);
+bool aw_sio_json_number(const struct json_t *array, size_t i, double *ret);
 
 /* Are all placeholders of a value for one of n attachments, and is each attachment named by at
  * least one?  0, -EBADMSG.  n <= 64. */
