@@ -45,6 +45,12 @@ AW_API void *aw_mem_alloc(size_t size);
 AW_API void *aw_mem_zalloc(size_t size);
 AW_API void aw_mem_free(void *ptr);
 
+/* Fill `buf` with n bytes that nobody can foretell, from the kernel (getrandom(2)): for keys and
+ * names that must not be guessed.  0; -EINVAL for NULL; the kernel's error (-ENOSYS, -EPERM where
+ * a filter forbids it), and then nothing in `buf` may be used.  Any thread; blocks only in the
+ * first moments of a machine's life. */
+AW_API int aw_random_bytes(void *buf, size_t n) AW_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

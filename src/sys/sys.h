@@ -115,12 +115,16 @@ struct aw_sys_table {
     int (*interface)(const char *name);                       /* if_nametoindex() */
     int (*file_id)(const char *path, struct aw_file_id *ret); /* lstat() */
     int (*unlink)(const char *path);
+    ssize_t (*random)(void *buf, size_t n); /* getrandom() */
 };
 extern struct aw_sys_table aw_sys;
 
 /* ---- memory ---- */
 
 /* aw_mem_alloc(), aw_mem_zalloc(), aw_mem_free(): await/memory.h. */
+
+/* The table's entry for bytes that nobody can foretell. */
+ssize_t aw_random_now(void *buf, size_t n);
 
 /* ---- guards ---- */
 
