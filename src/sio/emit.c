@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "await/compose.h"
 #include "await/scope.h"
 #include "await/thread.h"
 #include "sio/sio.h"
@@ -64,10 +65,10 @@ static int ask(struct aw_sio_question *q, const aw_sio_emit_opts *o)
 {
     aw_sio_socket *s = o->socket;
     aw_list_push_back(&s->questions, &q->link);
-    int err = send_draft(
-        s, &(struct aw_sio_draft){
-               .type = AW_SIO_EVENT, .has_id = true, .id = q->id, .event = o->event},
-        o);
+    int err = send_draft(s,
+                         &(struct aw_sio_draft){
+                             .type = AW_SIO_EVENT, .has_id = true, .id = q->id, .event = o->event},
+                         o);
     if (err == 0)
         err = o->timeout == INFINITY ? aw_await(q->done)
                                      : aw_wait_for(q->done, o->timeout != 0 ? o->timeout : 20);
@@ -137,8 +138,7 @@ static void send_round(aw_sio_namespace *ns, const aw_sio_packet *p, struct aw_s
         visit_room(ns, p->rooms[i], &r);
     if (p->n_rooms > 0)
         return;
-    aw_list_each (it, &ns->sockets)
-        visit(aw_container_of(it, aw_sio_socket, namespace_link), &r);
+    aw_list_each(it, &ns->sockets) visit(aw_container_of(it, aw_sio_socket, namespace_link), &r);
 }
 
 int aw_sio_deliver(aw_sio_namespace *ns, const aw_sio_packet *p)
@@ -212,7 +212,9 @@ int aw_sio_broadcast_(const aw_sio_emit_opts *o)
         err = -ENOMEM;
     aw_sio_packet p = {
         .event = o->event,
-        .json = o->value ? written.data : o->json ? o->json : "[]",
+        .json = o->value  ? written.data
+                : o->json ? o->json
+                          : "[]",
         .attachments = o->attachments,
         .n_attachments = o->n_attachments,
         .is_volatile = o->is_volatile,

@@ -40,7 +40,7 @@ static int take_name(aw_sio_event *e, const char *name, size_t n, char *block)
     return aw_sio_json_drop_first(e->value) < 0 ? -ENOMEM : 0;
 }
 
-static int fill(aw_sio_event *e, const struct aw_sio_packet *p, struct json_t *value, char *block)
+static int fill(aw_sio_event *e, const struct aw_sio_wire *p, struct json_t *value, char *block)
 {
     size_t n;
     if (!aw_sio_json_is_array(value))
@@ -59,8 +59,7 @@ static int fill(aw_sio_event *e, const struct aw_sio_packet *p, struct json_t *v
     return take_name(e, name, n, block + p->json_len + 1);
 }
 
-static aw_sio_event *new_event(aw_sio_socket *s, const struct aw_sio_packet *p,
-                               struct json_t *value)
+static aw_sio_event *new_event(aw_sio_socket *s, const struct aw_sio_wire *p, struct json_t *value)
 {
     size_t parts = p->attachments * sizeof(aw_sio_bytes);
     aw_sio_event *e = aw_mem_zalloc(sizeof *e + parts + 2 * (p->json_len + 1));
@@ -84,7 +83,7 @@ static aw_sio_event *new_event(aw_sio_socket *s, const struct aw_sio_packet *p,
     return aw_refuse(err, NULL);
 }
 
-aw_sio_event *aw_sio_event_new(aw_sio_socket *s, const struct aw_sio_packet *p, aw_sio *io)
+aw_sio_event *aw_sio_event_new(aw_sio_socket *s, const struct aw_sio_wire *p, aw_sio *io)
 {
     struct json_t *value;
     int err = aw_sio_json_parse(&value, p->json, p->json_len, io->opts.max_depth);
@@ -138,7 +137,8 @@ static int run_handler(struct aw_sio_job *job)
 
 static void give_answer(aw_sio_event *e)
 {
-    aw_list_each (it, &e->socket->questions) {
+    aw_list_each(it, &e->socket->questions)
+    {
         struct aw_sio_question *q = aw_container_of(it, struct aw_sio_question, link);
         if (q->id != e->id)
             continue;
@@ -163,12 +163,10 @@ int aw_sio_event_dispatch(aw_sio_event *e)
         node ? &aw_container_of(node, struct aw_sio_listener, node)->handler : &ns->on_any;
     if (!handler->fn)
         return 0;
-    return aw_sio_job_start(&(struct aw_sio_job){.io = ns->io,
-                                                 .handler = *handler,
-                                                 .socket = e->socket,
-                                                 .event = e,
-                                                 .run = run_handler},
-                            true);
+    return aw_sio_job_start(
+        &(struct aw_sio_job){
+            .io = ns->io, .handler = *handler, .socket = e->socket, .event = e, .run = run_handler},
+        true);
 }
 
 /* ---- looking at one ---- */

@@ -92,7 +92,8 @@ int aw_sio_check_origin(aw_sio *io, aw_http_request *r, const char **ret_refused
         *ret_refused = "the page's origin is not allowed";
         return -EACCES;
     }
-    AW_TRY(aw_http_respond_field(r, "Access-Control-Allow-Origin", io->every_origin ? "*" : origin));
+    AW_TRY(
+        aw_http_respond_field(r, "Access-Control-Allow-Origin", io->every_origin ? "*" : origin));
     AW_TRY(aw_http_respond_field(r, "Vary", "Origin"));
     if (io->opts.credentials)
         AW_TRY(aw_http_respond_field(r, "Access-Control-Allow-Credentials", "true"));

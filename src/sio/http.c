@@ -43,9 +43,9 @@ static int open_session(aw_sio *io, aw_http_request *r, bool websocket)
 {
     if (!is(aw_http_request_method(r), "GET"))
         return aw_sio_answer(io, r, AW_SIO_BAD_METHOD);
-    const char *limit = io->closed                                 ? ""
+    const char *limit = io->closed                                ? ""
                         : io->sessions.n >= io->opts.max_sessions ? "max_sessions"
-                                                                   : NULL;
+                                                                  : NULL;
     if (limit) {
         aw_sio_tell(io, aw_http_request_peer(r), "no further sessions", *limit ? limit : NULL,
                     io->opts.max_sessions);

@@ -165,8 +165,8 @@ static int write_text(aw_sio *io, struct aw_sio_text *t, const struct aw_sio_dra
 {
     AW_TRY(check_draft(io, d));
     bool binary = d->n_attachments > 0;
-    struct aw_sio_packet head = {
-        .type = !binary                  ? d->type
+    struct aw_sio_wire head = {
+        .type = !binary                   ? d->type
                 : d->type == AW_SIO_EVENT ? AW_SIO_BINARY_EVENT
                                           : AW_SIO_BINARY_ACK,
         .attachments = (unsigned)d->n_attachments,

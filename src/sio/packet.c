@@ -35,7 +35,7 @@ static int read_attachments(struct cursor *c, unsigned *ret, unsigned limit)
     return 0;
 }
 
-static void read_namespace(struct cursor *c, struct aw_sio_packet *p)
+static void read_namespace(struct cursor *c, struct aw_sio_wire *p)
 {
     p->nsp = "/";
     p->nsp_len = 1;
@@ -55,7 +55,7 @@ static bool has_number(enum aw_sio_type type)
 }
 
 /* What each type must and must not have behind its head. */
-static bool complete(const struct aw_sio_packet *p)
+static bool complete(const struct aw_sio_wire *p)
 {
     switch (p->type) {
     case AW_SIO_CONNECT:
@@ -74,12 +74,12 @@ static bool complete(const struct aw_sio_packet *p)
     return false;
 }
 
-int aw_sio_packet_decode(struct aw_sio_packet *ret, char *text, size_t n, unsigned max_attachments)
+int aw_sio_packet_decode(struct aw_sio_wire *ret, char *text, size_t n, unsigned max_attachments)
 {
     struct cursor c = {.at = text, .end = text + n};
     if (n < 1 || text[0] < '0' || text[0] > '6')
         return -EBADMSG;
-    struct aw_sio_packet p = {.type = (enum aw_sio_type)(*c.at++ - '0')};
+    struct aw_sio_wire p = {.type = (enum aw_sio_type)(*c.at++ - '0')};
     int err = 0;
     if (p.type >= AW_SIO_BINARY_EVENT)
         err = read_attachments(&c, &p.attachments, max_attachments);
@@ -98,7 +98,7 @@ int aw_sio_packet_decode(struct aw_sio_packet *ret, char *text, size_t n, unsign
     return 0;
 }
 
-void aw_sio_packet_head(struct aw_sio_text *out, const struct aw_sio_packet *p)
+void aw_sio_packet_head(struct aw_sio_text *out, const struct aw_sio_wire *p)
 {
     aw_sio_text_addc(out, (char)('0' + p->type));
     if (p->type >= AW_SIO_BINARY_EVENT) {

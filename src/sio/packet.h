@@ -24,7 +24,7 @@ enum aw_sio_type {
     AW_SIO_BINARY_ACK,
 };
 
-struct aw_sio_packet {
+struct aw_sio_wire {
     enum aw_sio_type type;
     unsigned attachments; /* binary frames that follow */
     bool has_id;
@@ -37,10 +37,10 @@ struct aw_sio_packet {
 
 /* The parts of what a client has sent.  0; -EBADMSG for what is no packet that a client may send;
  * AW_ELIMIT for too many attachments. */
-int aw_sio_packet_decode(struct aw_sio_packet *ret, char *text, size_t n, unsigned max_attachments);
+int aw_sio_packet_decode(struct aw_sio_wire *ret, char *text, size_t n, unsigned max_attachments);
 
 /* The head of a packet, up to where its JSON begins. */
-void aw_sio_packet_head(struct aw_sio_text *out, const struct aw_sio_packet *p);
+void aw_sio_packet_head(struct aw_sio_text *out, const struct aw_sio_wire *p);
 
 /* Is it an event's name that only the library itself uses? */
 bool aw_sio_reserved(const char *name, size_t n);

@@ -10,11 +10,10 @@
 
 /* ---- connecting ---- */
 
-static int answer_invalid(struct aw_sio_session *s, const struct aw_sio_packet *p)
+static int answer_invalid(struct aw_sio_session *s, const struct aw_sio_wire *p)
 {
     struct aw_sio_text t = {0};
-    struct aw_sio_packet head = {
-        .type = AW_SIO_CONNECT_ERROR, .nsp = p->nsp, .nsp_len = p->nsp_len};
+    struct aw_sio_wire head = {.type = AW_SIO_CONNECT_ERROR, .nsp = p->nsp, .nsp_len = p->nsp_len};
     aw_sio_text_addc(&t, AW_EIO_MESSAGE);
     aw_sio_packet_head(&t, &head);
     aw_sio_text_adds(&t, "{\"message\":\"Invalid namespace\"}");
@@ -28,12 +27,11 @@ static int answer_invalid(struct aw_sio_session *s, const struct aw_sio_packet *
 static unsigned count_sockets(const struct aw_sio_session *s)
 {
     unsigned n = 0;
-    aw_list_each (it, &s->sockets)
-        n++;
+    aw_list_each(it, &s->sockets) n++;
     return n;
 }
 
-static int connect_to(struct aw_sio_session *s, const struct aw_sio_packet *p)
+static int connect_to(struct aw_sio_session *s, const struct aw_sio_wire *p)
 {
     char name[256];
     if (aw_sio_socket_of(s, p->nsp, p->nsp_len))
@@ -72,7 +70,7 @@ static int wait_for_room(struct aw_sio_session *s)
     return err < 0 ? err : 0;
 }
 
-static int begin_event(struct aw_sio_session *s, const struct aw_sio_packet *p)
+static int begin_event(struct aw_sio_session *s, const struct aw_sio_wire *p)
 {
     aw_sio_socket *socket = aw_sio_socket_of(s, p->nsp, p->nsp_len);
     /* One that was disconnected by the server may not know yet. */
@@ -92,7 +90,7 @@ static int begin_event(struct aw_sio_session *s, const struct aw_sio_packet *p)
 
 int aw_sio_receive_text(struct aw_sio_session *s, char *text, size_t n)
 {
-    struct aw_sio_packet p;
+    struct aw_sio_wire p;
     if (s->incoming)
         return -EBADMSG; /* bytes are due */
     AW_TRY(wait_for_room(s));

@@ -34,7 +34,8 @@ static struct aw_sio_room *new_room(aw_sio_namespace *ns, const char *name)
 
 static struct aw_sio_member *member_of(const aw_sio_socket *s, const char *room)
 {
-    aw_list_each (it, &s->members) {
+    aw_list_each(it, &s->members)
+    {
         struct aw_sio_member *m = aw_container_of(it, struct aw_sio_member, in_socket);
         if (strcmp(m->room->name, room) == 0)
             return m;
@@ -115,7 +116,8 @@ size_t aw_sio_rooms(const aw_sio_socket *s, const char **ret, size_t max)
     size_t n = 0;
     if (!s)
         return 0;
-    aw_list_each (it, &s->members) {
+    aw_list_each(it, &s->members)
+    {
         if (n < max)
             ret[n] = aw_container_of(it, struct aw_sio_member, in_socket)->room->name;
         n++;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "await/compose.h"
 #include "await/scope.h"
 #include "sio/sio.h"
 
@@ -183,7 +184,8 @@ static void end_sessions(aw_sio *io)
 static int cancel_jobs(aw_sio *io)
 {
     int n = 0;
-    aw_list_each (it, &io->jobs) {
+    aw_list_each(it, &io->jobs)
+    {
         aw_cancel(aw_container_of(it, struct aw_sio_job, link)->task);
         n++;
     }
@@ -315,24 +317,26 @@ aw_sio *aw_sio_namespace_server(const aw_sio_namespace *ns)
 
 /* ---- handlers ---- */
 
-static struct aw_sio_handler handler_of(void *fn, const aw_sio_on_opts *o)
+typedef void aw_sio_any_fn(void);
+
+static struct aw_sio_handler handler_of(aw_sio_any_fn *fn, const aw_sio_on_opts *o)
 {
     return (struct aw_sio_handler){
         .fn = fn, .arg = o->arg, .file = o->file, .name = o->fn_name, .line = o->line};
 }
 
-static int check(const aw_sio_namespace *ns, const void *fn)
+static int check(const aw_sio_namespace *ns, aw_sio_any_fn *fn)
 {
     return ns && fn ? aw_sio_here(ns->io) : -EINVAL;
 }
 
 int aw_sio_use_(aw_sio_namespace *ns, aw_sio_socket_handler *fn, const aw_sio_on_opts *o)
 {
-    AW_TRY(check(ns, (void *)fn));
+    AW_TRY(check(ns, (aw_sio_any_fn *)fn));
     struct aw_sio_guard *g = aw_mem_alloc(sizeof *g);
     if (!g)
         return -ENOMEM;
-    *g = (struct aw_sio_guard){.handler = handler_of((void *)fn, o)};
+    *g = (struct aw_sio_guard){.handler = handler_of((aw_sio_any_fn *)fn, o)};
     *ns->last_guard = g;
     ns->last_guard = &g->next;
     return 0;
@@ -340,27 +344,26 @@ int aw_sio_use_(aw_sio_namespace *ns, aw_sio_socket_handler *fn, const aw_sio_on
 
 int aw_sio_on_connect_(aw_sio_namespace *ns, aw_sio_socket_handler *fn, const aw_sio_on_opts *o)
 {
-    AW_TRY(check(ns, (void *)fn));
-    ns->on_connect = handler_of((void *)fn, o);
+    AW_TRY(check(ns, (aw_sio_any_fn *)fn));
+    ns->on_connect = handler_of((aw_sio_any_fn *)fn, o);
     return 0;
 }
 
-int aw_sio_on_disconnect_(aw_sio_namespace *ns, aw_sio_socket_handler *fn,
-                          const aw_sio_on_opts *o)
+int aw_sio_on_disconnect_(aw_sio_namespace *ns, aw_sio_socket_handler *fn, const aw_sio_on_opts *o)
 {
-    AW_TRY(check(ns, (void *)fn));
-    ns->on_disconnect = handler_of((void *)fn, o);
+    AW_TRY(check(ns, (aw_sio_any_fn *)fn));
+    ns->on_disconnect = handler_of((aw_sio_any_fn *)fn, o);
     return 0;
 }
 
 int aw_sio_on_(aw_sio_namespace *ns, const char *name, aw_sio_event_handler *fn,
                const aw_sio_on_opts *o)
 {
-    AW_TRY(check(ns, (void *)fn));
+    AW_TRY(check(ns, (aw_sio_any_fn *)fn));
     if (!name) {
         if (ns->on_any.fn)
             return -EEXIST;
-        ns->on_any = handler_of((void *)fn, o);
+        ns->on_any = handler_of((aw_sio_any_fn *)fn, o);
         return 0;
     }
     if (aw_sio_reserved(name, strlen(name)))
@@ -372,7 +375,7 @@ int aw_sio_on_(aw_sio_namespace *ns, const char *name, aw_sio_event_handler *fn,
     if (!l)
         return -ENOMEM;
     *l = (struct aw_sio_listener){.node = {.name = l->name},
-                                  .handler = handler_of((void *)fn, o)};
+                                  .handler = handler_of((aw_sio_any_fn *)fn, o)};
     memcpy(l->name, name, n);
     int err = aw_sio_table_add(&ns->listeners, &l->node);
     if (err < 0)

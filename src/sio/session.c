@@ -9,7 +9,9 @@
 
 #include "sio/sio.h"
 
-enum { BUSY = 16 * 1024 }; /* bytes pending of a WebSocket from which volatile packets are dropped */
+enum {
+    BUSY = 16 * 1024
+}; /* bytes pending of a WebSocket from which volatile packets are dropped */
 
 /* ---- life ---- */
 
@@ -69,7 +71,6 @@ void aw_sio_session_unref(struct aw_sio_session *s)
 {
     if (!s || --s->refs > 0)
         return;
-    aw_assert(s->state == AW_SIO_ENDED && !s->poll);
     drop_queue(s);
     aw_sio_unref(s->io);
     aw_mem_free(s->handshake);
@@ -97,8 +98,7 @@ struct aw_sio_out *aw_sio_session_greeting(const struct aw_sio_session *s)
     aw_sio_text_adds(&t, ",\"maxPayload\":");
     aw_sio_text_addu(&t, o->max_payload);
     aw_sio_text_addc(&t, '}');
-    struct aw_sio_out *out =
-        t.failed ? aw_refuse(t.failed, NULL) : aw_sio_out_new(t.data, t.len);
+    struct aw_sio_out *out = t.failed ? aw_refuse(t.failed, NULL) : aw_sio_out_new(t.data, t.len);
     aw_sio_text_clear(&t);
     return out;
 }
@@ -340,7 +340,7 @@ void aw_sio_session_refuse(struct aw_sio_session *s, int err)
     const char *reason = *aw_errmsg() ? aw_errmsg() : aw_strerror(err);
     aw_sio_tell(s->io, s->handshake, err == -EBADMSG ? "a malformed packet" : reason, NULL, 0);
     aw_sio_session_end(s, err == -ENOMEM ? "transport error" : "parse error",
-                       err == -ENOMEM     ? AW_WS_INTERNAL
+                       err == -ENOMEM    ? AW_WS_INTERNAL
                        : err == -EBADMSG ? AW_WS_PROTOCOL_ERROR
                                          : AW_WS_POLICY);
 }

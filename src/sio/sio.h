@@ -16,8 +16,8 @@
  *
  * Who keeps what alive.  References are counted: a session is held by its server's table while it
  * is open, by every socket of it, and by each request that works for it; a socket by its session
- * while it is connected, by jobs and events; the server by its user and its sessions.  So everything
- * that a handler may hold outlives the client, and says -ENOTCONN.
+ * while it is connected, by jobs and events; the server by its user and its sessions.  So
+ * everything that a handler may hold outlives the client, and says -ENOTCONN.
  *
  * Who may end what.  Nothing that sends ends a session: lists are being walked.  It marks it as
  * doomed, and a callback ends it in the next pass.
@@ -25,7 +25,9 @@
 #ifndef AW_SIO_H
 #define AW_SIO_H
 
+#include "await/loop.h"
 #include "await/memory.h"
+#include "await/scope.h"
 #include "await/socketio.h"
 #include "await/websocket.h"
 #include "base/base.h"
@@ -63,12 +65,12 @@ struct aw_sio_line {
 /* An encoded packet: one text, and attachments.  Made once, sent to many. */
 struct aw_sio_out {
     unsigned refs;
-    unsigned n;                   /* attachments */
-    size_t bytes;                 /* of everything */
-    const char *text;             /* an Engine.IO packet, "42[...]"; in this block, as all is */
+    unsigned n;       /* attachments */
+    size_t bytes;     /* of everything */
+    const char *text; /* an Engine.IO packet, "42[...]"; in this block, as all is */
     size_t len;
-    aw_sio_bytes *parts;          /* n of them */
-    aw_websocket_frame **frames;  /* 1 + n, NULL until a WebSocket wants one */
+    aw_sio_bytes *parts;         /* n of them */
+    aw_websocket_frame **frames; /* 1 + n, NULL until a WebSocket wants one */
 };
 
 /* What it is made of. */
@@ -88,7 +90,7 @@ struct aw_sio_draft {
 
 /* Somebody's function, and where it was given. */
 struct aw_sio_handler {
-    void *fn; /* of the type that its place says; NULL: none */
+    void (*fn)(void); /* of the type that its place says; NULL: none */
     void *arg;
     const char *file, *name;
     int line;
@@ -127,7 +129,7 @@ struct aw_sio {
     uint64_t key[2];
     struct aw_sio_table sessions, namespaces;
     struct aw_sio_line pings, pongs, connects;
-    aw_list doomed;     /* sessions to be ended in the next pass */
+    aw_list doomed; /* sessions to be ended in the next pass */
     bool doom_is_coming;
     aw_list jobs;
     aw_future *quiet; /* somebody waits for the last job to end */
@@ -169,16 +171,16 @@ struct aw_sio_session {
     unsigned handlers; /* jobs for what it has sent */
     aw_sio *io;
     enum aw_sio_state state;
-    bool posting;     /* a POST is being read or worked on */
-    bool upgrading;   /* a WebSocket has come for it */
-    bool probed;      /* and has been probed: no GET is held any more */
-    bool was_connected; /* to some namespace */
-    char final;       /* what a GET that is held gets at the end: '1', '6' */
-    aw_websocket *ws; /* a reference, once that is the transport; else it is polling */
-    aw_fifo queue;    /* struct aw_sio_queued: polling */
-    size_t queued;    /* bytes in it */
-    aw_future *poll;  /* a GET that is held waits for this */
-    aw_future *room;  /* its reader waits for a handler to end */
+    bool posting;                /* a POST is being read or worked on */
+    bool upgrading;              /* a WebSocket has come for it */
+    bool probed;                 /* and has been probed: no GET is held any more */
+    bool was_connected;          /* to some namespace */
+    char final;                  /* what a GET that is held gets at the end: '1', '6' */
+    aw_websocket *ws;            /* a reference, once that is the transport; else it is polling */
+    aw_fifo queue;               /* struct aw_sio_queued: polling */
+    size_t queued;               /* bytes in it */
+    aw_future *poll;             /* a GET that is held waits for this */
+    aw_future *room;             /* its reader waits for a handler to end */
     struct aw_sio_alarm heart;   /* the next ping, or the end of waiting for a pong */
     struct aw_sio_alarm connect; /* until it must be in a namespace */
     bool awaits_pong;
@@ -230,9 +232,9 @@ struct aw_sio_socket {
     uint64_t stamp;    /* of the latest broadcast that it has had, or was excepted from */
     const char *reason;
     void *data;
-    char *auth;               /* JSON, or NULL */
+    char *auth;                /* JSON, or NULL */
     struct json_t *auth_value; /* parsed when it was asked for */
-    char *refusal;            /* JSON of the packet that refuses it, while it is being refused */
+    char *refusal;             /* JSON of the packet that refuses it, while it is being refused */
     char id[AW_SIO_ID + 1];
 };
 
@@ -244,9 +246,9 @@ struct aw_sio_event {
     struct json_t *value;  /* the arguments */
     const char *name, *json;
     size_t json_len;
-    size_t bytes;          /* of the text and the attachments so far */
-    unsigned n, got;       /* attachments expected, and there */
-    aw_sio_bytes *parts;   /* of them; each its own block */
+    size_t bytes;        /* of the text and the attachments so far */
+    unsigned n, got;     /* attachments expected, and there */
+    aw_sio_bytes *parts; /* of them; each its own block */
 };
 
 /* ---- server.c ---- */
@@ -367,8 +369,7 @@ int aw_sio_receive_bytes(struct aw_sio_session *s, const char *data, size_t n);
 
 /* A client wants to connect to a namespace: `json` is its auth, or nothing.  0 or an error, with
  * which the session should be ended. */
-int aw_sio_socket_begin(struct aw_sio_session *s, aw_sio_namespace *ns, const char *json,
-                        size_t n);
+int aw_sio_socket_begin(struct aw_sio_session *s, aw_sio_namespace *ns, const char *json, size_t n);
 
 /* Its socket in the namespace of this name, or NULL. */
 aw_sio_socket *aw_sio_socket_of(const struct aw_sio_session *s, const char *nsp, size_t n);
@@ -391,7 +392,7 @@ int aw_sio_job_start(const struct aw_sio_job *what, bool is_packet);
 /* An event or an answer of a socket, from its packet and the JSON in it.  The socket may be NULL:
  * it is gone, but what was sent is looked at all the same.  NULL with aw_errno(): -EBADMSG,
  * AW_ELIMIT, -ENOMEM. */
-aw_sio_event *aw_sio_event_new(aw_sio_socket *s, const struct aw_sio_packet *p, aw_sio *io);
+aw_sio_event *aw_sio_event_new(aw_sio_socket *s, const struct aw_sio_wire *p, aw_sio *io);
 
 /* One more attachment.  0; AW_ELIMIT: the message is too large; -ENOMEM. */
 int aw_sio_event_add(aw_sio_event *e, aw_sio *io, const char *data, size_t n);

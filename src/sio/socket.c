@@ -68,7 +68,8 @@ static aw_sio_socket *new_socket(struct aw_sio_session *session, aw_sio_namespac
 
 aw_sio_socket *aw_sio_socket_of(const struct aw_sio_session *s, const char *nsp, size_t n)
 {
-    aw_list_each (it, &s->sockets) {
+    aw_list_each(it, &s->sockets)
+    {
         aw_sio_socket *socket = aw_container_of(it, aw_sio_socket, session_link);
         if (strlen(socket->ns->name) == n && memcmp(socket->ns->name, nsp, n) == 0)
             return socket;
@@ -82,7 +83,7 @@ aw_sio_socket *aw_sio_socket_of(const struct aw_sio_session *s, const char *nsp,
 static int send_packet(aw_sio_socket *s, enum aw_sio_type type, const char *json)
 {
     struct aw_sio_text t = {0};
-    struct aw_sio_packet head = {.type = type, .nsp = s->ns->name, .nsp_len = strlen(s->ns->name)};
+    struct aw_sio_wire head = {.type = type, .nsp = s->ns->name, .nsp_len = strlen(s->ns->name)};
     aw_sio_text_addc(&t, AW_EIO_MESSAGE);
     aw_sio_packet_head(&t, &head);
     aw_sio_text_adds(&t, json);
@@ -251,8 +252,8 @@ void aw_sio_socket_end(aw_sio_socket *s, const char *reason)
     aw_list_remove(&s->session_link);
     aw_list *node;
     while ((node = aw_list_pop_front(&s->questions)) != NULL)
-        aw_ignore(aw_set_error(
-            aw_container_of(node, struct aw_sio_question, link)->done, -ENOTCONN));
+        aw_ignore(
+            aw_set_error(aw_container_of(node, struct aw_sio_question, link)->done, -ENOTCONN));
     if (was_in && s->ns->on_disconnect.fn &&
         aw_sio_job_start(&(struct aw_sio_job){.io = s->ns->io,
                                               .handler = s->ns->on_disconnect,

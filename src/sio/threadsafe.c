@@ -82,7 +82,8 @@ static int run(void *arg)
 
 int aw_sio_broadcast_threadsafe_(const aw_sio_emit_opts *o)
 {
-    if (!o->ns || !o->event || o->value || o->except_socket || (o->n_attachments && !o->attachments))
+    if (!o->ns || !o->event || o->value || o->except_socket ||
+        (o->n_attachments && !o->attachments))
         return -EINVAL;
     for (size_t i = 0; i < o->n_attachments; i++)
         if (!o->attachments[i].data && o->attachments[i].size)

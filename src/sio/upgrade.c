@@ -11,9 +11,10 @@
 
 #include "sio/sio.h"
 
-static int accept(aw_sio *io, aw_http_request *r, aw_websocket **ret)
+static int shake_hands(aw_sio *io, aw_http_request *r, aw_websocket **ret)
 {
-    return aw_websocket_accept(ret, r,
+    static const char *const every[] = {"*", NULL}; /* its origin was looked at before */
+    return aw_websocket_accept(r, ret, .origins = every,
                                .limits = {.max_message = io->opts.max_payload,
                                           .max_pending = io->opts.max_buffered,
                                           .ping_interval = INFINITY});
@@ -38,9 +39,9 @@ static void ended(struct aw_sio_session *s, int err)
     if (err == -EMSGSIZE || err == -EPROTO || err == -EILSEQ)
         aw_sio_tell(s->io, s->handshake, aw_errmsg(), NULL, 0);
     aw_sio_session_end(s,
-                       err == 0 || err == AW_EOF  ? "transport close"
-                       : err == -ECANCELED ? "server shutting down"
-                                           : "transport error",
+                       err == 0 || err == AW_EOF ? "transport close"
+                       : err == -ECANCELED       ? "server shutting down"
+                                                 : "transport error",
                        AW_WS_GOING_AWAY);
 }
 
@@ -80,7 +81,7 @@ int aw_sio_websocket_open(aw_sio *io, aw_http_request *r)
     struct aw_sio_session *s = aw_sio_session_new(io, r);
     if (!s)
         return aw_errno();
-    int err = accept(io, r, &ws);
+    int err = shake_hands(io, r, &ws);
     if (err == 0) {
         err = open_session(s, ws);
         if (err == 0)
@@ -136,7 +137,7 @@ static int upgrade(struct aw_sio_session *s, aw_websocket *ws)
     if (s->ws)
         aw_sio_session_end(s, "transport error", AW_WS_INTERNAL);
     else
-        aw_ignore(aw_websocket_close(ws, .code = AW_WS_POLICY, .nowait = true));
+        aw_ignore(aw_websocket_close(ws, .code = AW_WS_POLICY, .nowait = err == -ECANCELED));
     return err == -ECANCELED ? err : 0;
 }
 
@@ -147,7 +148,7 @@ int aw_sio_websocket_upgrade(struct aw_sio_session *s, aw_http_request *r)
         return aw_sio_answer(s->io, r, AW_SIO_BAD_REQUEST);
     aw_sio_session_ref(s);
     s->upgrading = true;
-    int err = accept(s->io, r, &ws);
+    int err = shake_hands(s->io, r, &ws);
     if (err == 0) {
         err = upgrade(s, ws);
         aw_websocket_unref(ws);

@@ -144,7 +144,7 @@ TEST(engineio_payload_has_a_limit_of_packets)
 /* A packet in a line: type, attachments, namespace, id (-1: none), JSON. */
 static void decoded(const char *text, char line[100], int *err)
 {
-    struct aw_sio_packet p;
+    struct aw_sio_wire p;
     char copy[100];
     snprintf(copy, sizeof copy, "%s", text);
     *err = aw_sio_packet_decode(&p, copy, strlen(copy), 10);
@@ -230,16 +230,16 @@ TEST(socketio_packet_has_a_limit_of_attachments)
 TEST(socketio_heads_written)
 {
     struct aw_sio_text t = {0};
-    aw_sio_packet_head(&t, &(struct aw_sio_packet){.type = AW_SIO_BINARY_ACK,
-                                                   .attachments = 2,
-                                                   .nsp = "/custom",
-                                                   .nsp_len = 7,
-                                                   .has_id = true,
-                                                   .id = 789});
+    aw_sio_packet_head(&t, &(struct aw_sio_wire){.type = AW_SIO_BINARY_ACK,
+                                                 .attachments = 2,
+                                                 .nsp = "/custom",
+                                                 .nsp_len = 7,
+                                                 .has_id = true,
+                                                 .id = 789});
     assert_int_equal(t.len, strlen("62-/custom,789"));
     assert_memory_equal(t.data, "62-/custom,789", t.len);
     aw_sio_text_clear(&t);
-    aw_sio_packet_head(&t, &(struct aw_sio_packet){.type = AW_SIO_EVENT, .nsp = "/", .nsp_len = 1});
+    aw_sio_packet_head(&t, &(struct aw_sio_wire){.type = AW_SIO_EVENT, .nsp = "/", .nsp_len = 1});
     assert_int_equal(t.len, 1);
     assert_memory_equal(t.data, "2", 1);
     aw_sio_text_clear(&t);
