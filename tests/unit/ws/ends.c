@@ -210,7 +210,8 @@ TEST_IN_LOOP(ws_life_shows_in_any_byte)
     struct table t = SIT(.server = true, .limits = {.ping_interval = 5, .pong_timeout = 2});
     struct log log = {.ws = t.ws};
     char bytes[64], text[126];
-    size_t n = encode_frame(&t, &(struct frame){.first = FIN | TEXT, .payload = "a slow message"}, bytes);
+    size_t n =
+        encode_frame(&t, &(struct frame){.first = FIN | TEXT, .payload = "a slow message"}, bytes);
     aw_task *reader = aw_create_task(keep_log, &log);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(aw_sleep(1.5), 0);

@@ -307,7 +307,7 @@ static int ask(struct policy *p, const char *text, size_t n, char *head, size_t 
     assert_int_equal(aw_join(t), 0);
     aw_stream_unref(two[0]);
     aw_stream_unref(two[1]);
-    return atoi(head + 9);
+    return (int)strtol(head + 9, NULL, 10);
 }
 
 static int ask_for(struct policy *p, const char *fields)
