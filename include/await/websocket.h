@@ -35,6 +35,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "await/http_server.h"
 #include "await/stream.h"
 #include "await/tls.h"
 
@@ -77,7 +78,7 @@ typedef struct aw_websocket_limits {
     size_t max_pending;     /* bytes pending at which .nowait fails; 1 MiB */
     double ping_interval;   /* seconds of silence after which a ping is sent; 20; INFINITY: never */
     double pong_timeout;    /* seconds that anything may take to come after it; 20 */
-    double close_timeout;   /* seconds for a closing handshake, and to be rid of the last bytes; 10 */
+    double close_timeout; /* seconds for a closing handshake, and to be rid of the last bytes; 10 */
 } aw_websocket_limits;
 
 /* ---- making one ---- */
@@ -113,6 +114,50 @@ typedef struct aw_websocket_connect_opts {
     aw_websocket_connect_(&(aw_websocket_connect_opts){.ret = __VA_ARGS__})
 #endif
 AW_API int aw_websocket_connect_(const aw_websocket_connect_opts *opts) AW_MUST_USE;
+
+/* May a page of this origin ("https://example.org") connect?  Must not suspend. */
+typedef bool aw_websocket_origin_check(const char *origin, aw_http_request *r, void *arg);
+
+typedef struct aw_websocket_accept_opts {
+    aw_http_request *request;
+    aw_websocket **ret;
+    const char *const *protocols; /* sub-protocols that the server speaks, in order of preference,
+                                     up to a NULL */
+    bool need_protocol;           /* refuse a client that speaks none of them */
+    const char *const *origins;   /* that are let in, "https://example.org", up to a NULL; "*" lets
+                                     every origin in */
+    aw_websocket_origin_check *check_origin; /* asked about those that are not in .origins */
+    void *check_arg;
+    aw_websocket_limits limits;
+} aw_websocket_accept_opts;
+
+/* int aw_websocket_accept(aw_http_request *r, aw_websocket **ret, ...options): in a handler of the
+ * HTTP server: answer a request for a WebSocket; *ret is the handler's.
+ *
+ *     static int echo(aw_http_request *r, void *arg)
+ *     {
+ *         aw_websocket *ws;
+ *         AW_TRY(aw_websocket_accept(r, &ws));
+ *         ... receive and send ...
+ *         aw_websocket_unref(ws);
+ *     }
+ *
+ * Browsers let the pages of any site connect anywhere, and say with "Origin" whose page it was.
+ * Without options only pages of the server's own host are let in (by https, and by http where the
+ * server is not asked by TLS), and clients that are no browsers, which name no origin.
+ *
+ * 0; -EACCES: the origin may not (the client was answered 403); -EPROTO: it is no handshake of
+ * RFC 6455, or has no protocol that is needed (400, 405; 426 where another version or no upgrade
+ * was asked for).  The handler passes these on, and they are reported with the peer and the reason.
+ * -EINVAL for options that cannot be; the errors of aw_http_upgrade(), -ENOMEM.  Does not suspend.
+ *
+ * The connection's stream is the HTTP server's, and is closed when the handler returns: what other
+ * tasks still hold of the WebSocket is then ended. */
+#ifndef __cplusplus
+#define aw_websocket_accept(...)                                                                   \
+    aw_websocket_accept_(&(aw_websocket_accept_opts){.request = __VA_ARGS__})
+#endif
+AW_API int aw_websocket_accept_(const aw_websocket_accept_opts *opts) AW_MUST_USE;
 
 typedef struct aw_websocket_stream_opts {
     aw_stream *stream;

@@ -70,19 +70,39 @@ bool ws_same_word(const char *a, size_t n, const char *b)
     return b[n] == '\0';
 }
 
+/* The next of "a, b, c", without what is around it; false at the end. */
+static bool next_item(const char **at, const char *end, const char **ret, size_t *ret_n)
+{
+    if (*at >= end)
+        return false;
+    const char *begin = *at, *comma = memchr(begin, ',', (size_t)(end - begin));
+    const char *stop = comma ? comma : end;
+    *at = stop + 1;
+    while (begin < stop && (*begin == ' ' || *begin == '\t'))
+        begin++;
+    while (stop > begin && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    *ret = begin;
+    *ret_n = (size_t)(stop - begin);
+    return true;
+}
+
 bool ws_list_has(const char *list, size_t n, const char *token)
 {
-    const char *end = list + n;
-    while (list < end) {
-        const char *comma = memchr(list, ',', (size_t)(end - list));
-        const char *stop = comma ? comma : end, *last = stop;
-        while (list < last && (*list == ' ' || *list == '\t'))
-            list++;
-        while (last > list && (last[-1] == ' ' || last[-1] == '\t'))
-            last--;
-        if (ws_same_word(list, (size_t)(last - list), token))
+    const char *at = list, *item;
+    size_t size;
+    while (next_item(&at, list + n, &item, &size))
+        if (ws_same_word(item, size, token))
             return true;
-        list = comma ? stop + 1 : end;
-    }
+    return false;
+}
+
+bool ws_list_names(const char *list, size_t n, const char *name)
+{
+    const char *at = list, *item;
+    size_t size;
+    while (next_item(&at, list + n, &item, &size))
+        if (size == strlen(name) && !memcmp(item, name, size))
+            return true;
     return false;
 }

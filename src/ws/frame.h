@@ -9,8 +9,8 @@
 #ifndef AW_WS_FRAME_H
 #define AW_WS_FRAME_H
 
-#include <sys/types.h>
 
+#include "await/stream.h"
 #include "base/base.h"
 
 enum ws_opcode {

@@ -39,6 +39,8 @@ void ws_key_make(const uint8_t bytes[16], char ret[WS_KEY_SIZE + 1]);
  * letters?  Are two texts the same but for that? */
 bool ws_is_token(const char *s, size_t n);
 bool ws_list_has(const char *list, size_t n, const char *token);
+/* The same where the case matters. */
+bool ws_list_names(const char *list, size_t n, const char *name);
 bool ws_same_word(const char *a, size_t n, const char *b);
 
 #endif

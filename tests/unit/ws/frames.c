@@ -109,8 +109,7 @@ TEST_FRAMES(ws_frames_of_125_and_126, "T" LONG_125 "|T" LONG_125 "x|AW_EOF 1006"
             {FIN | TEXT, LONG_125}, {FIN | TEXT, LONG_125 "x"})
 TEST_FRAMES(ws_frames_fragments, "Tabc|Bde|AW_EOF 1006", {TEXT, "a"}, {CONT, "b"},
             {FIN | CONT, "c"}, {BINARY, "d"}, {CONT, ""}, {FIN | CONT, "e"})
-TEST_FRAMES(ws_frames_empty_fragments, "T|AW_EOF 1006", {TEXT, NULL}, {CONT, ""},
-            {FIN | CONT, ""})
+TEST_FRAMES(ws_frames_empty_fragments, "T|AW_EOF 1006", {TEXT, NULL}, {CONT, ""}, {FIN | CONT, ""})
 TEST_FRAMES(ws_frames_control_between_fragments, "Tab|pong x|pong y|AW_EOF 1006", {TEXT, "a"},
             {FIN | PING, "x"}, {FIN | PONG, "?"}, {FIN | PING, "y"}, {FIN | CONT, "b"})
 TEST_FRAMES(ws_frames_end_within_a_message, "AW_EOF 1006", {TEXT, "a"}, {CONT, "b"})

@@ -37,7 +37,7 @@ enum { FIN = 0x80, CONT = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 1
 size_t encode_frame(const struct table *t, const struct frame *f, char *ret);
 
 /* Encode a frame and write it. */
-#define PUT(t, ...) put_frame((t), &(struct frame){__VA_ARGS__})
+#define PUT(t, ...) put_frame((t), &(struct frame){.first = __VA_ARGS__})
 void put_frame(const struct table *t, const struct frame *f);
 
 /* The next frame from the connection under test, unmasked: its first byte; -1 at the end.  And its
