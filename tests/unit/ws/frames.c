@@ -12,6 +12,10 @@ struct stream_case {
     const char *says;                 /* messages, answers, the outcome */
 };
 
+#define F(first_, ...)                                                                             \
+    {                                                                                              \
+        .first = (first_), .payload = __VA_ARGS__                                                  \
+    }
 #define LONG_125                                                                                   \
     "*****************************************************************************************"    \
     "************************************"
@@ -99,84 +103,90 @@ static void check_case(const struct stream_case *c)
     {                                                                                              \
         assert_int_equal(aw_run(name##_main, NULL, .exception_handler = collect_report), 0);       \
         assert_reports(0);                                                                         \
-    }
+    }                                                                                              \
+    _Static_assert(true, "a declaration, to be ended by a semicolon")
 
 /* ---- messages ---- */
 
-TEST_FRAMES(ws_frames_text_and_binary, "Thello|Bbytes|T|close 1000|0 1000", {FIN | TEXT, "hello"},
-            {FIN | BINARY, "bytes"}, {FIN | TEXT, NULL}, {FIN | CLOSE, CODE(1000)})
+TEST_FRAMES(ws_frames_text_and_binary, "Thello|Bbytes|T|close 1000|0 1000", F(FIN | TEXT, "hello"),
+            F(FIN | BINARY, "bytes"), F(FIN | TEXT, NULL), F(FIN | CLOSE, CODE(1000)));
 TEST_FRAMES(ws_frames_of_125_and_126, "T" LONG_125 "|T" LONG_125 "x|AW_EOF 1006",
-            {FIN | TEXT, LONG_125}, {FIN | TEXT, LONG_125 "x"})
-TEST_FRAMES(ws_frames_fragments, "Tabc|Bde|AW_EOF 1006", {TEXT, "a"}, {CONT, "b"},
-            {FIN | CONT, "c"}, {BINARY, "d"}, {CONT, ""}, {FIN | CONT, "e"})
-TEST_FRAMES(ws_frames_empty_fragments, "T|AW_EOF 1006", {TEXT, NULL}, {CONT, ""}, {FIN | CONT, ""})
-TEST_FRAMES(ws_frames_control_between_fragments, "Tab|pong x|pong y|AW_EOF 1006", {TEXT, "a"},
-            {FIN | PING, "x"}, {FIN | PONG, "?"}, {FIN | PING, "y"}, {FIN | CONT, "b"})
-TEST_FRAMES(ws_frames_end_within_a_message, "AW_EOF 1006", {TEXT, "a"}, {CONT, "b"})
+            F(FIN | TEXT, LONG_125), F(FIN | TEXT, LONG_125 "x"));
+TEST_FRAMES(ws_frames_fragments, "Tabc|Bde|AW_EOF 1006", F(TEXT, "a"), F(CONT, "b"),
+            F(FIN | CONT, "c"), F(BINARY, "d"), F(CONT, ""), F(FIN | CONT, "e"));
+TEST_FRAMES(ws_frames_empty_fragments, "T|AW_EOF 1006", F(TEXT, NULL), F(CONT, ""),
+            F(FIN | CONT, ""));
+TEST_FRAMES(ws_frames_control_between_fragments, "Tab|pong x|pong y|AW_EOF 1006", F(TEXT, "a"),
+            F(FIN | PING, "x"), F(FIN | PONG, "?"), F(FIN | PING, "y"), F(FIN | CONT, "b"));
+TEST_FRAMES(ws_frames_end_within_a_message, "AW_EOF 1006", F(TEXT, "a"), F(CONT, "b"));
 TEST_FRAMES(ws_frames_end_within_a_frame, "AW_EOF 1006",
-            {FIN | TEXT, "abc", .length_bytes = 2, .declared = 1000})
+            F(FIN | TEXT, "abc", .length_bytes = 2, .declared = 1000));
 
 /* ---- pings and pongs ---- */
 
-TEST_FRAMES(ws_frames_ping_empty_and_125, "pong |pong " LONG_125 "|AW_EOF 1006", {FIN | PING, NULL},
-            {FIN | PING, LONG_125})
-TEST_FRAMES(ws_frames_pong_unasked, "Tx|AW_EOF 1006", {FIN | PONG, "hm"}, {FIN | PONG, NULL},
-            {FIN | TEXT, "x"})
-TEST_FRAMES(ws_frames_ping_of_126, "close 1002|-EPROTO 1006", {FIN | PING, LONG_125 "x"})
-TEST_FRAMES(ws_frames_ping_in_fragments, "close 1002|-EPROTO 1006", {PING, "a"}, {FIN | CONT, "b"})
-TEST_FRAMES(ws_frames_close_in_fragments, "close 1002|-EPROTO 1006", {CLOSE, CODE(1000)})
+TEST_FRAMES(ws_frames_ping_empty_and_125, "pong |pong " LONG_125 "|AW_EOF 1006",
+            F(FIN | PING, NULL), F(FIN | PING, LONG_125));
+TEST_FRAMES(ws_frames_pong_unasked, "Tx|AW_EOF 1006", F(FIN | PONG, "hm"), F(FIN | PONG, NULL),
+            F(FIN | TEXT, "x"));
+TEST_FRAMES(ws_frames_ping_of_126, "close 1002|-EPROTO 1006", F(FIN | PING, LONG_125 "x"));
+TEST_FRAMES(ws_frames_ping_in_fragments, "close 1002|-EPROTO 1006", F(PING, "a"),
+            F(FIN | CONT, "b"));
+TEST_FRAMES(ws_frames_close_in_fragments, "close 1002|-EPROTO 1006", F(CLOSE, CODE(1000)));
 
 /* ---- order ---- */
 
-TEST_FRAMES(ws_frames_continuation_of_nothing, "close 1002|-EPROTO 1006", {FIN | CONT, "a"})
-TEST_FRAMES(ws_frames_continuation_behind_a_whole, "Ta|close 1002|-EPROTO 1006", {FIN | TEXT, "a"},
-            {CONT, "b"})
-TEST_FRAMES(ws_frames_message_within_a_message, "close 1002|-EPROTO 1006", {TEXT, "a"},
-            {FIN | TEXT, "b"})
-TEST_FRAMES(ws_frames_binary_within_a_text, "close 1002|-EPROTO 1006", {TEXT, "a"}, {BINARY, "b"})
+TEST_FRAMES(ws_frames_continuation_of_nothing, "close 1002|-EPROTO 1006", F(FIN | CONT, "a"));
+TEST_FRAMES(ws_frames_continuation_behind_a_whole, "Ta|close 1002|-EPROTO 1006", F(FIN | TEXT, "a"),
+            F(CONT, "b"));
+TEST_FRAMES(ws_frames_message_within_a_message, "close 1002|-EPROTO 1006", F(TEXT, "a"),
+            F(FIN | TEXT, "b"));
+TEST_FRAMES(ws_frames_binary_within_a_text, "close 1002|-EPROTO 1006", F(TEXT, "a"),
+            F(BINARY, "b"));
 
 /* ---- bits ---- */
 
-TEST_FRAMES(ws_frames_reserved_bit_1, "close 1002|-EPROTO 1006", {FIN | TEXT | 0x40, "a"})
-TEST_FRAMES(ws_frames_reserved_bit_2, "Tx|close 1002|-EPROTO 1006", {FIN | TEXT, "x"},
-            {FIN | BINARY | 0x20, "a"})
-TEST_FRAMES(ws_frames_reserved_bit_3_of_a_ping, "close 1002|-EPROTO 1006", {FIN | PING | 0x10, "a"})
-TEST_FRAMES(ws_frames_reserved_bit_of_a_continuation, "close 1002|-EPROTO 1006", {TEXT, "a"},
-            {FIN | CONT | 0x40, "b"})
-TEST_FRAMES(ws_frames_opcode_3, "close 1002|-EPROTO 1006", {FIN | 3, NULL})
-TEST_FRAMES(ws_frames_opcode_7, "close 1002|-EPROTO 1006", {FIN | 7, "a"})
-TEST_FRAMES(ws_frames_opcode_11, "close 1002|-EPROTO 1006", {FIN | 11, NULL})
-TEST_FRAMES(ws_frames_opcode_15, "close 1002|-EPROTO 1006", {FIN | 15, "a"})
-TEST_FRAMES(ws_frames_masked_wrongly, "Ta|close 1002|-EPROTO 1006", {FIN | TEXT, "a"},
-            {FIN | TEXT, "b", .other_mask = true})
+TEST_FRAMES(ws_frames_reserved_bit_1, "close 1002|-EPROTO 1006", F(FIN | TEXT | 0x40, "a"));
+TEST_FRAMES(ws_frames_reserved_bit_2, "Tx|close 1002|-EPROTO 1006", F(FIN | TEXT, "x"),
+            F(FIN | BINARY | 0x20, "a"));
+TEST_FRAMES(ws_frames_reserved_bit_3_of_a_ping, "close 1002|-EPROTO 1006",
+            F(FIN | PING | 0x10, "a"));
+TEST_FRAMES(ws_frames_reserved_bit_of_a_continuation, "close 1002|-EPROTO 1006", F(TEXT, "a"),
+            F(FIN | CONT | 0x40, "b"));
+TEST_FRAMES(ws_frames_opcode_3, "close 1002|-EPROTO 1006", F(FIN | 3, NULL));
+TEST_FRAMES(ws_frames_opcode_7, "close 1002|-EPROTO 1006", F(FIN | 7, "a"));
+TEST_FRAMES(ws_frames_opcode_11, "close 1002|-EPROTO 1006", F(FIN | 11, NULL));
+TEST_FRAMES(ws_frames_opcode_15, "close 1002|-EPROTO 1006", F(FIN | 15, "a"));
+TEST_FRAMES(ws_frames_masked_wrongly, "Ta|close 1002|-EPROTO 1006", F(FIN | TEXT, "a"),
+            F(FIN | TEXT, "b", .other_mask = true));
 TEST_FRAMES(ws_frames_ping_masked_wrongly, "close 1002|-EPROTO 1006",
-            {FIN | PING, NULL, .other_mask = true})
+            F(FIN | PING, NULL, .other_mask = true));
 TEST_FRAMES(ws_frames_length_not_the_shortest_of_2, "close 1002|-EPROTO 1006",
-            {FIN | TEXT, "abc", .length_bytes = 2})
+            F(FIN | TEXT, "abc", .length_bytes = 2));
 TEST_FRAMES(ws_frames_length_not_the_shortest_of_8, "close 1002|-EPROTO 1006",
-            {FIN | TEXT, "abc", .length_bytes = 8})
+            F(FIN | TEXT, "abc", .length_bytes = 8));
 
 /* ---- closes ---- */
 
-TEST_FRAMES(ws_frames_close_without_code, "close 0|0 1005", {FIN | CLOSE, NULL})
-TEST_FRAMES(ws_frames_close_with_one_byte, "close 1002|-EPROTO 1006", {FIN | CLOSE, "x"})
-TEST_FRAMES(ws_frames_close_with_reason, "close 1001|0 1001", {FIN | CLOSE, "\x03\xe9good night"})
+TEST_FRAMES(ws_frames_close_without_code, "close 0|0 1005", F(FIN | CLOSE, NULL));
+TEST_FRAMES(ws_frames_close_with_one_byte, "close 1002|-EPROTO 1006", F(FIN | CLOSE, "x"));
+TEST_FRAMES(ws_frames_close_with_reason, "close 1001|0 1001", F(FIN | CLOSE, "\x03\xe9good night"));
 TEST_FRAMES(ws_frames_close_with_bad_reason, "close 1007|-EILSEQ 1006",
-            {FIN | CLOSE, "\x03\xe9\xce\xba\xe1\xbd"})
-TEST_FRAMES(ws_frames_close_within_a_message, "close 1000|0 1000", {TEXT, "a"},
-            {FIN | CLOSE, CODE(1000)})
-TEST_FRAMES(ws_frames_nothing_counts_behind_a_close, "close 1000|0 1000", {FIN | CLOSE, CODE(1000)},
-            {FIN | TEXT, "late"}, {FIN | PING, "late"})
+            F(FIN | CLOSE, "\x03\xe9\xce\xba\xe1\xbd"));
+TEST_FRAMES(ws_frames_close_within_a_message, "close 1000|0 1000", F(TEXT, "a"),
+            F(FIN | CLOSE, CODE(1000)));
+TEST_FRAMES(ws_frames_nothing_counts_behind_a_close, "close 1000|0 1000",
+            F(FIN | CLOSE, CODE(1000)), F(FIN | TEXT, "late"), F(FIN | PING, "late"));
 
 /* ---- text ---- */
 
 TEST_FRAMES(ws_frames_text_cut_within_a_character, "T\xce\xba\xf0\x9f\x98\x80|AW_EOF 1006",
-            {TEXT, "\xce"}, {CONT, "\xba\xf0\x9f"}, {CONT, "\x98"}, {FIN | CONT, "\x80"})
-TEST_FRAMES(ws_frames_text_bad_at_once, "close 1007|-EILSEQ 1006", {TEXT, "ok\xff"}, {CONT, "x"})
-TEST_FRAMES(ws_frames_text_ends_within_a_character, "close 1007|-EILSEQ 1006", {FIN | TEXT, "\xce"})
-TEST_FRAMES(ws_frames_text_bad_in_a_later_fragment, "close 1007|-EILSEQ 1006", {TEXT, "\xed"},
-            {FIN | CONT, "\xa0\x80"})
-TEST_FRAMES(ws_frames_binary_is_not_text, "B\xff\xfe|AW_EOF 1006", {FIN | BINARY, "\xff\xfe"})
+            F(TEXT, "\xce"), F(CONT, "\xba\xf0\x9f"), F(CONT, "\x98"), F(FIN | CONT, "\x80"));
+TEST_FRAMES(ws_frames_text_bad_at_once, "close 1007|-EILSEQ 1006", F(TEXT, "ok\xff"), F(CONT, "x"));
+TEST_FRAMES(ws_frames_text_ends_within_a_character, "close 1007|-EILSEQ 1006",
+            F(FIN | TEXT, "\xce"));
+TEST_FRAMES(ws_frames_text_bad_in_a_later_fragment, "close 1007|-EILSEQ 1006", F(TEXT, "\xed"),
+            F(FIN | CONT, "\xa0\x80"));
+TEST_FRAMES(ws_frames_binary_is_not_text, "B\xff\xfe|AW_EOF 1006", F(FIN | BINARY, "\xff\xfe"));
 
 /* A text is refused at its first bad byte, and not when its frame is complete. */
 TEST_IN_LOOP(ws_frames_text_fails_fast)
@@ -198,7 +208,7 @@ static const char *code_says(int code, bool server)
 {
     static char says[128];
     struct stream_case c = {
-        .frames = {{FIN | CLOSE, (const char[]){(char)(code >> 8), (char)code}, 2}}};
+        .frames = {F(FIN | CLOSE, (const char[]){(char)(code >> 8), (char)code}, 2)}};
     run_case(&c, server, 4, says, sizeof says);
     return says;
 }

@@ -3,6 +3,7 @@
  * for many, cancellation.
  */
 #include "unit/ws/table.h"
+#include "ws/ws.h"
 
 struct pair {
     aw_websocket *client, *server;
@@ -284,9 +285,9 @@ TEST_IN_LOOP(ws_talk_message_lasts_until_the_next_call)
 TEST_IN_LOOP(ws_talk_idle_connections_are_small)
 {
     enum { N = 50 };
-    struct table t[N];
+    static struct table t[N];
+    static struct log logs[N];
     aw_task *readers[N];
-    struct log logs[N];
     for (int i = 0; i < N; i++) {
         t[i] = SIT(.server = true);
         logs[i] = (struct log){.ws = t[i].ws};
@@ -295,8 +296,12 @@ TEST_IN_LOOP(ws_talk_idle_connections_are_small)
         PUT(&t[i], FIN | PING, "hello");
         expect_frame(&t[i], FIN | PONG, "hello");
     }
+    passes(2);
+    assert_true(sizeof *t[0].ws < 1024);
     for (int i = 0; i < N; i++) {
         assert_int_equal(logs[i].messages, 1);
+        assert_null(t[i].ws->codec.wslay);
+        assert_null(t[i].ws->data);
         assert_int_equal(aw_stream_write_eof(t[i].raw), 0);
         assert_int_equal(aw_join(readers[i]), 0);
         rise(&t[i]);
