@@ -10,6 +10,7 @@
  */
 #include "http/server.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { DEEP = 64 }; /* segments of a path */
@@ -293,23 +294,30 @@ static int take_parameters(aw_http_request *r, const struct search *s)
     return 0;
 }
 
+/* Does a route name just this method? */
+static bool has_method(const struct node *node, const char *method)
+{
+    for (const struct route *r = node->routes; r; r = r->next)
+        if (strcmp(r->method, method) == 0)
+            return true;
+    return false;
+}
+
+static size_t add_method(char *list, size_t len, size_t room, const char *method)
+{
+    int n = snprintf(list + len, room - len, "%s%s", len ? ", " : "", method);
+    return (size_t)n < room - len ? len + (size_t)n : len; /* as many as there is room for */
+}
+
 static int refuse_method(aw_http_request *r, const struct node *node)
 {
     char allow[256] = "";
     size_t len = 0;
-    for (const struct route *route = node->routes; route; route = route->next) {
-        size_t n = strlen(route->method);
-        if (len + n + 8 > sizeof allow)
-            break;
-        memcpy(allow + len, len ? ", " : "", len ? 2 : 0);
-        len += len ? 2 : 0;
-        memcpy(allow + len, route->method, n + 1);
-        len += n;
-        if (strcmp(route->method, "GET") == 0 && !route_for(node, "HEAD")) {
-            memcpy(allow + len, ", HEAD", 7);
-            len += 6;
-        }
-    }
+    for (const struct route *route = node->routes; route; route = route->next)
+        len = add_method(allow, len, sizeof allow, route->method);
+    if (has_method(node, "GET") && !has_method(node, "HEAD"))
+        len = add_method(allow, len, sizeof allow, "HEAD");
+    allow[len] = '\0';
     AW_TRY(aw_http_respond_field(r, "Allow", allow));
     return aw_http_respond_status(r, 405);
 }
