@@ -138,6 +138,10 @@ AW_API double aw_time(void);
 /* Seconds of this loop's clock. */
 AW_API double aw_loop_time(aw_loop *loop);
 
+/* Seconds since 1970, of the clock that people set: for dates, never for durations.  It is the
+ * system's also where the loop's clock is virtual.  Any thread. */
+AW_API double aw_wall_time(void);
+
 /* Seconds left until a deadline of aw_time(): for .timeout, so it is never 0, which would mean
  * "no limit": a deadline that has passed gives a negative number. */
 AW_API double aw_left(double deadline);

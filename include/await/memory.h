@@ -38,9 +38,19 @@ typedef struct aw_allocator {
  * that is set at that time.  Returns 0, or -EINVAL when a function is missing. */
 AW_API int aw_set_allocator(const aw_allocator *allocator);
 
-/* Give back memory that a call of the library made for its caller, such as aw_read_file(); NULL is
- * allowed.  From any thread. */
-AW_API void aw_free(void *ptr);
+/* Memory from that allocator, for what is built upon the library and counts with it: aligned for
+ * any type, the second all zero; NULL when there is none (0 bytes are memory too).  It is given
+ * back with the last, and so is what a call has made for its caller (aw_read_file()); NULL is
+ * allowed there.  Any thread; they do not suspend. */
+AW_API void *aw_mem_alloc(size_t size);
+AW_API void *aw_mem_zalloc(size_t size);
+AW_API void aw_mem_free(void *ptr);
+
+/* Fill `buf` with n bytes that nobody can foretell, from the kernel (getrandom(2)): for keys and
+ * names that must not be guessed.  0; -EINVAL for NULL; the kernel's error (-ENOSYS, -EPERM where
+ * a filter forbids it), and then nothing in `buf` may be used.  Any thread; blocks only in the
+ * first moments of a machine's life. */
+AW_API int aw_random_bytes(void *buf, size_t n) AW_MUST_USE;
 
 #ifdef __cplusplus
 }

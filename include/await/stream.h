@@ -214,6 +214,19 @@ AW_API ssize_t aw_stream_readall(aw_stream *s, char **ret, size_t max) AW_MUST_U
  * parsers that read as they go.  Suspends only if nothing is buffered. */
 AW_API ssize_t aw_stream_wait_readable(aw_stream *s) AW_MUST_USE;
 
+/* The same until at least n bytes are there: fewer only at the end of the stream.  -EINVAL for an n
+ * above SSIZE_MAX.  Suspends as long as they are not. */
+AW_API ssize_t aw_stream_wait_buffered(aw_stream *s, size_t n) AW_MUST_USE;
+
+/* Look at what is buffered and leave it there: how many bytes *ret points to; with 0, and for NULL,
+ * *ret is left alone.  The bytes are not the caller's to change, and no zero follows them.  Valid
+ * until the next call that reads from the stream, or any suspension.  Never suspends. */
+AW_API size_t aw_stream_peek(aw_stream *s, const char **ret);
+
+/* Take the first n of what is buffered: 0; -EINVAL when there are fewer.  Never suspends; errors
+ * otherwise as aw_stream_read(). */
+AW_API int aw_stream_consume(aw_stream *s, size_t n);
+
 /* Has the stream ended, and was everything read?  True for NULL.  The end of a source that nobody
  * reads may not be known yet. */
 AW_API bool aw_stream_at_eof(const aw_stream *s);

@@ -515,6 +515,11 @@ double aw_time(void)
     return (double)(l ? aw_clock_now(&l->clock) : aw_clock_real()) / 1e9;
 }
 
+double aw_wall_time(void)
+{
+    return (double)aw_clock_wall() / 1e9;
+}
+
 double aw_left(double deadline)
 {
     double left = deadline - aw_time();

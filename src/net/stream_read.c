@@ -212,11 +212,12 @@ static void read_drop(struct aw_wait *w)
         .name = (call), .cancel = read_cancel, .drop = read_drop,                                  \
         .describe = aw_stream_describe_wait, .effect_wins = true                                   \
     }
-enum { READ, EXACTLY, UNTIL, LINE, ALL, READABLE };
+enum { READ, EXACTLY, UNTIL, LINE, ALL, READABLE, BUFFERED };
 static const struct aw_wait_kind kinds[] = {
     [READ] = READ_KIND("aw_stream_read"),       [EXACTLY] = READ_KIND("aw_stream_readexactly"),
     [UNTIL] = READ_KIND("aw_stream_readuntil"), [LINE] = READ_KIND("aw_stream_readline"),
     [ALL] = READ_KIND("aw_stream_readall"),     [READABLE] = READ_KIND("aw_stream_wait_readable"),
+    [BUFFERED] = READ_KIND("aw_stream_wait_buffered"),
 };
 
 /* A public call that reads. */
@@ -401,6 +402,36 @@ ssize_t aw_stream_wait_readable(aw_stream *s)
         AW_TRY(wait_for(s, &r, &(struct call){READABLE, __builtin_return_address(0)}));
     }
     return s->rx.len ? (ssize_t)s->rx.len : the_end(s);
+}
+
+ssize_t aw_stream_wait_buffered(aw_stream *s, size_t n)
+{
+    AW_TRY(begin(s));
+    if (n > SSIZE_MAX)
+        return aw_fail(-EINVAL, "the number of bytes");
+    while (s->rx.len < n && !has_ended(s)) {
+        struct aw_stream_reader r = {.need = n};
+        AW_TRY(wait_for(s, &r, &(struct call){BUFFERED, __builtin_return_address(0)}));
+    }
+    return s->rx.len ? (ssize_t)s->rx.len : the_end(s);
+}
+
+size_t aw_stream_peek(aw_stream *s, const char **ret)
+{
+    if (!ret || begin(s) < 0 || !s->rx.len)
+        return 0;
+    *ret = aw_bytes_begin(&s->rx);
+    return s->rx.len;
+}
+
+int aw_stream_consume(aw_stream *s, size_t n)
+{
+    AW_TRY(begin(s));
+    if (n > s->rx.len)
+        return aw_fail(-EINVAL, "more than is buffered");
+    if (n)
+        consumed(s, n);
+    return 0;
 }
 
 /* ---- up to a separator ---- */

@@ -55,7 +55,3 @@ void aw_mem_free(void *ptr)
         current.free(ptr, current.arg);
 }
 
-void aw_free(void *ptr)
-{
-    aw_mem_free(ptr);
-}

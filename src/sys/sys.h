@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "await/memory.h"
 #include "base/base.h"
 
 struct addrinfo;
@@ -116,15 +117,16 @@ struct aw_sys_table {
     int (*interface)(const char *name);                       /* if_nametoindex() */
     int (*file_id)(const char *path, struct aw_file_id *ret); /* lstat() */
     int (*unlink)(const char *path);
+    ssize_t (*random)(void *buf, size_t n); /* getrandom() */
 };
 extern struct aw_sys_table aw_sys;
 
 /* ---- memory ---- */
 
-/* Memory from the hook of await/memory.h: aligned for any type, or NULL. */
-void *aw_mem_alloc(size_t size);
-void *aw_mem_zalloc(size_t size);
-void aw_mem_free(void *ptr);
+/* aw_mem_alloc(), aw_mem_zalloc(), aw_mem_free(): await/memory.h. */
+
+/* The table's entry for bytes that nobody can foretell. */
+ssize_t aw_random_now(void *buf, size_t n);
 
 /* ---- guards ---- */
 
@@ -142,6 +144,8 @@ int aw_guard_can_read(const void *addr);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t aw_clock_real(void);
+/* Nanoseconds since 1970, of the clock that people set. */
+int64_t aw_clock_wall(void);
 
 /* A loop's clock: the real one, or a virtual one that stands still until it is moved. */
 struct aw_clock {

@@ -495,4 +495,5 @@ struct aw_sys_table aw_sys = {
     .interface = aw_net_interface,
     .file_id = aw_net_file_id,
     .unlink = aw_net_unlink,
+    .random = aw_random_now,
 };

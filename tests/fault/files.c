@@ -284,7 +284,7 @@ static int use_whole_files(void *arg)
     AW_TRY(check_replaced(o, aw_replace_file(in(o, "g"), "new", 3)));
     EXPECT(aw_read_file(in(o, "g"), &text), 3);
     bool same = strcmp(text, "new") == 0;
-    aw_free(text);
+    aw_mem_free(text);
     CHECK(same);
     return 0;
 }

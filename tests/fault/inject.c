@@ -103,6 +103,8 @@ const struct fault faults[] = {
     {SWEEP_SYSTEM, SITE_LOOKUP, "lookup", -EAGAIN, TOLD, true},
     {SWEEP_SYSTEM, SITE_FILE_ID, "file_id", -EACCES, TOLD, true},
     {SWEEP_SYSTEM, SITE_UNLINK, "unlink", -EACCES, TOLD, true},
+    {SWEEP_SYSTEM, SITE_RANDOM, "random", -EINTR, HARMLESS, false},
+    {SWEEP_SYSTEM, SITE_RANDOM, "random", -ENOSYS, TOLD, true},
     {SWEEP_SYSTEM, SITE_POLL, "poll", -EINTR, HARMLESS, false},
     /* Then everything is looked at. */
     {SWEEP_SYSTEM, SITE_POLL, "poll", -ENOMEM, HARMLESS, true},

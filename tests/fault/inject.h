@@ -79,6 +79,7 @@ enum site {
     SITE_LOOKUP,
     SITE_FILE_ID,
     SITE_UNLINK,
+    SITE_RANDOM,
     SITE_END_SENDING,
     SITE_THREAD,
     SITE_FUTEX_WAIT,

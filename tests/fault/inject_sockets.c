@@ -148,6 +148,12 @@ static int lookup_(const char *host, const char *port, const struct addrinfo *hi
     return real.lookup(host, port, hints, ret);
 }
 
+static ssize_t random_(void *buf, size_t n)
+{
+    int err = inject_hit(SITE_RANDOM, false);
+    return err ? err : real.random(buf, n);
+}
+
 static void lookup_free_(struct addrinfo *found)
 {
     if (inject_lookup_instead)
@@ -179,6 +185,7 @@ void inject_sockets(void)
     aw_sys.set_option = set_option_;
     aw_sys.file_id = file_id_;
     aw_sys.unlink = unlink_;
+    aw_sys.random = random_;
     aw_sys.lookup = lookup_;
     aw_sys.lookup_free = lookup_free_;
 }

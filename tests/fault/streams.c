@@ -98,6 +98,12 @@ static int listen_to(struct talk *t)
     ssize_t n = aw_stream_wait_readable(t->r);
     AW_TRY((int)n);
     CHECK(n > 0 || disturbed());
+    n = aw_stream_wait_buffered(t->r, 7);
+    AW_TRY((int)n);
+    const char *seen = "";
+    CHECK(aw_stream_peek(t->r, &seen) == (size_t)n);
+    CHECK((n >= 7 && memcmp(seen, "a line\n", 7) == 0) || disturbed());
+    AW_TRY(aw_stream_consume(t->r, 0));
     EXPECT_UNLESS_GONE(aw_stream_readline(t->r, &at), 7);
     CHECK(strcmp(at, "a line\n") == 0);
     EXPECT_UNLESS_GONE(aw_stream_readuntil(t->r, &at, ";"), 5);

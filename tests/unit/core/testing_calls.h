@@ -36,7 +36,7 @@ static struct {
     aw_queue empty, full, finished;
     int empty_pipe[2], full_pipe[2], zero;
     aw_signals *signals;
-    aw_stream *pairs[7][2], *full_pair[2], *closed[2]; /* one reads at a time: a pair for each */
+    aw_stream *pairs[8][2], *full_pair[2], *closed[2]; /* one reads at a time: a pair for each */
     int empty_socket[2], full_socket[2], listener, name_gate[2];
     aw_server *server, *closed_server;
     aw_datagram *datagram;
@@ -99,7 +99,7 @@ static inline int make_things(void)
     things.full = (aw_queue)AW_QUEUE_INIT(.maxsize = 1);
     things.zero = open("/dev/zero", O_RDWR);
     static char much[300000];
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         AW_TRY(aw_stream_pair(things.pairs[i]));
     AW_TRY(aw_stream_pair(things.full_pair));
     AW_TRY(aw_stream_write(things.full_pair[0], much, sizeof much));
@@ -127,7 +127,7 @@ static inline void drop_things(void)
     assert_int_equal(aw_queue_fini(&things.full), 0);
     assert_int_equal(aw_queue_fini(&things.finished), 0);
     for (int i = 0; i < 2; i++) {
-        for (int k = 0; k < 7; k++)
+        for (int k = 0; k < 8; k++)
             aw_stream_unref(things.pairs[k][i]);
         aw_stream_unref(things.full_pair[i]);
         aw_stream_unref(things.closed[i]);
@@ -366,6 +366,8 @@ CALL(stream_readline, stream_line(things.pairs[3][0]), stream_line(things.closed
 CALL(stream_readall, stream_all(things.pairs[4][0]), stream_all(things.closed[1]))
 CALL(stream_wait_readable, aw_stream_wait_readable(things.pairs[5][0]),
      aw_stream_wait_readable(things.closed[1]))
+CALL(stream_wait_buffered, aw_stream_wait_buffered(things.pairs[7][0], 2),
+     aw_stream_wait_buffered(things.closed[1], 2))
 CALL(stream_drain, aw_stream_drain(things.full_pair[0]), aw_stream_drain(things.pairs[0][0]))
 CALL(stream_wait_closed, aw_stream_wait_closed(things.pairs[6][0]),
      aw_stream_wait_closed(things.closed[0]))
@@ -425,6 +427,7 @@ static const struct call {
     CALL(stream_readline),
     CALL(stream_readall),
     CALL(stream_wait_readable),
+    CALL(stream_wait_buffered),
     CALL(stream_drain),
     CALL(stream_wait_closed),
     CALL(resolve),

@@ -200,7 +200,7 @@ FILE_TEST(file_is_read_and_written_as_a_whole)
     assert_int_equal(aw_read_file(path_of("f"), &text), sizeof large);
     assert_memory_equal(text, large, sizeof large);
     assert_int_equal(text[sizeof large], 0);
-    aw_free(text);
+    aw_mem_free(text);
     text = NULL;
     assert_int_equal(aw_write_file(path_of("f"), "abc", 3), 0);
     assert_int_equal(aw_write_file(path_of("f"), "def", 3, .append = true), 0);
@@ -208,11 +208,11 @@ FILE_TEST(file_is_read_and_written_as_a_whole)
     assert_null(text);
     assert_int_equal(aw_read_file(path_of("f"), &text, .limit = 6), 6);
     assert_string_equal(text, "abcdef");
-    aw_free(text);
+    aw_mem_free(text);
     assert_int_equal(aw_read_file("/dev/zero", &text, .limit = 10000), AW_ELIMIT);
     assert_string_equal(aw_errmsg(), "/dev/zero: longer than the limit");
     assert_true(aw_read_file("/proc/self/status", &text) > 100);
-    aw_free(text);
+    aw_mem_free(text);
     return unlinkat(place, "f", 0);
 }
 
@@ -305,10 +305,10 @@ static int use_a_stingy_disk(void *arg)
     assert_int_equal(aw_file_close(f), 0);
     assert_int_equal(aw_read_file(path_of("f"), &text), 10);
     assert_string_equal(text, "abcdefghij");
-    aw_free(text);
+    aw_mem_free(text);
     assert_int_equal(aw_read_file(path_of("g"), &text), 4);
     assert_string_equal(text, "lost");
-    aw_free(text);
+    aw_mem_free(text);
     assert_int_equal(names_here(), 2);
     unlinkat(place, "g", 0);
     return unlinkat(place, "f", 0);

@@ -100,6 +100,33 @@ TEST_STREAMS(stream_that_is_readable_keeps_what_it_has)
     assert_int_equal(aw_stream_wait_readable(NULL), -EINVAL);
 }
 
+TEST_STREAMS(stream_is_peeked_at_and_consumed)
+{
+    const char *at = NULL;
+    assert_int_equal(aw_stream_peek(e->r, &at), 0);
+    assert_null(at);
+    say(e->w, "there");
+    assert_int_equal(aw_stream_wait_buffered(e->r, 5), 5);
+    assert_int_equal(aw_stream_peek(e->r, &at), 5);
+    assert_memory_equal(at, "there", 5);
+    assert_int_equal(aw_stream_consume(e->r, 6), -EINVAL);
+    assert_int_equal(aw_stream_consume(e->r, 2), 0);
+    assert_int_equal(aw_stream_peek(e->r, &at), 3);
+    assert_memory_equal(at, "ere", 3);
+    say(e->w, "!");
+    assert_int_equal(aw_stream_close(e->w), 0);
+    assert_int_equal(aw_stream_wait_buffered(e->r, 100), 4); /* the end: all there is */
+    expect_text(e->r, "ere!");
+    assert_int_equal(aw_stream_wait_buffered(e->r, 1), 0);
+    assert_int_equal(aw_stream_consume(e->r, 0), 0);
+    assert_int_equal(aw_stream_consume(e->r, 1), -EINVAL);
+    assert_int_equal(aw_stream_wait_buffered(e->r, SIZE_MAX), -EINVAL);
+    assert_int_equal(aw_stream_wait_buffered(NULL, 1), -EINVAL);
+    assert_int_equal(aw_stream_consume(NULL, 0), -EINVAL);
+    assert_int_equal(aw_stream_peek(NULL, &at), 0);
+    assert_int_equal(aw_stream_peek(e->r, NULL), 0);
+}
+
 /* ---- lines ---- */
 
 // STRM-005: a line is put together from several chunks; what follows the newline stays buffered.

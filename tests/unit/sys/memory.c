@@ -68,3 +68,34 @@ TEST(memory_allocator_without_a_function_is_refused)
     assert_int_equal(c.allocs, 0);
     aw_mem_free(p);
 }
+
+/* Gives a byte at a time, after a signal. */
+static ssize_t few_at_a_time(void *buf, size_t n)
+{
+    static unsigned calls;
+    if (n == 0 || calls++ % 2 == 0)
+        return -EINTR;
+    *(char *)buf = (char)('a' + calls / 2 % 26);
+    return 1;
+}
+
+static ssize_t none_at_all(void *buf, size_t n)
+{
+    (void)buf, (void)n;
+    return -ENOSYS;
+}
+
+TEST(random_bytes_are_all_there_and_never_the_same)
+{
+    char one[32] = {0}, other[32] = {0};
+    assert_int_equal(aw_random_bytes(one, sizeof one), 0);
+    assert_int_equal(aw_random_bytes(other, sizeof other), 0);
+    assert_memory_not_equal(one, other, sizeof one);
+    assert_int_equal(aw_random_bytes(NULL, 1), -EINVAL);
+    assert_int_equal(aw_random_bytes(NULL, 0), 0);
+    aw_sys.random = few_at_a_time;
+    assert_int_equal(aw_random_bytes(one, 3), 0);
+    assert_memory_equal(one, "bcd", 3);
+    aw_sys.random = none_at_all;
+    assert_int_equal(aw_random_bytes(one, 3), -ENOSYS);
+}

@@ -1,0 +1,137 @@
+/*
+ * text.c - growing text, and base64.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "await/memory.h"
+#include "sio/text.h"
+
+/* ---- growing ---- */
+
+static bool grow(struct aw_sio_text *t, size_t n)
+{
+    size_t need = t->len + n;
+    if (need < n || (t->ceiling && need > t->ceiling)) {
+        t->failed = AW_ELIMIT;
+        return false;
+    }
+    if (need <= t->cap)
+        return true;
+    size_t cap = t->cap ? t->cap : 64;
+    while (cap < need)
+        cap += cap / 2 + 64;
+    char *data = aw_mem_alloc(cap);
+    if (!data) {
+        t->failed = -ENOMEM;
+        return false;
+    }
+    if (t->len)
+        memcpy(data, t->data, t->len);
+    aw_mem_free(t->data);
+    t->data = data;
+    t->cap = cap;
+    return true;
+}
+
+char *aw_sio_text_room(struct aw_sio_text *t, size_t n)
+{
+    if (t->failed || !grow(t, n))
+        return NULL;
+    char *at = t->data + t->len;
+    t->len += n;
+    return at;
+}
+
+void aw_sio_text_add(struct aw_sio_text *t, const void *data, size_t n)
+{
+    char *at = aw_sio_text_room(t, n);
+    if (at && n)
+        memcpy(at, data, n);
+}
+
+void aw_sio_text_adds(struct aw_sio_text *t, const char *text)
+{
+    aw_sio_text_add(t, text, strlen(text));
+}
+
+void aw_sio_text_addc(struct aw_sio_text *t, char c)
+{
+    aw_sio_text_add(t, &c, 1);
+}
+
+void aw_sio_text_addu(struct aw_sio_text *t, uint64_t number)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+    aw_sio_text_add(t, digits, (size_t)n);
+}
+
+void aw_sio_text_clear(struct aw_sio_text *t)
+{
+    aw_mem_free(t->data);
+    *t = (struct aw_sio_text){.ceiling = t->ceiling};
+}
+
+/* ---- base64 ---- */
+
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+size_t aw_sio_base64_size(size_t n)
+{
+    return (n + 2) / 3 * 4;
+}
+
+void aw_sio_base64_encode(char *out, const void *data, size_t n)
+{
+    const unsigned char *in = data;
+    for (; n >= 3; n -= 3, in += 3) {
+        unsigned bits = (unsigned)in[0] << 16 | (unsigned)in[1] << 8 | in[2];
+        *out++ = letters[bits >> 18];
+        *out++ = letters[bits >> 12 & 63];
+        *out++ = letters[bits >> 6 & 63];
+        *out++ = letters[bits & 63];
+    }
+    if (n == 0)
+        return;
+    unsigned bits = (unsigned)in[0] << 16 | (n == 2 ? (unsigned)in[1] << 8 : 0);
+    *out++ = letters[bits >> 18];
+    *out++ = letters[bits >> 12 & 63];
+    *out++ = n == 2 ? letters[bits >> 6 & 63] : '=';
+    *out = '=';
+}
+
+/* What a letter stands for, or -1. */
+static int value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+long aw_sio_base64_decode(char *text, size_t n)
+{
+    if (n % 4 == 0 && n > 0 && text[n - 1] == '=')
+        n -= text[n - 2] == '=' ? 2 : 1;
+    if (n % 4 == 1)
+        return -EBADMSG;
+    unsigned char *out = (unsigned char *)text; /* never ahead of what is read */
+    unsigned bits = 0, have = 0;
+    for (size_t i = 0; i < n; i++) {
+        int v = value_of(text[i]);
+        if (v < 0)
+            return -EBADMSG;
+        bits = bits << 6 | (unsigned)v;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            *out++ = (unsigned char)(bits >> have);
+            bits &= (1u << have) - 1;
+        }
+    }
+    return bits ? -EBADMSG : (long)(out - (unsigned char *)text);
+}

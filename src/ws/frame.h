@@ -1,0 +1,73 @@
+/*
+ * frame.h - frames from bytes and bytes from frames: the adapter to wslay.
+ *
+ * wslay's context holds 4 KiB to read into, and has nothing to remember between two frames of which
+ * everything was taken.  So a codec has a context only while it is at work: ws_codec_rest() gives
+ * it back when nothing is half done.  The codec knows that by counting: bytes that wslay was given,
+ * less those of the frames that it gave back.
+ */
+#ifndef AW_WS_FRAME_H
+#define AW_WS_FRAME_H
+
+
+#include "await/stream.h"
+#include "base/base.h"
+
+enum ws_opcode {
+    WS_CONTINUATION = 0,
+    WS_TEXT = 1,
+    WS_BINARY = 2,
+    WS_CLOSE = 8,
+    WS_PING = 9,
+    WS_PONG = 10,
+};
+
+/* The longest header: two bytes, a length of eight, a mask. */
+enum { WS_HEADER_MAX = 14 };
+
+/* Where bytes come from: more than 0; 0: none for now; an error. */
+typedef ssize_t ws_source(void *arg, void *buf, size_t n);
+
+struct ws_codec {
+    struct wslay_frame_context *wslay; /* NULL: at rest */
+    ws_source *source;
+    void *arg;
+    struct ws_sink *sink; /* while a frame is encoded */
+    int error;            /* of the source or the mask, on its way through wslay */
+    size_t ahead;         /* bytes that wslay was given and has not given back */
+    uint64_t seen;        /* of the frame that is coming: bytes of its payload */
+};
+
+/* A part of a frame, unmasked. */
+struct ws_piece {
+    const uint8_t *data; /* valid until the next call */
+    size_t size;
+    uint64_t length; /* of the whole frame's payload */
+    uint8_t opcode, reserved;
+    bool fin, masked;
+    bool first, last; /* of its frame */
+};
+
+/* The next part: 1; 0: there is none for now; -EPROTO for a frame that no one may send; the
+ * source's error; -ENOMEM. */
+int ws_codec_next(struct ws_codec *c, struct ws_piece *ret);
+
+/* Hold no memory, if nothing is half done. */
+void ws_codec_rest(struct ws_codec *c);
+void ws_codec_free(struct ws_codec *c);
+
+/* What an encoded frame is: its header, and its payload where it lies, or (masked) in `room`. */
+struct ws_sink {
+    uint8_t header[WS_HEADER_MAX];
+    size_t header_size;
+    const uint8_t *mask; /* four bytes; NULL: not masked */
+    uint8_t *room;       /* masked: as many bytes as the payload has */
+    const uint8_t *payload;
+    size_t payload_size; /* bytes so far */
+};
+
+/* Encode a whole frame into a sink, of which the mask and the room are set.  0, -ENOMEM. */
+int ws_codec_encode(struct ws_codec *c, struct ws_sink *sink, uint8_t opcode, bool fin,
+                    const void *data, size_t n);
+
+#endif

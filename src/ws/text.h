@@ -1,0 +1,46 @@
+/*
+ * text.h - what the handshake and the messages are checked with: UTF-8, SHA-1, base64, tokens.
+ */
+#ifndef AW_WS_TEXT_H
+#define AW_WS_TEXT_H
+
+#include "base/base.h"
+
+/* ---- utf8.c ---- */
+
+/* How far a text has been checked.  Zero: between two characters. */
+struct ws_utf8 {
+    uint8_t left;      /* bytes that the character still needs */
+    uint8_t low, high; /* what the next of them may be */
+};
+
+/* Check what comes next: false at the first byte that makes it no UTF-8, whatever followed. */
+bool ws_utf8_check(struct ws_utf8 *u, const void *data, size_t n);
+
+/* The same of a text that is complete. */
+bool ws_utf8_whole(const void *data, size_t n);
+
+/* ---- sha1.c ---- */
+
+enum { WS_SHA1_SIZE = 20 };
+void ws_sha1(const void *data, size_t n, uint8_t ret[WS_SHA1_SIZE]);
+
+/* ---- accept_key.c ---- */
+
+/* A key is 16 bytes in base64; what answers it is a SHA-1 in base64. */
+enum { WS_KEY_SIZE = 24, WS_ACCEPT_SIZE = 28 };
+
+/* Is it 16 bytes in base64, without another bit?  The answer to it.  And a new one, of 16 bytes. */
+bool ws_key_check(const char *key, size_t n);
+void ws_key_answer(const char *key, char ret[WS_ACCEPT_SIZE + 1]);
+void ws_key_make(const uint8_t bytes[16], char ret[WS_KEY_SIZE + 1]);
+
+/* Is it a token of RFC 9110, and not empty?  Is `token` in the list "a, b, c", whatever the case of
+ * letters?  Are two texts the same but for that? */
+bool ws_is_token(const char *s, size_t n);
+bool ws_list_has(const char *list, size_t n, const char *token);
+/* The same where the case matters. */
+bool ws_list_names(const char *list, size_t n, const char *name);
+bool ws_same_word(const char *a, size_t n, const char *b);
+
+#endif
