@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -53,9 +54,12 @@ static int tasks_of_proc(void)
     return err;
 }
 
-/* A thread that was joined may still be counted for a moment. */
+/* What the C library has never made a second thread of has one, also where an emulator has others.
+ * A thread that was joined may still be counted for a moment. */
 int aw_thread_count(void)
 {
+    if (__libc_single_threaded)
+        return 1;
     int n = tasks_of_proc();
     for (int turn = 0; turn < 20 && n > 1; turn++) {
         nanosleep(&(struct timespec){.tv_nsec = 100000L * turn}, NULL);
