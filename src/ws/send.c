@@ -11,7 +11,7 @@
 
 #include "ws/ws.h"
 
-enum { AT_ONCE = 1024 }; /* bytes of a frame that are gathered on the stack */
+enum { AT_ONCE = 512 }; /* bytes of a frame that are gathered on the stack */
 
 struct aw_websocket_frame {
     atomic_size_t handles;
@@ -43,31 +43,20 @@ static int write_bytes(aw_websocket *ws, const void *data, size_t n)
     return 0;
 }
 
-/* Encode a frame to `place`, which has room for WS_HEADER_MAX bytes and n: how many it has. */
+/* Encode a frame as this side sends it to `place`, as ws_encode() has it: how many bytes. */
 static ssize_t encode(aw_websocket *ws, uint8_t *place, uint8_t opcode, bool fin, const void *data,
                       size_t n)
 {
     uint8_t mask[4];
-    struct ws_sink sink = {0};
-    if (!ws->server) {
+    if (!ws->server)
         AW_TRY(take_mask(ws, mask));
-        sink.mask = mask;
-        sink.room = place + WS_HEADER_MAX;
-    }
-    if (ws_codec_encode(&ws->codec, &sink, opcode, fin, data, n) < 0)
-        return aw_raise(-ENOMEM, NULL);
-    memcpy(place, sink.header, sink.header_size);
-    if (n)
-        memmove(place + sink.header_size, sink.payload, n);
-    return (ssize_t)(sink.header_size + n);
+    return (ssize_t)ws_encode(place, opcode, fin, ws->server ? NULL : mask, data, n);
 }
 
 static int put_into(aw_websocket *ws, uint8_t *place, uint8_t opcode, bool fin, const void *data,
                     size_t n)
 {
     ssize_t size = encode(ws, place, opcode, fin, data, n);
-    if (ws->waiting) /* else who receives does it, before it waits */
-        ws_codec_rest(&ws->codec);
     return size < 0 ? (int)size : write_bytes(ws, place, (size_t)size);
 }
 
@@ -247,27 +236,18 @@ static const uint8_t *payload_of(const aw_websocket_frame *frame)
 
 aw_websocket_frame *aw_websocket_frame_new_(const aw_websocket_frame_opts *o)
 {
-    struct ws_codec codec = {0};
-    struct ws_sink sink = {0};
-    uint8_t opcode = o->binary ? WS_BINARY : WS_TEXT;
     if (!o->data && o->size)
         return aw_refuse(-EINVAL, "the data is NULL");
     if (!o->binary && !ws_utf8_whole(o->data, o->size))
         return aw_refuse(-EILSEQ, "the text is not UTF-8");
-    bool fits = o->size < SIZE_MAX / 2;
-    aw_websocket_frame *f = fits ? aw_mem_alloc(sizeof *f + WS_HEADER_MAX + o->size) : NULL;
-    if (!f || ws_codec_encode(&codec, &sink, opcode, true, o->data, o->size) < 0) {
-        aw_mem_free(f);
+    aw_websocket_frame *f =
+        o->size < SIZE_MAX / 2 ? aw_mem_alloc(sizeof *f + WS_HEADER_MAX + o->size) : NULL;
+    if (!f)
         return aw_refuse(-ENOMEM, NULL);
-    }
-    ws_codec_free(&codec);
     atomic_init(&f->handles, 1);
-    f->opcode = opcode;
-    f->header_size = sink.header_size;
+    f->opcode = o->binary ? WS_BINARY : WS_TEXT;
     f->size = o->size;
-    memcpy(f->bytes, sink.header, sink.header_size);
-    if (o->size)
-        memcpy(f->bytes + sink.header_size, o->data, o->size);
+    f->header_size = ws_encode(f->bytes, f->opcode, true, NULL, o->data, o->size) - o->size;
     return f;
 }
 
