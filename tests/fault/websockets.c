@@ -1,6 +1,6 @@
 /*
- * websockets.c - scenarios of WebSockets: a handshake, an echo, a broadcast, an end; whatever fails,
- * both sides come to an end and nothing is left.
+ * websockets.c - scenarios of WebSockets: a handshake, an echo, a broadcast, an end: whatever fails
+ * both sides come to an end, and nothing is left.
  */
 #include "await/scope.h"
 #include "await/websocket.h"
