@@ -267,7 +267,7 @@ static void make_big(char *path)
     static char big[BIG];
     for (int i = 0; i < BIG; i++)
         big[i] = (char)(i * 7 + i / 1000);
-    strcpy(path, "/tmp/await-http-XXXXXX");
+    snprintf(path, 64, "/tmp/await-http-XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, big, BIG), BIG);
