@@ -212,7 +212,7 @@ AW_API int aw_http_server_serve_forever_(const aw_http_end_opts *opts) AW_MUST_U
 /* "GET"; "/a%20b?c=d" as it was sent (of an absolute target what follows the host; "*" of
  * OPTIONS); "/a b", decoded; "c=d", or "".  A path with a malformed %-sequence, or one that means
  * zero, is refused before there is a handler.  Beware that a decoded "%2F" cannot be told from a
- * "/", and that paths may contain "..". */
+ * "/", and that paths may contain "..": see aw_http_files. */
 AW_API const char *aw_http_request_method(const aw_http_request *r);
 AW_API const char *aw_http_request_target(const aw_http_request *r);
 AW_API const char *aw_http_request_path(const aw_http_request *r);
@@ -236,6 +236,9 @@ AW_API bool aw_http_request_has_token(const aw_http_request *r, const char *fiel
 /* The decoded value of a parameter in the query ("+" means a blank); of several the first.  NULL:
  * there is none, it is malformed, or there is no memory. */
 AW_API const char *aw_http_request_argument(aw_http_request *r, const char *name);
+
+/* The value that the router found for ":name" or "*name"; NULL: none. */
+AW_API const char *aw_http_request_parameter(const aw_http_request *r, const char *name);
 
 /* "127.0.0.1:40312"; is the connection encrypted? */
 AW_API const char *aw_http_request_peer(const aw_http_request *r);
@@ -323,6 +326,93 @@ AW_API bool aw_http_respond_has_begun(const aw_http_request *r);
  * 0; -EINVAL for another status than 101, and when the request has a body; AW_EMISUSE when the
  * answer has begun; others as aw_http_respond().  Does not suspend. */
 AW_API int aw_http_upgrade(aw_http_request *r, int status, aw_stream **ret);
+
+/* ---- routes ---- */
+
+/* Which handler serves which method and path. */
+typedef struct aw_http_router aw_http_router;
+
+/* A router; NULL with aw_errno(): -ENOMEM.  It is the caller's, has to outlive the servers that use
+ * it (a server's .release may free it), and must not change while they run. */
+AW_API aw_http_router *aw_http_router_new(void);
+AW_API void aw_http_router_free(aw_http_router *router);
+
+/* Serve this method ("*": any) on this path by handler(request, arg).
+ *
+ * A path begins with "/".  Its segments are matched one by one, decoded ones with what stands here:
+ * ":name" matches any segment that is not empty, and "*name", as the last one, all that is left,
+ * also nothing; both are told by aw_http_request_parameter().  A text goes before ":name", and that
+ * before "*name".  GET serves HEAD too, unless that has a handler.  0; -EINVAL for a pattern that
+ * is none; -EEXIST for one that is there; -ENOMEM. */
+AW_API int aw_http_route(aw_http_router *router, const char *method, const char *pattern,
+                         aw_http_handler *handler, void *arg);
+
+/* The handler of a server that routes: aw_http_serve(&s, aw_http_router_handler, ..., .arg =
+ * router).  Answers 404 for a path that nobody serves, and 405 with Allow for a method. */
+AW_API int aw_http_router_handler(aw_http_request *r, void *router);
+
+/* ---- files ---- */
+
+/* Options of files. */
+typedef struct aw_http_file_opts {
+    aw_http_request *request;
+    int dir;             /* descriptor of a folder, or AT_FDCWD */
+    const char *path;    /* of the file in it */
+    const char *type;    /* Content-Type; by default by the name's ending */
+    const char *control; /* Cache-Control; none by default */
+} aw_http_file_opts;
+
+/* int aw_http_respond_file(aw_http_request *r, int dir, const char *path, ...options): answer GET
+ * and HEAD with a regular file.
+ *
+ * ETag and Last-Modified are told, made of size and time of change, and conditions about them are
+ * answered: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since (412, 304).  A Range of
+ * one part is served (206, 416), also under If-Range; requests for several get the whole file.
+ *
+ * 0 when an answer was sent, whichever; other methods get 405, a file that is not there or no
+ * regular file 404, one that may not be read 403.  The path is the program's own: it is opened as
+ * it stands, symbolic links included.  For paths that come from a client: aw_http_files.
+ * Suspends; errors as aw_http_respond(). */
+#ifndef __cplusplus
+#define aw_http_respond_file(request_, dir_, ...)                                                  \
+    aw_http_respond_file_(                                                                         \
+        &(aw_http_file_opts){.request = (request_), .dir = (dir_), .path = __VA_ARGS__})
+#endif
+AW_API int aw_http_respond_file_(const aw_http_file_opts *opts) AW_MUST_USE;
+
+/* A folder of files for clients. */
+typedef struct aw_http_files aw_http_files;
+
+/* Options of a folder. */
+typedef struct aw_http_files_opts {
+    const char *root;
+    const char *index;   /* what a path that ends in "/" means; "index.html"; "": nothing */
+    const char *control; /* Cache-Control of all answers; none by default */
+    bool dot_files;      /* serve names that begin with a dot, too */
+    bool symbolic_links; /* follow symbolic links, out of the folder as well */
+} aw_http_files_opts;
+
+/* aw_http_files *aw_http_files_new(const char *root, ...options): serve the files below a folder.
+ *
+ * A request's path is taken apart before it is decoded, and each part opened by itself in the
+ * folder before: "..", ".", empty parts, and parts that contain "/" or a zero once they are decoded
+ * are answered with 404 and never looked up.  A symbolic link is not followed, so nothing outside
+ * the root can be reached, whoever changes it meanwhile; with .symbolic_links all are, and then who
+ * can make links below the root decides what is served.  A path to a folder without its "/" is
+ * redirected (301).  There are no listings.
+ *
+ * NULL with aw_errno(): those of aw_openat(), -EINVAL, -ENOMEM.  It is the caller's; it has to
+ * outlive the servers that use it.  Suspends: call it in a task. */
+#ifndef __cplusplus
+#define aw_http_files_new(...) aw_http_files_new_(&(aw_http_files_opts){.root = __VA_ARGS__})
+#endif
+AW_API aw_http_files *aw_http_files_new_(const aw_http_files_opts *opts);
+/* Suspends for closing the folder; NULL is allowed. */
+AW_API void aw_http_files_free(aw_http_files *files);
+
+/* A handler that serves such a folder: as the handler of a server, or of a route that ends in
+ * "*path", which then is the path below the root. */
+AW_API int aw_http_files_handler(aw_http_request *r, void *files);
 
 #ifdef __cplusplus
 }

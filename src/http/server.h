@@ -102,6 +102,8 @@ struct aw_http_request {
     const char *host;   /* NULL: HTTP/1.0 without */
     struct aw_http_parameter *parameters;
     size_t n_parameters;
+    const char
+        *rest; /* of the target: what a route's "*name" stands for; NULL: there is no route */
     struct aw_http_body body;
     double began;
     bool wants_upgrade; /* Connection: upgrade */
@@ -183,6 +185,16 @@ void aw_http_answer_refusal(aw_http_request *r, int status);
 void aw_http_finish_answer(aw_http_request *r, int result);
 /* Note an error that is the client's; returns it. */
 int aw_http_peer_error(aw_http_request *r, int error);
+
+/* ---- server_file.c ---- */
+
+/* Answer with an open file: 0 when an answer was sent; -EISDIR or -ENOENT for what is no file; or
+ * errors as aw_http_respond_file(). */
+int aw_http_file_answer(const aw_http_file_opts *o, int fd);
+/* The answer to an error of the file system, if there may still be one. */
+int aw_http_file_refuse(aw_http_request *r, int err);
+/* Is it neither GET nor HEAD?  Then that was answered: *ret. */
+bool aw_http_file_refuse_method(aw_http_request *r, int *ret);
 
 /* ---- server_log.c ---- */
 

@@ -214,7 +214,7 @@ static char *add_framing(char *to, const aw_http_request *r)
 {
     if (r->is_chunked) {
         to = ADD(to, "Transfer-Encoding: chunked\r\n");
-    } else if (r->length >= 0 && r->status >= 200 && r->status != 204) {
+    } else if (r->length >= 0 && r->status >= 200 && r->status != 204 && r->status != 304) {
         to = ADD(to, "Content-Length: ");
         to = add_number(to, (uint64_t)r->length);
         to = ADD(to, "\r\n");

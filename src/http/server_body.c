@@ -143,7 +143,7 @@ static size_t chunk_size(const char *line, size_t n, uint64_t *ret)
     size_t i = 0;
     *ret = 0;
     for (; i < n && digit(line[i]) >= 0; i++) {
-        if (*ret >> 58)
+        if (*ret >> 60)
             return 0;
         *ret = *ret * 16 + (uint64_t)digit(line[i]);
     }

@@ -84,12 +84,25 @@ static const char *check_length(aw_http_request *r, const char *text)
     return NULL;
 }
 
+/* Without "chunked" as the last coding nobody knows where the body ends. */
+static bool ends_in_chunks(const char *list)
+{
+    const char *coding;
+    size_t n;
+    bool ret = false;
+    while (aw_http_list_next(&list, &coding, &n))
+        ret = aw_http_same(coding, n, "chunked");
+    return ret;
+}
+
 static struct aw_http_refusal check_coding(aw_http_request *r, const struct fields *f)
 {
     if (f->length)
         return aw_http_because(400, "both Content-Length and Transfer-Encoding");
     if (r->head.minor == 0)
         return aw_http_because(400, "Transfer-Encoding in HTTP/1.0");
+    if (!ends_in_chunks(f->coding))
+        return aw_http_because(400, "a transfer coding whose end cannot be told");
     if (!aw_http_same(f->coding, strlen(f->coding), "chunked"))
         return aw_http_because(501, "a transfer coding that is not known");
     r->body.is_chunked = true;

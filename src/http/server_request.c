@@ -99,6 +99,14 @@ const char *aw_http_request_argument(aw_http_request *r, const char *name)
     return NULL;
 }
 
+const char *aw_http_request_parameter(const aw_http_request *r, const char *name)
+{
+    for (size_t i = 0; r && name && i < r->n_parameters; i++)
+        if (strcmp(r->parameters[i].name, name) == 0)
+            return r->parameters[i].value;
+    return NULL;
+}
+
 const char *aw_http_request_peer(const aw_http_request *r)
 {
     return r ? r->connection->peer : "";
