@@ -22,7 +22,7 @@ import rows as table  # noqa: E402
 
 SCALE = 10000
 WITHOUT_RAW = {"gather-eager"}
-WITHOUT_RAW_KINDS = ("flat-timer-",)
+WITHOUT_RAW_KINDS = ("flat-timer-", "websocket-")
 
 
 def expected(row):
