@@ -105,11 +105,32 @@ def uvloop(folder):
     return [python, HERE / "python.py", "--uvloop"], version.strip()
 
 
+def nginx(folder):
+    del folder
+    need("nginx")
+    need("wrk")
+    done = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True)
+    return [sys.executable, HERE / "http_servers.py", "nginx"], done.stderr.rpartition("/")[2].strip()
+
+
+def uvicorn(folder):
+    need("wrk")
+    python = folder / "python/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "python"))
+    try:
+        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
+    except Missing:
+        call(str(python), "-m", "pip", "--quiet", "install", "-r", str(HERE / "requirements.txt"))
+        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
+    return [python, HERE / "http_servers.py", "uvicorn"], version.strip()
+
+
 def libdispatch(folder):
     del folder
     raise Missing("no program for it yet: the distribution it was to be tried on has no package")
 
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
-         "State Threads": state_threads, "Boost.Context": boost_context,
+         "nginx": nginx, "uvicorn": uvicorn, "State Threads": state_threads, "Boost.Context": boost_context,
          "libdispatch": libdispatch}
