@@ -110,7 +110,8 @@ def nginx(folder):
     need("nginx")
     need("wrk")
     done = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True)
-    return [sys.executable, HERE / "http_servers.py", "nginx"], done.stderr.rpartition("/")[2].strip()
+    version = done.stderr.rpartition("/")[2].strip()
+    return [sys.executable, HERE / "http_servers.py", "nginx"], version
 
 
 def uvicorn(folder):
@@ -132,5 +133,5 @@ def libdispatch(folder):
 
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
-         "nginx": nginx, "uvicorn": uvicorn, "State Threads": state_threads, "Boost.Context": boost_context,
-         "libdispatch": libdispatch}
+         "nginx": nginx, "uvicorn": uvicorn, "State Threads": state_threads,
+         "Boost.Context": boost_context, "libdispatch": libdispatch}
