@@ -110,7 +110,8 @@ def nginx(folder):
     need("nginx")
     need("wrk")
     done = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True)
-    return [sys.executable, HERE / "http_servers.py", "nginx"], done.stderr.rpartition("/")[2].strip()
+    version = done.stderr.rpartition("/")[2].strip()
+    return [sys.executable, HERE / "http_servers.py", "nginx"], version
 
 
 def uvicorn(folder):

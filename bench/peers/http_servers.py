@@ -1,7 +1,7 @@
 """Two HTTP servers that are programs of their own, under wrk: nginx, and uvicorn.
 
-As bench/bench.h says: `http_servers.py nginx ROW` prints the row's figures, `http_servers.py nginx --list` the
-rows.  One worker each, answering everything with six bytes, without a log.
+As bench/bench.h says: `http_servers.py nginx ROW` prints the row's figures, `http_servers.py nginx
+--list` the rows.  One worker each, answering everything with six bytes, without a log.
 """
 import os
 import pathlib
