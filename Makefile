@@ -14,7 +14,7 @@ help:
 	@echo "make demo      see it run (a minute)"
 	@echo "make test      build three configurations and run every test, on every backend"
 	@echo "make test-all  the same, with plain clang, with libc's ucontext, under valgrind,"
-	@echo "               and for aarch64 under qemu"
+	@echo "               for aarch64 under qemu, and the fuzzers"
 	@echo "make fuzz      let the fuzzers search for $(FUZZ_SECONDS) seconds each (FUZZ_SECONDS=)"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
 	@echo "make soak      an echo server under load for an hour (SECONDS=): does anything grow?"
@@ -79,6 +79,7 @@ test-all: setup-all
 	@AWAIT_MODEL_OPS=10000000 AWAIT_MODEL_FULL=1 tests/run.py --config gcc=build/gcc \
 	    --no-scripts --limit 900 model_
 	@AWAIT_SIM_SEEDS=5000 tests/run.py --config gcc=build/gcc --no-scripts --limit 900 sim_seeds
+	@$(MAKE) --no-print-directory fuzz
 	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
 	    stress_everything
 	@build/gcc/bench/soak 60
