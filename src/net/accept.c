@@ -15,6 +15,7 @@
 #include "await/scope.h"
 #include "core/op.h"
 #include "net/server.h"
+#include "net/stream.h"
 
 enum {
     IN_A_ROW = 64,     /* connections after which others have their turn */
@@ -69,7 +70,8 @@ static int serve(void *arg)
     AW_TRY(aw_net_stream(c->fd, &s->opts.stream, &c->stream));
     c->fd = -1;
     int result = s->opts.handler(c->stream, s->opts.arg);
-    finish(c);
+    if (!c->stream->left)
+        finish(c);
     return result < 0 ? result : 0;
 }
 
