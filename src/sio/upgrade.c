@@ -45,6 +45,32 @@ static void ended(struct aw_sio_session *s, int err)
                        AW_WS_GOING_AWAY);
 }
 
+/* A message, on its way to a task that has the stack for it. */
+struct message {
+    struct aw_sio_session *session;
+    aw_websocket_message *m;
+    int err;
+};
+
+static int take_there(void *arg)
+{
+    struct message *message = arg;
+    message->err = take(message->session, message->m);
+    return 0;
+}
+
+/* Taking a message goes deep (JSON is parsed), and what a stack has once used it holds.  So it is
+ * done by a task that ends with it, whose stack is that of the one before; all but what each client
+ * sends again and again, the answer to a ping. */
+static int take_apart(struct aw_sio_session *s, aw_websocket_message *m)
+{
+    struct message message = {.session = s, .m = m};
+    if (!m->binary && m->size > 0 && m->data[0] == AW_EIO_PONG)
+        return take(s, m);
+    int err = aw_join(aw_create_task(take_there, &message));
+    return err < 0 ? err : message.err;
+}
+
 /* Read until one of the sides ends it, and then until the WebSocket is closed. */
 static int read_on(void *arg)
 {
@@ -53,7 +79,7 @@ static int read_on(void *arg)
     aw_websocket_message m;
     int n;
     while ((n = aw_websocket_receive(reader->ws, &m)) > 0) {
-        int err = s->state == AW_SIO_OPEN ? take(s, &m) : 0;
+        int err = s->state == AW_SIO_OPEN ? take_apart(s, &m) : 0;
         if (err == -ECANCELED) {
             n = err;
             break;
