@@ -49,14 +49,12 @@ static void ended(struct aw_sio_session *s, int err)
 struct message {
     struct aw_sio_session *session;
     aw_websocket_message *m;
-    int err;
 };
 
 static int take_there(void *arg)
 {
     struct message *message = arg;
-    message->err = take(message->session, message->m);
-    return 0;
+    return take(message->session, message->m);
 }
 
 /* Taking a message goes deep (JSON is parsed), and what a stack has once used it holds.  So it is
@@ -67,8 +65,7 @@ static int take_apart(struct aw_sio_session *s, aw_websocket_message *m)
     struct message message = {.session = s, .m = m};
     if (!m->binary && m->size > 0 && m->data[0] == AW_EIO_PONG)
         return take(s, m);
-    int err = aw_join(aw_create_task(take_there, &message));
-    return err < 0 ? err : message.err;
+    return aw_join(aw_create_task(take_there, &message));
 }
 
 /* Read until one of the sides ends it, and then until the WebSocket is closed. */
