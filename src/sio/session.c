@@ -272,11 +272,11 @@ static void end_sockets(struct aw_sio_session *s, const char *reason)
     s->incoming = NULL;
 }
 
-/* What is in the queue of a client that polls, and is between two requests, waits for the next one.
- */
+/* What is in the queue of a client that polls waits for its next request, and the end for the one
+ * after that: clients look at the end first. */
 static bool must_linger(const struct aw_sio_session *s, const char *reason)
 {
-    return !s->ws && !s->poll && s->queue.head && s->final == AW_EIO_CLOSE && !s->io->closed &&
+    return !s->ws && s->queue.head && s->final == AW_EIO_CLOSE && !s->io->closed &&
            strncmp(reason, "server", 6) == 0;
 }
 
