@@ -40,8 +40,8 @@ build/valgrind/build.ninja:
 build/ucontext/build.ninja:
 	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT) -Dswitch=ucontext)
 build/aarch64/build.ninja:
-	$(call configure,meson setup $(STRICT) --cross-file scripts/cross/aarch64.ini -Dtls=disabled -Dhttp=disabled \
-	    -Dplain_assertions=true)
+	$(call configure,meson setup $(STRICT) --cross-file scripts/cross/aarch64.ini -Dtls=disabled \
+	    -Dhttp=disabled -Dplain_assertions=true)
 build/asan/build.ninja:
 	$(call configure,$(CLANG) -Db_sanitize=address$(comma)undefined)
 build/tsan/build.ninja:

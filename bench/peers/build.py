@@ -105,6 +105,23 @@ def uvloop(folder):
     return [python, HERE / "python.py", "--uvloop"], version.strip()
 
 
+def npm_ws(folder):
+    need("node")
+    need("npm")
+    place = folder / "node"
+    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "ws@8.18.3")
+    version = version_in(place / "node_modules/ws/package.json", r'"version": "([\d.]+)"')
+    return ["node", HERE / "websocket.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+
+
+def python_websockets(folder):
+    python = folder / "websockets/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "websockets"))
+    call(str(python), "-m", "pip", "--quiet", "install", "websockets==15.0.1")
+    return [python, HERE / "websocket.py"], f"15.0.1, Python {sys.version.split()[0]}"
+
+
 def libdispatch(folder):
     del folder
     raise Missing("no program for it yet: the distribution it was to be tried on has no package")
@@ -112,4 +129,4 @@ def libdispatch(folder):
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
          "State Threads": state_threads, "Boost.Context": boost_context,
-         "libdispatch": libdispatch}
+         "libdispatch": libdispatch, "ws": npm_ws, "websockets": python_websockets}

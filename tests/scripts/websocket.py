@@ -154,9 +154,9 @@ def many(folder):
         equal((8, b"\x03\xe9"), client.hear())
         client.socket.sendall(frame(8, b"\x03\xe9"))
         client.close()
-    finally:
-        process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=LIMIT)[0]
+    finally:
+        process.kill()
     equal(0, process.returncode)
     for word in ("Sanitizer", "assertion", "overflow"):
         if word in said:

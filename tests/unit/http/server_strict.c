@@ -287,9 +287,9 @@ TEST_IN_LOOP(http_chunk_extension_floods_are_refused)
     assert_int_equal(status_of(TALK(text), 0), 400);
     free(text);
     text = malloc(100000);
-    size_t len = (size_t)sprintf(text, "%s", CHUNKS(""));
+    size_t len = (size_t)snprintf(text, 100000, "%s", CHUNKS(""));
     for (int i = 0; i < 20; i++)
-        len += (size_t)sprintf(text + len, "1;%01000d\r\na\r\n", 0);
+        len += (size_t)snprintf(text + len, 100000 - len, "1;%01000d\r\na\r\n", 0);
     const struct talk *t = TALK(text);
     assert_int_equal(status_of(t, 0), 400);
     assert_non_null(strstr(t->told, "extensions"));
