@@ -130,6 +130,21 @@ ECHO = (
                goals=(("free", "value", 6144),)),)),
 )
 
+HTTP_LOADS = {"50": "50 connections", "1000": "1,000 connections"}
+
+
+def http_row(load):
+    """The server's processor time, and what wrk sees."""
+    row, words = f"http-{load}", HTTP_LOADS[load]
+    return Row(row, "http", "http", share=3, figures=(
+        Figure(row, f"server's time per request, {words}", "µs"),
+        Figure(f"{row}-rate", f"requests, {words}", "k/s", more=True,
+               goals=(("free", "nginx", 0.9), ("free", "go", 1.5), ("free", "uvicorn", 10))),
+        Figure(f"{row}-p99", f"99th percentile, {words}", "µs"),))
+
+
+HTTP = tuple(http_row(load) for load in HTTP_LOADS)
+
 WEBSOCKETS = {"50": ECHOES["50"], "1000": ECHOES["1000"], "50x16": ECHOES["50x16"]}
 
 
@@ -161,9 +176,10 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + WEBSOCKET + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + HTTP + WEBSOCKET + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
+          "http": "An HTTP server",
           "websocket": "An echo server of WebSocket",
           "flat": "From ten to a million"}
 
@@ -193,6 +209,8 @@ NOTES = {
     ("raw", "processes"): "posix_spawn and waitpid",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
+    ("nginx", "*"): "return 200, one worker",
+    ("uvicorn", "*"): "one worker, with the parser that it comes with",
     ("raw", "to-thread"): "one worker",
     ("raw", "to-thread-64"): "one worker",
     ("asyncio", "timers"): "100,000 present",

@@ -105,6 +105,28 @@ def uvloop(folder):
     return [python, HERE / "python.py", "--uvloop"], version.strip()
 
 
+def nginx(folder):
+    del folder
+    need("nginx")
+    need("wrk")
+    done = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True)
+    version = done.stderr.rpartition("/")[2].strip()
+    return [sys.executable, HERE / "http_servers.py", "nginx"], version
+
+
+def uvicorn(folder):
+    need("wrk")
+    python = folder / "python/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "python"))
+    try:
+        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
+    except Missing:
+        call(str(python), "-m", "pip", "--quiet", "install", "-r", str(HERE / "requirements.txt"))
+        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
+    return [python, HERE / "http_servers.py", "uvicorn"], version.strip()
+
+
 def npm_ws(folder):
     need("node")
     need("npm")
@@ -128,5 +150,6 @@ def libdispatch(folder):
 
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
+         "nginx": nginx, "uvicorn": uvicorn, "ws": npm_ws, "websockets": python_websockets,
          "State Threads": state_threads, "Boost.Context": boost_context,
-         "libdispatch": libdispatch, "ws": npm_ws, "websockets": python_websockets}
+         "libdispatch": libdispatch}

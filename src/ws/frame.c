@@ -84,6 +84,8 @@ void ws_codec_free(struct ws_codec *c)
 {
     wslay_frame_context_free(c->wslay);
     c->wslay = NULL;
+    c->ahead = 0;
+    c->seen = 0;
 }
 
 void ws_codec_rest(struct ws_codec *c)

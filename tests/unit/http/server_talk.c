@@ -333,6 +333,7 @@ TEST_IN_LOOP(http_bodies_are_read_in_parts)
 TEST_IN_LOOP(http_bodies_that_break_off_are_told)
 {
     const struct talk *t = TALK(POST("/", "Content-Length: 10\r\n") "012");
+    assert_int_equal(status_of(t, 0), 400);
     assert_int_equal(t->result, 0); /* the client's doing, and no error of the handler */
     t = TALK(POST("/", "Transfer-Encoding: chunked\r\n") "5\r\n012");
     assert_int_equal(t->result, 0);
