@@ -134,12 +134,14 @@ HTTP_LOADS = {"50": "50 connections", "1000": "1,000 connections"}
 
 
 def http_row(load):
-    """The server's processor time, and what wrk sees."""
+    """The server's processor time, and what wrk sees.  What one worker could serve is the inverse
+    of its time: with both on a small machine wrk is the slower one, and the rate is its own."""
     row, words = f"http-{load}", HTTP_LOADS[load]
     return Row(row, "http", "http", share=3, figures=(
-        Figure(row, f"server's time per request, {words}", "µs"),
+        Figure(row, f"server's time per request, {words}", "µs",
+               goals=(("free", "nginx", 1.11), ("free", "go", 0.67), ("free", "uvicorn", 0.1))),
         Figure(f"{row}-rate", f"requests, {words}", "k/s", more=True,
-               goals=(("free", "nginx", 0.9), ("free", "go", 1.5), ("free", "uvicorn", 10))),
+               goals=(("free", "nginx", 0.9),)),
         Figure(f"{row}-p99", f"99th percentile, {words}", "µs"),))
 
 
