@@ -148,6 +148,8 @@ AW_API int aw_http_serve_(const aw_http_server_opts *opts) AW_MUST_USE;
 /* int aw_http_serve_stream(aw_stream *s, aw_http_handler *handler, void *arg, ...options): serve
  * the requests of one connection that is there, in the calling task, until it ends.
  *
+ * 1 when a handler has taken the stream over by aw_http_leave(): the caller only unrefs it then.
+ *
  * For connections that come by another way, and for tests over aw_stream_pair().  The stream is
  * still the caller's, who closes it; options about listening and .tls are -EINVAL.  0 when the
  * connection came to its end, whatever its client did; the error of a handler; -ECANCELED; -ENOMEM.
@@ -326,6 +328,15 @@ AW_API bool aw_http_respond_has_begun(const aw_http_request *r);
  * 0; -EINVAL for another status than 101, and when the request has a body; AW_EMISUSE when the
  * answer has begun; others as aw_http_respond().  Does not suspend. */
 AW_API int aw_http_upgrade(aw_http_request *r, int status, aw_stream **ret);
+
+/* After aw_http_upgrade(): take the connection out of the server.
+ *
+ * *ret is a handle of the caller's to the stream, which the server neither closes when the handler
+ * returns, nor counts among its connections any more, nor ends when it is shut down.  The exchange
+ * is over when the handler returns, and its memory gone: so a connection that is idle for hours is
+ * served best by a small task of its own, which is given the stream.  0; AW_EMISUSE when it was not
+ * upgraded.  Does not suspend. */
+AW_API int aw_http_leave(aw_http_request *r, aw_stream **ret);
 
 /* ---- routes ---- */
 

@@ -277,6 +277,12 @@ AW_API int aw_server_close(aw_server *server);
  * outside a task.  Closes nothing.  Suspends. */
 AW_API int aw_server_wait_closed(aw_server *server) AW_MUST_USE;
 
+/* In a handler: its stream shall outlive it.  The server does not close the stream when the handler
+ * returns, nor count it any more; whoever holds a handle ends it: aw_stream_ref() first.  For
+ * connections that wait for very long, and do so better in a small task of their own.  0;
+ * AW_ETHREAD.  Does not suspend. */
+AW_API int aw_server_leave(aw_stream *s);
+
 /* Close the streams of all connections: their handlers read the end, and what is pending is sent.
  * And abort them: what is pending is dropped.  Handlers that do something else go on.  0;
  * AW_ETHREAD.  Neither suspends. */

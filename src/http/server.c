@@ -107,6 +107,7 @@ static int serve_encrypted(struct aw_http_connection *c)
 {
     const aw_http_server_opts *o = &c->server->opts;
     aw_stream_ref(c->stream);
+    c->below = c->stream;
     int err = aw_start_tls(&c->stream, o->tls, NULL, .timeout = o->head_timeout);
     if (err < 0) {
         char why[256];
@@ -120,7 +121,7 @@ static int serve_encrypted(struct aw_http_connection *c)
     }
     c->is_tls = true;
     err = aw_http_connection_run(c);
-    int parted = part(c->stream, o->send_timeout);
+    int parted = c->has_left ? 0 : part(c->stream, o->send_timeout);
     aw_stream_unref(c->stream);
     return err >= 0 && parted == -ECANCELED ? parted : err;
 }
@@ -147,7 +148,7 @@ int aw_http_serve_stream_(aw_stream *s, const aw_http_server_opts *opts)
     name_peer(&c);
     int err = aw_http_connection_run(&c);
     server_fini(&server);
-    return err;
+    return err >= 0 && c.has_left ? 1 : err;
 }
 
 /* ---- starting ---- */

@@ -445,3 +445,16 @@ int aw_http_upgrade(aw_http_request *r, int status, aw_stream **ret)
     *ret = r->connection->stream;
     return 0;
 }
+
+int aw_http_leave(aw_http_request *r, aw_stream **ret)
+{
+    if (!r || !ret)
+        return aw_raise(-EINVAL, "there is no request, or no place for the stream");
+    if (!r->is_upgraded)
+        return aw_raise(AW_EMISUSE, "the request was not upgraded");
+    struct aw_http_connection *c = r->connection;
+    AW_TRY(aw_server_leave(c->below ? c->below : c->stream));
+    c->has_left = true;
+    *ret = aw_stream_ref(c->stream);
+    return 0;
+}

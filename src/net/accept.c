@@ -15,6 +15,7 @@
 #include "await/scope.h"
 #include "core/parts.h"
 #include "net/server.h"
+#include "net/stream.h"
 
 enum {
     IN_A_ROW = 64,     /* connections after which others have their turn */
@@ -93,7 +94,8 @@ static int serve(void *arg)
     if (s->opts.tls && !secured(c))
         return 0;
     int result = s->opts.handler(c->stream, s->opts.arg);
-    finish(c);
+    if (!c->stream->left)
+        finish(c);
     return result < 0 ? result : 0;
 }
 

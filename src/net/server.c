@@ -10,6 +10,7 @@
 
 #include "await/scope.h"
 #include "net/server.h"
+#include "net/stream.h"
 
 /* ---- memory ---- */
 
@@ -266,6 +267,13 @@ int aw_server_close_clients(aw_server *server)
 int aw_server_abort_clients(aw_server *server)
 {
     return for_all_streams(server, aw_stream_abort);
+}
+
+int aw_server_leave(aw_stream *s)
+{
+    AW_TRY(aw_stream_check(s));
+    s->left = true;
+    return 0;
 }
 
 /* Cancelling only marks and wakes: the list stays as it is. */

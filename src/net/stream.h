@@ -85,6 +85,7 @@ struct aw_stream {
     bool ending, ended; /* the sending side: asked to end; has */
     bool closing, over, shut;
     bool aborted;  /* with something pending */
+    bool left;     /* it was a server's connection, which does not close it any more */
     char veiled;   /* the byte that the zero behind what was given out stands for */
     char empty[1]; /* what is given out of nothing */
     int set_error; /* by aw_stream_set_error() */

@@ -29,9 +29,14 @@ static void end_job(void *arg)
     aw_sio_socket_unref(job->socket);
     aw_unref(job->task);
     aw_mem_free(job);
-    if (io->quiet && aw_list_empty(&io->jobs))
-        aw_ignore(aw_set_result(io->quiet, 0, NULL));
+    aw_sio_part_ended(io);
     aw_sio_unref(io);
+}
+
+void aw_sio_part_ended(aw_sio *io)
+{
+    if (io->quiet && aw_list_empty(&io->jobs) && aw_list_empty(&io->readers))
+        aw_ignore(aw_set_result(io->quiet, 0, NULL));
 }
 
 int aw_sio_job_start(const struct aw_sio_job *what, bool is_packet)

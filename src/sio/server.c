@@ -146,6 +146,7 @@ aw_sio *aw_sio_new_(const aw_sio_opts *opts)
     io->sessions.key = io->namespaces.key = io->key;
     aw_list_init(&io->doomed);
     aw_list_init(&io->jobs);
+    aw_list_init(&io->readers);
     int err = fill(io, opts);
     aw_sio_line_init(&io->pings, io, io->opts.ping_interval, aw_sio_session_ping);
     aw_sio_line_init(&io->pongs, io, io->opts.ping_timeout, aw_sio_session_no_pong);
@@ -181,7 +182,7 @@ static void end_sessions(aw_sio *io)
                            "server shutting down", AW_WS_GOING_AWAY);
 }
 
-static int cancel_jobs(aw_sio *io)
+static int cancel_parts(aw_sio *io)
 {
     int n = 0;
     aw_list_each(it, &io->jobs)
@@ -189,14 +190,21 @@ static int cancel_jobs(aw_sio *io)
         aw_cancel(aw_container_of(it, struct aw_sio_job, link)->task);
         n++;
     }
+    aw_list_each (it, &io->readers)
+        aw_cancel(aw_container_of(it, struct aw_sio_reader, link)->task);
     return n;
 }
 
-/* Until the last job has ended, or so long. */
-static int wait_for_jobs(aw_sio *io, double seconds)
+static bool has_parts(const aw_sio *io)
+{
+    return !aw_list_empty(&io->jobs) || !aw_list_empty(&io->readers);
+}
+
+/* Until the last of them has ended, or so long. */
+static int wait_for_parts(aw_sio *io, double seconds)
 {
     int err = 0;
-    while (err == 0 && !aw_list_empty(&io->jobs)) {
+    while (err == 0 && has_parts(io)) {
         io->quiet = aw_future_new();
         if (!io->quiet)
             return aw_errno();
@@ -221,11 +229,11 @@ int aw_sio_close_(const aw_sio_close_opts *opts)
     end_sessions(io);
     int cancelled = 0, err = 0;
     if (opts->grace > 0)
-        err = wait_for_jobs(io, opts->grace);
-    if (!aw_list_empty(&io->jobs)) {
-        cancelled = cancel_jobs(io);
+        err = wait_for_parts(io, opts->grace);
+    if (has_parts(io)) {
+        cancelled = cancel_parts(io);
         if (err == 0 || err == -ETIMEDOUT)
-            err = wait_for_jobs(io, INFINITY);
+            err = wait_for_parts(io, INFINITY);
     }
     aw_sio_unref(io);
     return err < 0 ? err : cancelled;

@@ -131,8 +131,8 @@ struct aw_sio {
     struct aw_sio_line pings, pongs, connects;
     aw_list doomed; /* sessions to be ended in the next pass */
     bool doom_is_coming;
-    aw_list jobs;
-    aw_future *quiet; /* somebody waits for the last job to end */
+    aw_list jobs, readers;
+    aw_future *quiet; /* somebody waits for the last of them to end */
     bool closed;
     struct aw_sio_out *ping; /* the packet "2" */
     const aw_sio_adapter *adapter;
@@ -151,11 +151,21 @@ struct aw_sio_job {
     int (*run)(struct aw_sio_job *job);
 };
 
+/* The task that reads from a WebSocket.  It is not the one of the request, which is deep, and whose
+ * memory would be held as long as the client stays: it does nothing deep itself. */
+struct aw_sio_reader {
+    aw_list link;                   /* on io->readers */
+    aw_task *task;                  /* a handle */
+    struct aw_sio_session *session; /* these three: references */
+    aw_websocket *ws;
+    aw_stream *stream;
+};
+
 /* ---- sessions ---- */
 
 enum aw_sio_state {
     AW_SIO_OPEN,
-    AW_SIO_LINGERING, /* ended, but for what the next GET will take along */
+    AW_SIO_LINGERING, /* ended, but for what the next two GETs will take along */
     AW_SIO_ENDED,
 };
 
@@ -383,6 +393,9 @@ void aw_sio_leave_all(aw_sio_socket *s);
 struct aw_sio_room *aw_sio_room_find(const aw_sio_namespace *ns, const char *name);
 
 /* ---- job.c ---- */
+
+/* A job or a reader has ended. */
+void aw_sio_part_ended(aw_sio *io);
 
 /* Start a handler's task.  Takes no reference of the caller's.  0, or why not. */
 int aw_sio_job_start(const struct aw_sio_job *what, bool is_packet);

@@ -45,34 +45,95 @@ static void ended(struct aw_sio_session *s, int err)
                        AW_WS_GOING_AWAY);
 }
 
-/* Read until one of the sides ends it, and then until the WebSocket is closed. */
-static int read_on(struct aw_sio_session *s, aw_websocket *ws)
+/* A message, on its way to a task that has the stack for it. */
+struct message {
+    struct aw_sio_session *session;
+    aw_websocket_message *m;
+};
+
+static int take_there(void *arg)
 {
+    struct message *message = arg;
+    return take(message->session, message->m);
+}
+
+/* Taking a message goes deep (JSON is parsed), and what a stack has once used it holds.  So it is
+ * done by a task that ends with it, whose stack is that of the one before; all but what each client
+ * sends again and again, the answer to a ping. */
+static int take_apart(struct aw_sio_session *s, aw_websocket_message *m)
+{
+    struct message message = {.session = s, .m = m};
+    if (!m->binary && m->size > 0 && m->data[0] == AW_EIO_PONG)
+        return take(s, m);
+    return aw_join(aw_create_task(take_there, &message));
+}
+
+/* Read until one of the sides ends it, and then until the WebSocket is closed. */
+static int read_on(void *arg)
+{
+    struct aw_sio_reader *reader = arg;
+    struct aw_sio_session *s = reader->session;
     aw_websocket_message m;
     int n;
-    while ((n = aw_websocket_receive(ws, &m)) > 0) {
-        int err = s->state == AW_SIO_OPEN ? take(s, &m) : 0;
-        if (err == -ECANCELED)
+    while ((n = aw_websocket_receive(reader->ws, &m)) > 0) {
+        int err = s->state == AW_SIO_OPEN ? take_apart(s, &m) : 0;
+        if (err == -ECANCELED) {
             n = err;
-        else if (err < 0)
-            aw_sio_session_refuse(s, err);
-        if (n < 0)
             break;
+        }
+        if (err < 0)
+            aw_sio_session_refuse(s, err);
     }
     ended(s, n);
     return n == -ECANCELED ? n : 0;
 }
 
+/* The reader's task has ended, or never began. */
+static void end_reader(void *arg)
+{
+    struct aw_sio_reader *reader = arg;
+    aw_sio *io = aw_sio_ref(reader->session->io);
+    aw_sio_session_end(reader->session, "transport error", AW_WS_GOING_AWAY);
+    aw_list_remove(&reader->link);
+    aw_websocket_unref(reader->ws);
+    aw_stream_unref(reader->stream);
+    aw_sio_session_unref(reader->session);
+    aw_unref(reader->task);
+    aw_mem_free(reader);
+    aw_sio_part_ended(io);
+    aw_sio_unref(io);
+}
+
+/* From now on a task of its own reads, and the request is over. */
+static int start_reader(struct aw_sio_session *s, aw_http_request *r, aw_websocket *ws)
+{
+    struct aw_sio_reader *reader = aw_mem_zalloc(sizeof *reader);
+    if (!reader)
+        return -ENOMEM;
+    int err = aw_http_leave(r, &reader->stream);
+    if (err == 0)
+        err = aw_spawn(read_on, reader, .release = end_reader, .ret_task = &reader->task);
+    if (err < 0) {
+        aw_stream_unref(reader->stream);
+        aw_mem_free(reader);
+        return err;
+    }
+    reader->session = aw_sio_session_ref(s);
+    reader->ws = aw_websocket_ref(ws);
+    aw_list_push_back(&s->io->readers, &reader->link);
+    return 0;
+}
+
 /* ---- from the beginning ---- */
 
-static int open_session(struct aw_sio_session *s, aw_websocket *ws)
+static int open_session(struct aw_sio_session *s, aw_http_request *r, aw_websocket *ws)
 {
     int err = aw_sio_session_take_websocket(s, ws);
     struct aw_sio_out *out = err == 0 ? aw_sio_session_greeting(s) : NULL;
     if (err == 0)
         err = out ? aw_sio_session_send(s, out, false) : aw_errno();
     aw_sio_out_unref(out);
-    return err;
+    return err < 0 ? err : start_reader(s, r, ws);
 }
 
 int aw_sio_websocket_open(aw_sio *io, aw_http_request *r)
@@ -83,12 +144,11 @@ int aw_sio_websocket_open(aw_sio *io, aw_http_request *r)
         return aw_errno();
     int err = shake_hands(io, r, &ws);
     if (err == 0) {
-        err = open_session(s, ws);
-        if (err == 0)
-            err = read_on(s, ws);
+        err = open_session(s, r, ws);
         aw_websocket_unref(ws);
     }
-    aw_sio_session_end(s, "transport error", AW_WS_GOING_AWAY);
+    if (err < 0)
+        aw_sio_session_end(s, "transport error", AW_WS_GOING_AWAY);
     aw_sio_session_unref(s);
     return err;
 }
@@ -120,7 +180,7 @@ static int probe(void *arg)
     return p->session->state == AW_SIO_OPEN ? 0 : -ENOTCONN;
 }
 
-static int upgrade(struct aw_sio_session *s, aw_websocket *ws)
+static int upgrade(struct aw_sio_session *s, aw_http_request *r, aw_websocket *ws)
 {
     struct probe p = {.session = s, .ws = ws};
     int err = aw_timeout_call(s->io->opts.upgrade_timeout, probe, &p);
@@ -129,7 +189,9 @@ static int upgrade(struct aw_sio_session *s, aw_websocket *ws)
         err = aw_sio_session_take_websocket(s, ws);
     aw_sio_session_wake(s);
     if (err == 0)
-        return read_on(s, ws);
+        err = start_reader(s, r, ws);
+    if (err == 0)
+        return 0;
     if (err == -ETIMEDOUT || err == -EBADMSG)
         aw_sio_tell(s->io, s->handshake, "the upgrade was not finished",
                     err == -ETIMEDOUT ? "upgrade_timeout" : NULL,
@@ -150,7 +212,7 @@ int aw_sio_websocket_upgrade(struct aw_sio_session *s, aw_http_request *r)
     s->upgrading = true;
     int err = shake_hands(s->io, r, &ws);
     if (err == 0) {
-        err = upgrade(s, ws);
+        err = upgrade(s, r, ws);
         aw_websocket_unref(ws);
     }
     s->upgrading = false;

@@ -101,7 +101,8 @@ static int serve(void *arg)
     int err =
         aw_http_serve_stream(s, aw_sio_handler, io, .refusal_log = nowhere, .idle_timeout = 1000);
     fclose(nowhere);
-    aw_ignore(aw_stream_close(s));
+    if (err == 0)
+        aw_ignore(aw_stream_close(s));
     aw_stream_unref(s);
     return err;
 }
