@@ -75,7 +75,7 @@ def mutable_of_base(archive):
 
 
 # Headers of companion libraries: what they declare is exported there.
-COMPANIONS = {"await/tls.h": "await-tls"}
+COMPANIONS = {"await/tls.h": "await-tls", "await/http.h": "await-http"}
 
 
 def exports_of(build):

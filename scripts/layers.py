@@ -52,7 +52,7 @@ ROWS = [
     for name, foreign in (("fs", []), ("proc", []), ("tls", ["openssl/*"]))
 ] + [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)
-    for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h"]),
+    for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h", "fcntl.h", "sys/stat.h"]),
                           ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
                           ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["curl/*"]))
 ] + [
