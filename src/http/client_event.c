@@ -136,7 +136,7 @@ static int look_for_movement(void *arg)
     if (r->paused || r->up.starving) /* it is us who do not move */
         aw_http_moved(r);
     int err = 0;
-    if (aw_time() - r->moved >= r->read_limit)
+    if (aw_time() >= r->moved + r->read_limit)
         aw_http_fail(r, -ETIMEDOUT, "nothing has come in the time to read");
     else
         err = watch_movement(r);
@@ -363,6 +363,9 @@ static void ended(struct aw_transfer *t, int err)
     stop(&r->read_timer);
     r->phase = AW_HTTP_IDLE;
     r->paused = r->up.starving = false;
+    /* libcurl takes a connection that ends behind the status for an answer. */
+    if (err >= 0 && !r->head_done)
+        note_failure(r, err = AW_EOF, "the connection ended in the head");
     if (err < 0)
         note_failure(r, err, t->words);
     if (err < 0 || !r->follow) {

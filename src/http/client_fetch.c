@@ -116,7 +116,10 @@ static int make_source(struct request *q)
     const aw_http_opts *o = q->o;
     struct aw_http_upload *up = &q->r->up;
     if (o->parts) {
-        AW_TRY(aw_http_multipart_new(q->r, o->parts, o->n_parts, q->content_type));
+        int err = aw_http_multipart_new(q->r, o->parts, o->n_parts, q->content_type);
+        if (err < 0 && err != -ECANCELED && err != -ENOMEM)
+            aw_http_fail(q->r, err, aw_errmsg());
+        AW_TRY(err);
         q->spec.content_type = q->content_type;
     } else {
         up->source = o->source;

@@ -96,6 +96,13 @@ static int init_library(void)
 
 /* ---- ends ---- */
 
+static double seconds_of(CURL *easy, CURLINFO what)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, what, &us);
+    return (double)us / 1e6;
+}
+
 static int code_of_system(const struct aw_transfer *t, int otherwise)
 {
     long number = 0;
@@ -118,8 +125,8 @@ static int code_of(struct aw_transfer *t, CURLcode code)
         return 0;
     case CURLE_OUT_OF_MEMORY:
         return code_of_memory(t);
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return -EPROTONOSUPPORT;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* of the URL; or the answer is none of HTTP */
+        return seconds_of(t->easy, CURLINFO_PRETRANSFER_TIME_T) > 0 ? -EPROTO : -EPROTONOSUPPORT;
     case CURLE_URL_MALFORMAT:
     case CURLE_BAD_FUNCTION_ARGUMENT:
     case CURLE_SETOPT_OPTION_SYNTAX:
@@ -153,13 +160,6 @@ static int code_of(struct aw_transfer *t, CURLcode code)
     default:
         return -EPROTO;
     }
-}
-
-static double seconds_of(CURL *easy, CURLINFO what)
-{
-    curl_off_t us = 0;
-    curl_easy_getinfo(easy, what, &us);
-    return (double)us / 1e6;
 }
 
 static int version_of(CURL *easy)
