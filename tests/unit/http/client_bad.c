@@ -212,22 +212,17 @@ TEST_IN_LOOP(client_class_slow_servers)
     aw_http_response *r;
     OPEN_PLACE(&p, OK_HELLO);
     aw_http_session *s = SESSION(&p);
-    double began = aw_time();
-    ASSERT_FAILS(aw_http_get(&r, s, "/", .timeout = 5), -ETIMEDOUT, "without an answer");
-    assert_true(aw_time() - began >= 5 && aw_time() - began < 6);
-    began = aw_time();
-    ASSERT_FAILS(aw_http_get(&r, s, "/", .read_timeout = 3), -ETIMEDOUT, "time to read");
-    assert_true(aw_time() - began >= 3 && aw_time() - began < 4);
+    ASSERT_FAILS(aw_http_get(&r, s, "/", .timeout = 0.05), -ETIMEDOUT, "without an answer");
+    ASSERT_FAILS(aw_http_get(&r, s, "/", .read_timeout = 0.05), -ETIMEDOUT, "time to read");
     ASSERT_FAILS(aw_http_get(&r, s, "/", .timeout = -1), -ETIMEDOUT, "");
-    /* By default there is a limit, too. */
-    began = aw_time();
-    ASSERT_FAILS(aw_http_get(&r, s, "/"), -ETIMEDOUT, "");
-    assert_true(aw_time() - began >= 300 && aw_time() - began < 301);
+    aw_http_session *hasty = SESSION_WITH(&p, .timeout = 0.05);
+    ASSERT_FAILS(aw_http_get(&r, hasty, "/"), -ETIMEDOUT, "without an answer");
+    aw_http_session_unref(hasty);
     aw_http_session_unref(s);
     close_place(&p);
 }
 
-/* Sends a byte of the answer each second, and never ends. */
+/* Sends a byte of the answer now and then, and never ends. */
 static int drip(aw_stream *s, void *arg)
 {
     struct place *p = arg;
@@ -237,7 +232,7 @@ static int drip(aw_stream *s, void *arg)
     while (err >= 0) {
         err = aw_stream_write(s, "x", 1);
         if (err >= 0)
-            err = aw_sleep(1);
+            err = aw_sleep(0.01);
     }
     return err == -ECANCELED ? err : 0;
 }
@@ -251,10 +246,8 @@ TEST_IN_LOOP(client_server_that_drips)
     assert_int_equal(aw_start_server(&p.server, drip, "127.0.0.1", "0", .arg = &p), 0);
     assert_int_equal(aw_server_address(p.server, 0, &a), 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%d", aw_address_port(&a));
-    double began = aw_time();
-    ASSERT_FAILS(aw_http_get(&r, NULL, url, .timeout = 20, .read_timeout = 3), -ETIMEDOUT,
+    ASSERT_FAILS(aw_http_get(&r, NULL, url, .timeout = 0.5, .read_timeout = 0.3), -ETIMEDOUT,
                  "in the body");
-    assert_true(aw_time() - began >= 20 && aw_time() - began < 21);
     assert_int_equal(aw_server_abort_clients(p.server), 0);
     close_place(&p);
 }

@@ -250,7 +250,7 @@ static int fetch_slowly(void *arg)
 TEST_IN_LOOP(client_is_cancelled_at_every_pass)
 {
     for (int passes_before = 0; passes_before < 40; passes_before++) {
-        struct place p = {.delay = 1, .piece = 3};
+        struct place p = {.delay = 0.002, .piece = 3};
         OPEN_PLACE(&p, OK_HELLO);
         aw_http_session *s = SESSION(&p);
         aw_task *t = aw_create_task(fetch_slowly, s);
@@ -405,7 +405,7 @@ TEST_IN_LOOP(client_sends_a_source)
     struct place p = {0};
     OPEN_PLACE(&p, OK_HELLO);
     aw_http_session *s = SESSION(&p);
-    struct pieces q = {.left = 3, .pause = 1};
+    struct pieces q = {.left = 3, .pause = 0.01};
     ASSERT_STATUS(aw_http_post(NULL, s, "/", .source = give_pieces, .source_arg = &q), 200);
     assert_true(saw(&p, 0, "POST / HTTP/1.1\r\n"));
     assert_true(saw(&p, 0, "Transfer-Encoding: chunked\r\n"));
@@ -434,7 +434,7 @@ TEST_IN_LOOP(client_source_fails)
     /* Fewer bytes than were promised. */
     q = (struct pieces){.left = 1};
     int status = aw_http_post(NULL, s, "/", .source = give_pieces, .source_arg = &q,
-                              .source_size = 10, .timeout = 5);
+                              .source_size = 10, .timeout = 0.2);
     assert_true(status < 0);
     aw_http_session_unref(s);
     close_place(&p);
@@ -445,9 +445,10 @@ TEST_IN_LOOP(client_source_ends_with_its_request)
     struct place p = {.mute = true};
     OPEN_PLACE(&p, OK_HELLO);
     aw_http_session *s = SESSION(&p);
-    struct pieces q = {.left = 1000, .pause = 1};
-    ASSERT_FAILS(aw_http_post(NULL, s, "/", .source = give_pieces, .source_arg = &q, .timeout = 5),
-                 -ETIMEDOUT, "POST");
+    struct pieces q = {.left = 1000, .pause = 0.01};
+    ASSERT_FAILS(
+        aw_http_post(NULL, s, "/", .source = give_pieces, .source_arg = &q, .timeout = 0.1),
+        -ETIMEDOUT, "POST");
     assert_int_equal(q.cancelled, 1);
     /* A redirect that would need it again is not followed. */
     aw_http_session_unref(s);
