@@ -174,14 +174,23 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* Loopback, private, link-local, shared, multicast, and what is not to be routed. */
+/* What is not public: this network, private, shared, loopback, link-local, of protocols and
+ * examples, of benchmarks, multicast and reserved. */
 static bool is_public_v4(const unsigned a[4])
 {
-    return !(a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224 ||
-             (a[0] == 100 && a[1] >= 64 && a[1] < 128) || (a[0] == 169 && a[1] == 254) ||
-             (a[0] == 172 && a[1] >= 16 && a[1] < 32) || (a[0] == 192 && a[1] == 168) ||
-             (a[0] == 192 && a[1] == 0 && (a[2] == 0 || a[2] == 2)) ||
-             (a[0] == 198 && (a[1] == 18 || a[1] == 19)));
+    static const struct {
+        uint32_t first;
+        int bits;
+    } others[] = {
+        {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
+        {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0a80000, 16}, {0xc6120000, 15},
+        {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
+    };
+    uint32_t address = a[0] << 24 | a[1] << 16 | a[2] << 8 | a[3];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if ((address ^ others[i].first) >> (32 - others[i].bits) == 0)
+            return false;
+    return true;
 }
 
 /* Of IPv6 what is handed out to the public, 2000::/3, less what carries other addresses inside. */

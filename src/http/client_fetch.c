@@ -137,23 +137,32 @@ static bool wants_body(const char *method)
     return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
 }
 
-static int make_body(struct request *q)
+/* Bytes that are there. */
+static void take_bytes(struct request *q)
 {
     const aw_http_opts *o = q->o;
     struct aw_transfer_spec *s = &q->spec;
-    q->r->can_repeat = !o->parts && !o->source;
-    s->has_body = o->body || o->json || o->form || o->parts || o->source || wants_body(o->method);
-    s->copy_body = o->stream && !o->form;
-    if (o->form)
-        return make_form(q);
-    if (o->parts || o->source)
-        return make_source(q);
     s->body = o->json ? o->json : o->body;
     s->size = o->size ? o->size : s->body ? strlen(s->body) : 0;
-    s->content_type = o->json           ? "application/json"
-                      : o->content_type ? o->content_type
-                      : s->has_body     ? "application/octet-stream"
-                                        : NULL;
+    s->has_body = s->body || wants_body(o->method);
+    s->copy_body = o->stream;
+    if (s->has_body)
+        s->content_type = o->content_type ? o->content_type : "application/octet-stream";
+    if (o->json)
+        s->content_type = "application/json";
+}
+
+static int make_body(struct request *q)
+{
+    const aw_http_opts *o = q->o;
+    bool in_pieces = o->parts || o->source;
+    q->r->can_repeat = !in_pieces;
+    q->spec.has_body = true;
+    if (o->form)
+        return make_form(q);
+    if (in_pieces)
+        return make_source(q);
+    take_bytes(q);
     return 0;
 }
 

@@ -118,46 +118,48 @@ static int code_of_memory(struct aw_transfer *t)
     return AW_ELIMIT;
 }
 
+/* Those whose meaning does not depend on anything else; all others are -EPROTO. */
+static const struct {
+    CURLcode from;
+    int to;
+} codes[] = {
+    {CURLE_OK, 0},
+    {CURLE_URL_MALFORMAT, -EINVAL},
+    {CURLE_BAD_FUNCTION_ARGUMENT, -EINVAL},
+    {CURLE_SETOPT_OPTION_SYNTAX, -EINVAL},
+    {CURLE_COULDNT_RESOLVE_HOST, -ENOENT},
+    {CURLE_COULDNT_RESOLVE_PROXY, -ENOENT},
+    {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+    {CURLE_GOT_NOTHING, AW_EOF},
+    {CURLE_PARTIAL_FILE, AW_EOF},
+    {CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, -EKEYREJECTED},
+    {CURLE_SSL_INVALIDCERTSTATUS, -EKEYREJECTED},
+    {CURLE_SSL_ISSUER_ERROR, -EKEYREJECTED},
+    {CURLE_SSL_CERTPROBLEM, -EBADMSG},
+    {CURLE_SSL_CACERT_BADFILE, -EBADMSG},
+    {CURLE_SSL_CRL_BADFILE, -EBADMSG},
+    {CURLE_FILESIZE_EXCEEDED, AW_ELIMIT},
+};
+
 static int code_of(struct aw_transfer *t, CURLcode code)
 {
     switch (code) {
-    case CURLE_OK:
-        return 0;
     case CURLE_OUT_OF_MEMORY:
         return code_of_memory(t);
     case CURLE_UNSUPPORTED_PROTOCOL: /* of the URL; or the answer is none of HTTP */
         return seconds_of(t->easy, CURLINFO_PRETRANSFER_TIME_T) > 0 ? -EPROTO : -EPROTONOSUPPORT;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_SETOPT_OPTION_SYNTAX:
-        return -EINVAL;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return -ENOENT;
     case CURLE_COULDNT_CONNECT:
         return code_of_system(t, -ECONNREFUSED);
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-        return AW_EOF;
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
         return code_of_system(t, -ECONNRESET);
     case CURLE_RECV_ERROR:
         return code_of_system(t, -EPROTO);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_ISSUER_ERROR:
-        return -EKEYREJECTED;
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CRL_BADFILE:
-        return -EBADMSG;
-    case CURLE_FILESIZE_EXCEEDED:
-        return AW_ELIMIT;
     default:
+        for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+            if (codes[i].from == code)
+                return codes[i].to;
         return -EPROTO;
     }
 }
