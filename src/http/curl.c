@@ -211,6 +211,8 @@ static void finish(struct aw_transfer *t, CURLcode code)
 {
     int noted = note_outcome(t);
     int err = t->refused < 0 ? t->refused : code_of(t, code);
+    if (code == CURLE_COULDNT_CONNECT) /* libcurl's words have a time in them */
+        snprintf(t->words, sizeof t->words, "no connection: %s", aw_strerror(err));
     if (err < 0 && !t->words[0])
         snprintf(t->words, sizeof t->words, "%s", curl_easy_strerror(code));
     end_transfer(t, err < 0 ? err : noted);

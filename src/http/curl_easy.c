@@ -12,6 +12,8 @@
 #include "await/memory.h"
 #include "http/curl_easy.h"
 
+enum { LONGEST = 1000000000 }; /* seconds, as good as for ever */
+
 /* ---- libcurl's side of a transfer ---- */
 
 static int resolving(void *resolver, void *unused, void *arg)
@@ -110,7 +112,7 @@ static CURLcode set_way(CURL *easy, const struct aw_curl *c)
     if (o->unix_path && o->unix_path[0] == '@')
         SET(CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_path + 1);
     SET(CURLOPT_CONNECT_TO, c->connect_to);
-    SET(CURLOPT_MAXAGE_CONN, o->keepalive < LONG_MAX / 2 ? (long)o->keepalive : LONG_MAX / 2);
+    SET(CURLOPT_MAXAGE_CONN, o->keepalive < LONGEST ? (long)o->keepalive : (long)LONGEST);
     SET(CURLOPT_SHARE, c->share);
     if (!o->no_cookies)
         SET(CURLOPT_COOKIEFILE, "");
