@@ -80,7 +80,7 @@ struct aw_http_response {
     /* The request. */
     char method[16];
     char *url;       /* of the present hop */
-    char *shown;     /* without user and password */
+    char *shown;     /* the same without user and password; NULL: there are none */
     char *made_body; /* a form */
     int redirects_left;
 

@@ -197,6 +197,9 @@ static int set_url(aw_http_response *r, char *url)
     aw_mem_free(r->url);
     aw_mem_free(r->shown);
     r->url = url;
+    r->shown = NULL;
+    if (!aw_url_has_user(url))
+        return 0;
     r->shown = aw_url_text(NULL, url, NULL, true, false);
     return r->shown ? 0 : aw_errno();
 }
@@ -259,8 +262,12 @@ static int remember_hop(aw_http_response *r)
         memcpy(hops, r->hops, r->n_hops * sizeof *hops);
     aw_mem_free(r->hops);
     r->hops = hops;
-    hops[r->n_hops++] = (struct aw_http_hop){r->status, r->shown};
-    r->shown = NULL;
+    char *shown = r->shown ? r->shown : r->url;
+    if (r->shown)
+        r->shown = NULL;
+    else
+        r->url = NULL;
+    hops[r->n_hops++] = (struct aw_http_hop){r->status, shown};
     return 0;
 }
 

@@ -64,8 +64,9 @@ int aw_http_check_pairs(const char *const *pairs, const char *what)
     X(schemes)                                                                                     \
     X(user)                                                                                        \
     X(password)                                                                                    \
-    X(bearer) X(aws_sigv4) X(proxy) X(ca_file) X(ca_path) X(certificate) X(key) X(key_password)    \
-        X(pinned_key) X(unix_path)
+    X(bearer)                                                                                      \
+    X(aws_sigv4)                                                                                   \
+    X(proxy) X(ca_file) X(ca_path) X(certificate) X(key) X(key_password) X(pinned_key) X(unix_path)
 
 static int check_options(const aw_http_session_opts *o)
 {
