@@ -160,13 +160,13 @@ static aw_http_response *of(struct aw_transfer *t)
     return aw_container_of(t, aw_http_response, transfer);
 }
 
-static void connecting(struct aw_transfer *t)
+static int connecting(struct aw_transfer *t)
 {
     aw_http_response *r = of(t);
     if (r->phase != AW_HTTP_WAITING || r->connect_timer || isinf(r->connect_limit))
-        return;
-    /* Without memory for it the limit of the whole is left, and libcurl's own. */
-    (void)aw_call_later(r->connect_limit, out_of_patience, r, .handle = &r->connect_timer);
+        return 0;
+    int err = aw_call_later(r->connect_limit, out_of_patience, r, .handle = &r->connect_timer);
+    return err < 0 ? failed(r, err, NULL) : 0;
 }
 
 static bool starts(const char *text, const char *with)

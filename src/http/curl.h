@@ -21,8 +21,8 @@ struct aw_curl;
 struct aw_transfer;
 
 struct aw_transfer_calls {
-    /* The transfer has a connection to make: names are looked up from now on. */
-    void (*connecting)(struct aw_transfer *t);
+    /* The transfer has a connection to make: names are looked up from now on.  < 0: do not. */
+    int (*connecting)(struct aw_transfer *t);
     /* The request is about to be sent to this address; < 0: do not. */
     int (*connected)(struct aw_transfer *t, const char *ip);
     /* A line of a head, with its line break; the last one is empty.  < 0 ends the transfer. */

@@ -16,13 +16,19 @@ enum { LONGEST = 1000000000 }; /* seconds, as good as for ever */
 
 /* ---- libcurl's side of a transfer ---- */
 
+static int refuse(struct aw_transfer *t, int err)
+{
+    if (err < 0)
+        t->refused = err;
+    return err;
+}
+
 static int resolving(void *resolver, void *unused, void *arg)
 {
     struct aw_transfer *t = arg;
     (void)resolver;
     (void)unused;
-    t->calls->connecting(t);
-    return 0;
+    return refuse(t, t->calls->connecting(t)) < 0;
 }
 
 static int socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -30,15 +36,7 @@ static int socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
     struct aw_transfer *t = arg;
     (void)fd;
     (void)purpose;
-    t->calls->connecting(t);
-    return CURL_SOCKOPT_OK;
-}
-
-static int refuse(struct aw_transfer *t, int err)
-{
-    if (err < 0)
-        t->refused = err;
-    return err;
+    return refuse(t, t->calls->connecting(t)) < 0 ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
 static int about_to_send(void *arg, char *ip, char *local, int port, int local_port)

@@ -4,6 +4,8 @@
  * libcurl's own system calls are not the library's, but its memory is: so the sweeps see what it
  * does without.
  */
+#include <dirent.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "await/http.h"
@@ -59,9 +61,9 @@ static int answer(aw_stream *s, void *arg)
             err = say(s, "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n"
                          "5\r\nhello\r\n0\r\n\r\n");
         if (err < 0)
-            break;
+            return err == expected_error ? err : 0;
     }
-    return 0;
+    return disturbed() && n == expected_error ? (int)n : 0; /* reported: the client asks again */
 }
 
 /* ---- the client ---- */
@@ -137,8 +139,7 @@ static int use_session(aw_http_session *s, const char *base)
     char value[8];
     EXPECT(aw_http_session_add_cookie(s, "Set-Cookie: c=d; domain=127.0.0.1; path=/"), 0);
     AW_TRY(get_moved(s, base));
-    int n = aw_http_session_cookie(s, "c", value, sizeof value);
-    CHECK(n == 1 || disturbed());
+    EXPECT(aw_http_session_cookie(s, "c", value, sizeof value), 1);
     AW_TRY(get_stream(s));
     AW_TRY(send_bodies(s));
     EXPECT(aw_http_session_clear_cookies(s), 0);
@@ -177,6 +178,20 @@ static int make_requests(void *arg)
     return err < 0 ? err : closed;
 }
 
+/* A name that libcurl looks up in a thread, as it does when it has no memory to see that it is an
+ * address, is let go of when the request has failed: until the thread has ended. */
+static void wait_for_threads(void)
+{
+    int n;
+    do {
+        DIR *dir = opendir("/proc/self/task");
+        for (n = 0; dir && readdir(dir); n++)
+            ;
+        if (dir)
+            closedir(dir);
+    } while (n > 3 && sched_yield() == 0);
+}
+
 /* How often libcurl allocates, and the kernel is asked, is not the same each time. */
 SCENARIO(http_requests)
 {
@@ -189,6 +204,7 @@ SCENARIO(http_requests)
     if (session)
         aw_ignore(aw_http_session_close(session)); /* of a run that was cut off */
     session = NULL;
+    wait_for_threads();
     return err;
 }
 
