@@ -29,8 +29,9 @@ struct aw_http_session {
     unsigned refs;
     bool closed;
     struct aw_curl *engine;
-    aw_http_session_opts o; /* whose texts are copies */
-    char *agent;            /* NULL: none is sent */
+    aw_http_session_opts o;       /* whose texts are copies */
+    char *agent;                  /* NULL: none is sent */
+    char *last_asked, *last_made; /* the URL of the last request, as given and in full */
 };
 
 /* Bytes at the end of a block that grows. */

@@ -220,27 +220,45 @@ static int connected(struct aw_transfer *t, const char *ip)
 
 /* ---- the head ---- */
 
-/* "HTTP/1.1 404 Not Found", "HTTP/2 404" */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "HTTP/1.1 404 Not Found", "HTTP/2 404": where the words begin; 0 if it is neither. */
+static size_t parse_status(const char *line, size_t n, int *ret_version, int *ret_status)
+{
+    size_t at = 5; /* behind "HTTP/" */
+    if (n < 11 || !is_digit(line[at]))
+        return 0;
+    *ret_version = (line[at++] - '0') * 10;
+    if (line[at] == '.' && is_digit(line[at + 1])) {
+        *ret_version += line[at + 1] - '0';
+        at += 2;
+    }
+    if (n < at + 4 || line[at] != ' ' || !is_digit(line[at + 1]) || !is_digit(line[at + 2]) ||
+        !is_digit(line[at + 3]))
+        return 0;
+    *ret_status = (line[at + 1] - '0') * 100 + (line[at + 2] - '0') * 10 + line[at + 3] - '0';
+    return at + 4;
+}
+
 static int take_status(aw_http_response *r, const char *line, size_t n)
 {
-    unsigned major = 0, minor = 0, status = 0;
-    int words = 0;
-    char text[64];
-    size_t head_bytes = r->head_bytes;
-    snprintf(text, sizeof text, "%.*s", (int)(n < 40 ? n : 40), line);
-    if (sscanf(text, "HTTP/%1u.%1u %3u%n", &major, &minor, &status, &words) < 3 &&
-        sscanf(text, "HTTP/%1u %3u%n", &major, &status, &words) < 2)
+    int version = 0, status = 0;
+    size_t head_bytes = r->head_bytes, words = parse_status(line, n, &version, &status);
+    if (words == 0)
         return failed(r, -EPROTO, "no HTTP status");
     aw_http_forget_answer(r);
     r->head_bytes = head_bytes;
-    r->status = (int)status;
-    r->version = (int)(major * 10 + minor);
-    while ((size_t)words < n && line[words] == ' ')
+    r->status = status;
+    r->version = version;
+    while (words < n && line[words] == ' ')
         words++;
-    while (n > (size_t)words && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+    while (n > words && (line[n - 1] == '\n' || line[n - 1] == '\r'))
         n--;
     r->reason = r->head.len;
-    AW_TRY(append(&r->head, line + words, n - (size_t)words));
+    AW_TRY(append(&r->head, line + words, n - words));
     r->head.len++; /* the zero byte */
     return 0;
 }

@@ -204,12 +204,33 @@ static int set_url(aw_http_response *r, char *url)
     return r->shown ? 0 : aw_errno();
 }
 
+/* The URL in full.  That of the request before is remembered: it is often the same. */
+static char *make_url(aw_http_session *s, const aw_http_opts *o)
+{
+    if (o->query)
+        return aw_url_text(s->o.base_url, o->url, o->query, false, false);
+    if (!s->last_asked || strcmp(s->last_asked, o->url) != 0) {
+        char *asked = aw_http_copy(o->url, strlen(o->url));
+        char *made = asked ? aw_url_text(s->o.base_url, o->url, NULL, false, false) : NULL;
+        if (!made) {
+            aw_mem_free(asked);
+            return asked ? NULL : aw_refuse(-ENOMEM, NULL);
+        }
+        aw_mem_free(s->last_asked);
+        aw_mem_free(s->last_made);
+        s->last_asked = asked;
+        s->last_made = made;
+    }
+    char *copy = aw_http_copy(s->last_made, strlen(s->last_made));
+    return copy ? copy : aw_refuse(-ENOMEM, NULL);
+}
+
 static int prepare(struct request *q)
 {
     const aw_http_opts *o = q->o;
     aw_http_response *r = q->r;
     const aw_http_session_opts *s = &r->session->o;
-    AW_TRY(set_url(r, aw_url_text(s->base_url, o->url, o->query, false, false)));
+    AW_TRY(set_url(r, make_url(r->session, o)));
     set_authorisation(q);
     q->spec.headers = o->headers;
     q->spec.user_agent =

@@ -174,6 +174,10 @@ static void free_session(aw_http_session *s)
 #undef FREE_TEXT
     free_list(s->o.headers, 2);
     free_list(s->o.connect_to, 1);
+    wipe(s->last_asked);
+    wipe(s->last_made);
+    aw_mem_free(s->last_asked);
+    aw_mem_free(s->last_made);
     aw_mem_free(s);
 }
 
