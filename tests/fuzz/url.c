@@ -46,7 +46,9 @@ static void check_made(const char *base, const char *url)
     check_parts(made);
     MUST(aw_url_make(NULL, made, NULL, again, sizeof again) >= 0);
     const char *pairs[] = {"name", url, NULL};
-    MUST(aw_url_make(NULL, made, pairs, again, sizeof again) > n);
+    /* libcurl leaves out the query of a file. */
+    int more = aw_url_make(NULL, made, pairs, again, sizeof again);
+    MUST(more > n || !strncmp(made, "file:", 5));
 }
 
 static void check_encoding(const char *text)
