@@ -1,5 +1,5 @@
 /*
- * webs.c - scenarios of HTTP: requests whose client and server are in one loop.
+ * fetches.c - scenarios of the HTTP client: requests whose client and server are in one loop.
  *
  * libcurl's own system calls are not the library's, but its memory is: so the sweeps see what it
  * does without.
