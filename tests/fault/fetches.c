@@ -199,6 +199,7 @@ SCENARIO(http_requests)
     may_be_silent(SITE_SEND);        /* what a kept connection has lost is asked for again */
     may_be_silent(SITE_SOCKET_NAME); /* a task has another name */
     may_be_silent(SITE_MAP);         /* streams do without buffers of the ring's */
+    may_be_silent(SITE_ALLOC);       /* likewise; what libcurl lacks is told all the same */
     may_be_silent(SITE_RING_ENTER);  /* a watch is dropped later; with epoll the same */
     may_be_silent(SITE_POLL_ONE);
     may_be_silent(SITE_ACCEPT); /* the server accepts in its next turn */
