@@ -23,7 +23,8 @@ text { fill: #1f2328; } .dim { fill: #59636e; font-size: 11px; }
 COLOURS = {"ours": "#e5484d", "raw": "#8b949e", "go": "#00add8", "tokio": "#d97706",
            "libuv": "#6e9b34", "asyncio": "#4584b6", "uvloop": "#a371f7",
            "State Threads": "#b08968", "Boost.Context": "#2da44e", "nginx": "#1f883d",
-           "uvicorn": "#bf3989", "ws": "#b8860b", "websockets": "#8c564b"}
+           "uvicorn": "#bf3989", "ws": "#b8860b", "websockets": "#8c564b",
+           "aiohttp": "#2c5bb4"}
 LEFT, WIDTH, RIGHT, LINE = 380, 520, 30, 26
 
 

@@ -190,11 +190,18 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + TLS + HTTP + WEBSOCKET + FLAT
+WEB = (
+    Row("http-client", "web", "http_client", figures=(
+        Figure("http-client", "GET of 1 KiB, 64 at a time, connections kept", "k/s", more=True,
+               goals=(("free", "raw", 0.95), ("free", "aiohttp", 3))),)),
+)
+
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + TLS + HTTP + WEBSOCKET + WEB + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
           "tls": "TLS",
           "http": "An HTTP server",
+          "web": "An HTTP client",
           "websocket": "An echo server of WebSocket",
           "flat": "From ten to a million"}
 
@@ -223,6 +230,7 @@ NOTES = {
     ("libuv", "reads"): "by its thread pool",
     ("raw", "processes"): "posix_spawn and waitpid",
     ("raw", "tls-bulk"): "openssl s_server -WWW",
+    ("raw", "http-client"): "libcurl's multi interface and epoll",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
     ("nginx", "*"): "return 200, one worker",
