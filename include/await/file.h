@@ -127,8 +127,8 @@ typedef struct aw_read_file_opts {
 /* ssize_t aw_read_file(const char *path, char **ret, .limit = bytes): everything that is in a file.
  *
  * How many bytes; *ret points to them, with a NUL behind the last: the caller's, to be given back
- * with aw_mem_free().  AW_ELIMIT when there are more than .limit, -ESPIPE for a pipe or a socket, which
- * would have to be waited for.  After an error *ret is as it was. */
+ * with aw_mem_free().  AW_ELIMIT when there are more than .limit, -ESPIPE for a pipe or a socket,
+ * which would have to be waited for.  After an error *ret is as it was. */
 #ifndef __cplusplus
 #define aw_read_file(...) aw_read_file_(&(aw_read_file_opts){.path = __VA_ARGS__})
 #endif
