@@ -258,6 +258,27 @@ TEST_IN_LOOP(http_server_logs_a_line_for_each_exchange)
     free(text);
 }
 
+// What a client does to its connection is reported to nobody.
+TEST_IN_LOOP(http_server_bears_clients_that_vanish)
+{
+    aw_http_server *s = SERVE(0);
+    for (int i = 0; i < 40; i++) {
+        aw_stream *c = connect_to();
+        for (int k = 0; k < i % 4; k++)
+            say_to(c, GET("/", ""));
+        if (i % 3 == 0)
+            say_to(c, POST("/", "Content-Length: 10\r\n") "12345");
+        if (i % 5 == 0)
+            passes(i % 7);
+        if (i % 2)
+            assert_int_equal(aw_set_socket_option(aw_stream_fd(c), "SO_LINGER", 0),
+                             0); /* a reset */
+        aw_stream_abort(c);
+        aw_stream_unref(c);
+    }
+    end_server(s);
+}
+
 /* ---- files by the kernel ---- */
 
 enum { BIG = 3000000 };
