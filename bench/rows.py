@@ -180,6 +180,17 @@ WEBSOCKET = (
                goals=(("free", "value", 10000),)),)),
 )
 
+SOCKETIO = (
+    Row("sio-broadcast", "sio", "sio", share=3, figures=(
+        Figure("sio-broadcast", "server's time per 100,000 deliveries of a broadcast to 1,000", "s",
+               goals=(("free", "value", 0.4), ("free", "socket.io", 0.5),
+                      ("free", "python-socketio", 0.1))),
+        Figure("sio-broadcast-rate", "deliveries of a broadcast to 1,000", "k/s", more=True),)),
+    Row("sio-idle", "sio", "sio", share=3, figures=(
+        Figure("sio-idle-bytes", "10,000 idle clients of Socket.IO, bytes each", "B",
+               goals=(("free", "value", 10000),)),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -196,13 +207,14 @@ WEB = (
                goals=(("free", "raw", 0.95), ("free", "aiohttp", 3))),)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + TLS + HTTP + WEBSOCKET + WEB + FLAT
+ROWS = (CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + TLS + HTTP + WEB + WEBSOCKET
+        + SOCKETIO + FLAT)
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
           "tls": "TLS",
           "http": "An HTTP server",
           "web": "An HTTP client",
-          "websocket": "An echo server of WebSocket",
+          "websocket": "An echo server of WebSocket", "sio": "Broadcasts by Socket.IO",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -233,6 +245,7 @@ NOTES = {
     ("raw", "http-client"): "libcurl's multi interface and epoll",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
+    ("python-socketio", "*"): "on aiohttp",
     ("nginx", "*"): "return 200, one worker",
     ("uvicorn", "*"): "one worker, with the parser that it comes with",
     ("raw", "to-thread"): "one worker",

@@ -104,7 +104,8 @@ typedef struct aw_sio_opts {
     unsigned max_handlers;    /* at work for one client: no more of its packets are read until one
                                  has ended; 64 */
     unsigned max_namespaces;  /* that one client is in; 16 */
-    size_t max_sessions;      /* at a time; further ones are refused with 503.  100,000 */
+    size_t max_sessions;      /* at a time; further ones are refused with 503.  100,000.  WebSockets
+                                 do not count among the HTTP server's .max_connections */
     size_t stack_size;        /* of the handlers' tasks; as in aw_task_opts */
 } aw_sio_opts;
 

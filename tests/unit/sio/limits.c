@@ -155,6 +155,33 @@ TEST(reliability_socketio_memory_is_bounded)
     in_world(limits_of_polling, few);
 }
 
+/* One client does not read: it is ended, and the others hear everything. */
+static void slow_reader(void)
+{
+    char id[32], other_id[32];
+    struct conn *c = ws_open_socket(id), *other = ws_open_socket(other_id);
+    aw_sio_socket *s = aw_sio_socket_ref(aw_sio_find(root, id));
+    int n = 0;
+    while (aw_sio_socket_connected(s)) {
+        assert_int_equal(
+            aw_sio_broadcast(root, "n", "[\"0123456789012345678901234567890123456789\"]"), 0);
+        ws_expect(other, "42[\"n\",\"0123456789012345678901234567890123456789\"]");
+        AW_EXPECT_SUSPENDS(aw_sleep(0)); /* it is ended in a later pass */
+        assert_true(++n < 10000);
+    }
+    assert_string_equal(aw_sio_socket_reason(s), "transport error");
+    assert_non_null(strstr(told, "max_buffered 2000"));
+    assert_int_equal(aw_sio_namespace_sockets(root), 1);
+    aw_sio_socket_unref(s);
+    hang_up(c);
+    hang_up(other);
+}
+
+TEST(reliability_socketio_client_that_does_not_read_is_ended)
+{
+    in_world(slow_reader, few);
+}
+
 static void limits_of_packets(void)
 {
     char id[32], big[900];
