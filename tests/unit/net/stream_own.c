@@ -305,6 +305,35 @@ TEST_IN_LOOP(stream_over_a_transport_that_fails)
     expect_failure((struct failing){.close = -EPROTO}, -EPROTO);
 }
 
+/* Says its text, and then that it was cut off. */
+static ssize_t cut_read(void *arg, void *buf, size_t n)
+{
+    const char **text = arg;
+    size_t len = strlen(*text) < n ? strlen(*text) : n;
+    if (len == 0)
+        return aw_raise(AW_EOF, "cut off");
+    memcpy(buf, *text, len);
+    *text += len;
+    return (ssize_t)len;
+}
+
+/* AW_EOF may be what a stream is lost with, as TLS does without a good-bye: no line ends there. */
+TEST_IN_LOOP(stream_lines_are_not_ended_by_being_cut_off)
+{
+    const aw_transport cut = {.read = cut_read};
+    const char *text = "whole\npart";
+    char *line, rest[10];
+    aw_stream *s = aw_stream_from_transport(&cut, &text);
+    expect_line(s, "whole\n");
+    assert_int_equal(aw_stream_readline(s, &line), AW_EOF);
+    assert_string_equal(aw_errmsg(), "cut off");
+    assert_int_equal(aw_stream_read(s, rest, sizeof rest), 4);
+    assert_int_equal(aw_stream_readline(s, &line), AW_EOF);
+    assert_int_equal(aw_stream_readuntil(s, &line, "x"), AW_EOF);
+    assert_string_equal(aw_errmsg(), "cut off");
+    aw_stream_unref(s);
+}
+
 TEST_IN_LOOP(stream_over_a_transport_aborted_in_its_calls)
 {
     struct failing f = {0};
