@@ -143,9 +143,12 @@ static void fd_stop(aw_stream *s)
         (void)aw_op_cancel(s->loop, &s->of_fd.out);
 }
 
+/* Is one of them the kernel's still, or on the loop's list of those that are over?  Both may be on
+ * it at once, and what the first comes to must not free the second. */
 static bool fd_busy(const aw_stream *s)
 {
-    return in_flight(&s->of_fd.in.op) || in_flight(&s->of_fd.out);
+    return in_flight(&s->of_fd.in.op) || s->of_fd.in.announced || in_flight(&s->of_fd.out) ||
+           !aw_list_empty(&s->of_fd.out.link);
 }
 
 static void fd_shut(aw_stream *s, bool in_order)

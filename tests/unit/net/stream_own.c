@@ -421,3 +421,26 @@ TEST_IN_LOOP(stream_of_a_peer_that_resets_at_each_byte)
         aw_stream_unref(two[1]);
     }
 }
+
+/* Both of its operations are over in one pass of the loop, and nobody holds it any more. */
+TEST_IN_LOOP(stream_given_up_with_bytes_pending_when_its_peer_resets)
+{
+    static char much[1 << 20];
+    for (int i = 0; i < 20; i++) {
+        aw_stream *two[2];
+        assert_int_equal(sorts[0].open(two, &(aw_stream_opts){.fd = -1}), 0);
+        say(two[1], "a");
+        expect_text(two[0], "a"); /* receiving goes on */
+        while (aw_stream_pending(two[0]) == 0)
+            assert_int_equal(aw_stream_write(two[0], much, sizeof much), 0);
+        passes(2);
+        int fd = aw_stream_fd(two[0]);
+        aw_stream_unref(two[0]);
+        assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+        reset(two[1]);
+        aw_stream_unref(two[1]);
+        for (int n = 0; n < 100 && fcntl(fd, F_GETFD) >= 0; n++)
+            passes(1);
+        assert_int_equal(fcntl(fd, F_GETFD), -1);
+    }
+}
