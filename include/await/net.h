@@ -52,7 +52,8 @@ AW_API int aw_address_unix(aw_address *ret, const char *path);
 
 /* Write it as aw_address_parse() reads it, or its host alone (for a local one: the path), as
  * snprintf() does: the length wanted.  Bytes of a path that cannot be shown become '?', zeros of an
- * abstract name '@'; a local socket without a name is "(unnamed)", no address "(none)". */
+ * abstract name '@'; a local socket without a name is "(unnamed)", no address "(none)".  A NULL
+ * buffer has no room. */
 AW_API int aw_address_format(const aw_address *a, char *buf, size_t size);
 AW_API int aw_address_host(const aw_address *a, char *buf, size_t size);
 
