@@ -98,9 +98,9 @@ typedef struct aw_stream_opts {
  *
  * The stream owns the descriptor from now on, closes it, and makes it non-blocking unless it is a
  * socket.  What was opened for one direction only, as a pipe's end is, is .read_only or .write_only
- * by itself.  NULL with aw_errno(): -EBADF, -EINVAL (a socket that does not carry bytes in order,
- * .high below .low, no direction left), -ENOMEM, AW_EMISUSE (no running loop); the descriptor is
- * then still the caller's.
+ * by itself.  NULL with aw_errno(): -EBADF, -EINVAL (a socket that does not carry bytes in order, a
+ * file or a folder, which are for await/file.h, .high below .low, no direction left), -ENOMEM,
+ * AW_EMISUSE (no running loop); the descriptor is then still the caller's.
  *
  * There is no SIGPIPE for this descriptor: the stream fails with -EPIPE. */
 #ifndef __cplusplus

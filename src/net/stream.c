@@ -124,6 +124,20 @@ void aw_stream_finish(aw_stream *s)
     aw_stream_settle(s);
 }
 
+/* Which stream it was, where nobody has said more. */
+static struct aw_text *words_for(const aw_stream *s, int error)
+{
+    char text[128];
+    aw_buf b;
+    int fd = s->kind->fd(s);
+    aw_buf_init(&b, text, sizeof text);
+    aw_buf_add(&b, "the stream");
+    if (fd >= 0)
+        aw_buf_printf(&b, " of descriptor %d", fd);
+    aw_buf_printf(&b, ": %s", aw_strerror(error));
+    return aw_text_new(text);
+}
+
 void aw_stream_lose(aw_stream *s, int error, struct aw_text *detail)
 {
     aw_assert(error < 0);
@@ -131,6 +145,7 @@ void aw_stream_lose(aw_stream *s, int error, struct aw_text *detail)
         aw_text_unref(detail);
         return;
     }
+    detail = detail ? detail : words_for(s, error);
     s->lost = error;
     if (!s->set_error) {
         aw_text_unref(s->detail);

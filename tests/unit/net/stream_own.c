@@ -45,6 +45,53 @@ TEST_IN_LOOP(stream_options_that_make_no_sense)
     close(fds[1]);
 }
 
+TEST_IN_LOOP(stream_of_a_file_is_refused_by_name)
+{
+    int file = open("/proc/self/exe", O_RDONLY), folder = open("/", O_RDONLY | O_DIRECTORY);
+    assert_null(aw_stream_from_fd(file));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_non_null(strstr(aw_errmsg(), "is a file"));
+    assert_null(aw_stream_from_fd(folder));
+    assert_int_equal(aw_errno(), -EINVAL);
+    close(file);
+    close(folder);
+    assert_null(aw_stream_from_fd(file));
+    assert_int_equal(aw_errno(), -EBADF);
+    assert_non_null(strstr(aw_errmsg(), "descriptor"));
+}
+
+/* A service's standard input, mostly: the same with every backend. */
+TEST_IN_LOOP(stream_of_a_device_that_never_blocks)
+{
+    char *line, zeros[100];
+    aw_stream *s = aw_stream_from_fd(open("/dev/null", O_RDWR));
+    assert_non_null(s);
+    assert_int_equal(aw_stream_readline(s, &line), 0);
+    assert_int_equal(aw_stream_write(s, "x", 1), 0);
+    aw_stream_unref(s);
+    s = aw_stream_from_fd(open("/dev/zero", O_RDONLY));
+    assert_non_null(s);
+    memset(zeros, 'x', sizeof zeros);
+    assert_int_equal(aw_stream_readexactly(s, zeros, sizeof zeros), 0);
+    assert_int_equal(zeros[99], 0);
+    aw_stream_unref(s);
+}
+
+TEST_IN_LOOP(stream_that_is_lost_says_which_and_why)
+{
+    int fds[2];
+    char words[64];
+    assert_int_equal(pipe(fds), 0);
+    snprintf(words, sizeof words, "descriptor %d: broken pipe", fds[1]);
+    aw_stream *w = aw_stream_from_fd(fds[1]);
+    close(fds[0]);
+    assert_int_equal(aw_stream_write(w, "x", 1), -EPIPE);
+    assert_non_null(strstr(aw_errmsg(), words));
+    assert_int_equal(aw_stream_drain(w), -EPIPE);
+    assert_non_null(strstr(aw_errmsg(), words));
+    aw_stream_unref(w);
+}
+
 TEST(stream_without_a_loop)
 {
     aw_stream *two[2];
