@@ -347,8 +347,8 @@ AW_API int aw_open_datagram_(const aw_datagram_opts *opts) AW_MUST_USE;
 
 /* Send one datagram to the connected address, or to another one: n.  Suspends while the kernel has
  * no room.  Errors: those of send(2) (-EMSGSIZE: larger than a datagram may be; -EDESTADDRREQ or
- * -ENOTCONN: not connected), -ECANCELED, AW_EMISUSE outside a task or once it is closed.  That an
- * earlier datagram was refused by its receiver is no error of this one. */
+ * -ENOTCONN: not connected), -EINVAL for a NULL pointer, -ECANCELED, AW_EMISUSE outside a task.
+ * That an earlier datagram was refused by its receiver is no error of this one. */
 AW_API ssize_t aw_datagram_send(aw_datagram *d, const void *buf, size_t n) AW_MUST_USE;
 AW_API ssize_t aw_datagram_sendto(aw_datagram *d, const void *buf, size_t n,
                                   const aw_address *to) AW_MUST_USE;

@@ -9,6 +9,7 @@
  * shut at once, and nobody is woken.
  */
 #include "net/stream.h"
+#include "net/net.h"
 
 enum {
     LIMIT = 64 << 10,       /* bytes */
@@ -174,17 +175,22 @@ static void loop_closes(struct aw_closer *closer)
 
 /* ---- making ---- */
 
+int aw_stream_check_sizes(const aw_stream_opts *opts)
+{
+    if (opts->high && opts->low > opts->high)
+        return aw_fail(-EINVAL, ".high is below .low");
+    if (opts->limit > SSIZE_MAX / 4)
+        return aw_fail(-EINVAL, ".limit is no size");
+    return 0;
+}
+
 static int check_opts(const aw_stream_opts *opts)
 {
     if (!aw_self.loop)
         return aw_no_loop();
-    if (opts->high && opts->low > opts->high)
-        return aw_fail(-EINVAL, ".high is below .low");
     if (opts->read_only && opts->write_only)
         return aw_fail(-EINVAL, "neither to be read nor to be written");
-    if (opts->limit > SSIZE_MAX / 4)
-        return aw_fail(-EINVAL, ".limit");
-    return 0;
+    return aw_stream_check_sizes(opts);
 }
 
 aw_stream *aw_stream_make(const struct aw_stream_kind *kind, const aw_stream_opts *opts)
