@@ -203,7 +203,8 @@ AW_API ssize_t aw_stream_readuntil_(const aw_stream_until_opts *opts) AW_MUST_US
  *
  * How many bytes *ret points to, 0 at the end; AW_ELIMIT when the line without its newline is
  * longer than .limit: the line is then dropped if its newline has come, else everything buffered.
- * Suspends as long as there is no line. */
+ * A stream that was lost ends no line: what came of it is left to aw_stream_read(), and this gives
+ * the error, AW_EOF where TLS was cut off.  Suspends as long as there is no line. */
 AW_API ssize_t aw_stream_readline(aw_stream *s, char **ret) AW_MUST_USE;
 
 /* Everything up to the end of the stream, at most `max` bytes: how many *ret points to.  AW_ELIMIT
@@ -268,7 +269,8 @@ AW_API int aw_stream_set_write_limits(aw_stream *s, size_t high, size_t low);
 /* ---- the end ---- */
 
 /* Close once everything pending was sent.  Nothing can be written from now on; who reads gets the
- * end.  0, also when it was closed before.  Never suspends. */
+ * end when it is closed, which is never if the other side does not take what is pending.  0, also
+ * when it was closed before.  Never suspends. */
 AW_API int aw_stream_close(aw_stream *s);
 
 /* Close at once: what is pending is dropped, who waits is woken.  0.  Never suspends. */
