@@ -52,7 +52,8 @@ AW_API int aw_address_unix(aw_address *ret, const char *path);
 
 /* Write it as aw_address_parse() reads it, or its host alone (for a local one: the path), as
  * snprintf() does: the length wanted.  Bytes of a path that cannot be shown become '?', zeros of an
- * abstract name '@'; a local socket without a name is "(unnamed)", no address "(none)". */
+ * abstract name '@'; a local socket without a name is "(unnamed)", no address "(none)".  A NULL
+ * buffer has no room. */
 AW_API int aw_address_format(const aw_address *a, char *buf, size_t size);
 AW_API int aw_address_host(const aw_address *a, char *buf, size_t size);
 
@@ -352,8 +353,8 @@ AW_API int aw_open_datagram_(const aw_datagram_opts *opts) AW_MUST_USE;
 
 /* Send one datagram to the connected address, or to another one: n.  Suspends while the kernel has
  * no room.  Errors: those of send(2) (-EMSGSIZE: larger than a datagram may be; -EDESTADDRREQ or
- * -ENOTCONN: not connected), -ECANCELED, AW_EMISUSE outside a task or once it is closed.  That an
- * earlier datagram was refused by its receiver is no error of this one. */
+ * -ENOTCONN: not connected), -EINVAL for a NULL pointer, -ECANCELED, AW_EMISUSE outside a task.
+ * That an earlier datagram was refused by its receiver is no error of this one. */
 AW_API ssize_t aw_datagram_send(aw_datagram *d, const void *buf, size_t n) AW_MUST_USE;
 AW_API ssize_t aw_datagram_sendto(aw_datagram *d, const void *buf, size_t n,
                                   const aw_address *to) AW_MUST_USE;

@@ -30,7 +30,7 @@
  * and reported.  To end one in good order use aw_process_stop().
  *
  * Handles belong to the thread that runs the loop: AW_ETHREAD elsewhere, AW_EFORKED in the child of
- * a fork, -EINVAL for NULL.
+ * a fork; for NULL the reason why there is none (aw_errno()), or -EINVAL.
  */
 #ifndef AWAIT_PROCESS_H
 #define AWAIT_PROCESS_H

@@ -98,9 +98,9 @@ typedef struct aw_stream_opts {
  *
  * The stream owns the descriptor from now on, closes it, and makes it non-blocking unless it is a
  * socket.  What was opened for one direction only, as a pipe's end is, is .read_only or .write_only
- * by itself.  NULL with aw_errno(): -EBADF, -EINVAL (a socket that does not carry bytes in order,
- * .high below .low, no direction left), -ENOMEM, AW_EMISUSE (no running loop); the descriptor is
- * then still the caller's.
+ * by itself.  NULL with aw_errno(): -EBADF, -EINVAL (a socket that does not carry bytes in order, a
+ * file or a folder, which are for await/file.h, .high below .low, no direction left), -ENOMEM,
+ * AW_EMISUSE (no running loop); the descriptor is then still the caller's.
  *
  * There is no SIGPIPE for this descriptor: the stream fails with -EPIPE. */
 #ifndef __cplusplus
@@ -203,7 +203,8 @@ AW_API ssize_t aw_stream_readuntil_(const aw_stream_until_opts *opts) AW_MUST_US
  *
  * How many bytes *ret points to, 0 at the end; AW_ELIMIT when the line without its newline is
  * longer than .limit: the line is then dropped if its newline has come, else everything buffered.
- * Suspends as long as there is no line. */
+ * A stream that was lost ends no line: what came of it is left to aw_stream_read(), and this gives
+ * the error, AW_EOF where TLS was cut off.  Suspends as long as there is no line. */
 AW_API ssize_t aw_stream_readline(aw_stream *s, char **ret) AW_MUST_USE;
 
 /* Everything up to the end of the stream, at most `max` bytes: how many *ret points to.  AW_ELIMIT
@@ -281,7 +282,8 @@ AW_API int aw_stream_set_write_limits(aw_stream *s, size_t high, size_t low);
 /* ---- the end ---- */
 
 /* Close once everything pending was sent.  Nothing can be written from now on; who reads gets the
- * end.  0, also when it was closed before.  Never suspends. */
+ * end when it is closed, which is never if the other side does not take what is pending.  0, also
+ * when it was closed before.  Never suspends. */
 AW_API int aw_stream_close(aw_stream *s);
 
 /* Close at once: what is pending is dropped, who waits is woken.  0.  Never suspends. */

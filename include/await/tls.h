@@ -36,7 +36,7 @@ typedef struct aw_tls_context_opts {
     int line;
     bool server;             /* for the accepting side; a client's by default */
     const char *ca_file;     /* PEM: whom to trust, in place of the system's authorities */
-    const char *ca_path;     /* the same as a folder made by c_rehash */
+    const char *ca_path;     /* the same as a folder, which is there, made by c_rehash */
     const char *crl_file;    /* PEM: revoked certificates; then every certificate that is verified
                                 needs a list of its authority's */
     const char *certificate; /* PEM: what to show, with the certificates between it and the

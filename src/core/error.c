@@ -118,10 +118,15 @@ int aw_fail_text(int code, struct aw_text *text)
     return code;
 }
 
+/* The words of another failure since do not belong to it. */
 int aw_null_handle(void)
 {
-    int code = aw_errslot_current()->code;
-    return code < 0 ? code : aw_fail(-EINVAL, "the handle is NULL");
+    struct aw_errslot *slot = aw_errslot_current();
+    if (slot->code >= 0)
+        return aw_fail(-EINVAL, "the handle is NULL");
+    if (slot->msg_code != slot->code)
+        set_detail(slot, slot->code, NULL, NULL);
+    return slot->code;
 }
 
 int aw_errno(void)

@@ -50,7 +50,12 @@ aw_dir *aw_dir_open_with(int dir, const char *path, int flags)
 
 aw_dir *aw_dir_open(int dir, const char *path)
 {
-    return aw_dir_open_with(dir, path, 0);
+    if (!path)
+        return aw_refuse(-EINVAL, "the path is NULL");
+    aw_dir *d = aw_dir_open_with(dir, path, 0);
+    if (!d)
+        aw_fs_fail(aw_errno(), path, NULL);
+    return d;
 }
 
 /* 1: there is more; 0: that was all. */

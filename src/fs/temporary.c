@@ -158,7 +158,10 @@ static int remove_it(struct aw_fs_job *job)
 {
     struct closing *c = aw_container_of(job, struct closing, job);
     aw_temporary *t = c->of;
-    int err = aw_fs_remove_tree(t->dir, t->path + t->name_at, c->where, sizeof c->where);
+    size_t above = t->name_at < sizeof c->where / 2 ? t->name_at : 0;
+    memcpy(c->where, t->path, above);
+    int err =
+        aw_fs_remove_tree(t->dir, t->path + t->name_at, c->where + above, sizeof c->where - above);
     job->path = c->where;
     return err == -ENOENT ? 0 : aw_fs_step(job, err, "removing");
 }

@@ -186,7 +186,7 @@ static int64_t try_blocking(struct epoll_io *e, const struct aw_op *op, int flag
     int64_t ready = aw_op_readiness(op->fd, is_write ? POLLOUT : POLLIN);
     if (ready < 0 && !(ready == AW_OP_MUST_WAIT && aw_op_is_refused(op, flags)))
         return ready;
-    if (never_blocks(e, op->fd)) /* and yet it does: it is a file */
+    if (op->kind != AW_OP_ACCEPT && never_blocks(e, op->fd)) /* and yet it does: it is a file */
         return aw_op_at_once(op);
     bool may_block = is_write && aw_op_length(op) > BLOCKING_WRITE_MAX;
     return aw_op_call(op, may_block ? BLOCKING_WRITE_MAX : SIZE_MAX);

@@ -80,6 +80,13 @@ static int set_ip(aw_address *ret, const char *ip, size_t n, unsigned port)
     return 0;
 }
 
+static int refuse(int err, const char *text, const char *what)
+{
+    if (err == -ENODEV)
+        return aw_raise_words(err, "'%.80s' names an interface that does not exist", text);
+    return aw_raise_words(err, "'%.80s' is not %s", text, what);
+}
+
 int aw_address_ip(aw_address *ret, const char *ip, unsigned port)
 {
     if (!ret || !ip)
@@ -89,7 +96,7 @@ int aw_address_ip(aw_address *ret, const char *ip, unsigned port)
     aw_address a;
     int err = set_ip(&a, ip, strlen(ip), port);
     if (err < 0)
-        return aw_raise_words(err, "'%.80s' is not a numeric address", ip);
+        return refuse(err, ip, "a numeric address");
     *ret = a;
     return 0;
 }
@@ -97,7 +104,7 @@ int aw_address_ip(aw_address *ret, const char *ip, unsigned port)
 int aw_address_unix(aw_address *ret, const char *path)
 {
     if (!ret || !path)
-        return aw_raise_words(-EINVAL, "the path is NULL");
+        return aw_raise_words(-EINVAL, ret ? "the path is NULL" : "the address is NULL");
     size_t n = strlen(path);
     bool is_abstract = *path == '@';
     if (n == is_abstract)
@@ -150,7 +157,7 @@ int aw_address_parse(aw_address *ret, const char *text)
     aw_address a;
     int err = parse_ip(&a, text);
     if (err < 0)
-        return aw_raise_words(err, "'%.80s' is not a numeric address with a port", text);
+        return refuse(err, text, "a numeric address with a port");
     *ret = a;
     return 0;
 }
@@ -174,7 +181,8 @@ static void add_path(aw_buf *b, const aw_address *a)
 
 static void add_host(aw_buf *b, const aw_address *a)
 {
-    const union aw_sockaddr *s = aw_sockaddr_of(a);
+    static const aw_address none;
+    const union aw_sockaddr *s = aw_sockaddr_of(a ? a : &none);
     char text[INET6_ADDRSTRLEN];
     switch (aw_address_family(a)) {
     case AF_INET:
@@ -199,7 +207,7 @@ static void add_host(aw_buf *b, const aw_address *a)
 int aw_address_host(const aw_address *a, char *buf, size_t size)
 {
     aw_buf b;
-    aw_buf_init(&b, buf, size);
+    aw_buf_init(&b, buf, buf ? size : 0);
     add_host(&b, a);
     return (int)b.wanted;
 }
@@ -209,7 +217,7 @@ int aw_address_format(const aw_address *a, char *buf, size_t size)
     aw_buf b;
     bool in6 = aw_address_family(a) == AF_INET6;
     int port = aw_address_port(a);
-    aw_buf_init(&b, buf, size);
+    aw_buf_init(&b, buf, buf ? size : 0);
     aw_buf_add(&b, in6 ? "[" : "");
     add_host(&b, a);
     aw_buf_add(&b, in6 ? "]" : "");

@@ -289,7 +289,7 @@ static int check_connection(const aw_connection_opts *o)
         return aw_raise_words(-EINVAL, ".tls is a server's");
     if (!aw_current_task())
         return aw_raise_words(AW_EMISUSE, "connections are made by a task");
-    return 0;
+    return aw_stream_check_sizes(&o->stream);
 }
 
 static int connect_or_take(const aw_connection_opts *opts)
@@ -372,7 +372,7 @@ static int check_unix_connection(const aw_unix_connection_opts *o)
         return aw_raise_words(-EINVAL, "the time limit is NaN");
     if (!aw_current_task())
         return aw_raise_words(AW_EMISUSE, "connections are made by a task");
-    return 0;
+    return aw_stream_check_sizes(&o->stream);
 }
 
 int aw_open_unix_connection_(const aw_unix_connection_opts *opts)

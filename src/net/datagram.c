@@ -102,6 +102,18 @@ enum {
     ERRORS_RECEIVING = 1000 /* there is an error only where something was sent, but for ever? */
 };
 
+/* What has words of its own keeps them. */
+static ssize_t not_sent(ssize_t err, size_t n, const aw_address *to)
+{
+    char text[AW_ADDRESS_TEXT] = "its peer";
+    if (err == -ECANCELED || err < -4095)
+        return err;
+    if (to)
+        aw_address_format(to, text, sizeof text);
+    return aw_raise_words((int)err, "cannot send %zu bytes to %s: %s", n, text,
+                          aw_strerror((int)err));
+}
+
 ssize_t aw_datagram_recvfrom(aw_datagram *d, void *buf, size_t n, aw_address *from)
 {
     struct use u;
@@ -136,7 +148,7 @@ static ssize_t send_to(aw_datagram *d, const void *buf, size_t n, const aw_addre
     }
     ssize_t sent = call_past_errors(d, send_it, &msg, ERRORS_SENDING);
     end_use(&u);
-    return sent;
+    return sent < 0 ? not_sent(sent, n, to) : sent;
 }
 
 ssize_t aw_datagram_send(aw_datagram *d, const void *buf, size_t n)

@@ -119,4 +119,7 @@ struct aw_stream;
 /* A stream over a connected socket, which is closed if that fails. */
 int aw_net_stream(int fd, const aw_stream_opts *opts, aw_stream **ret);
 
+/* Do the sizes among the options make sense?  0 or -EINVAL, before anything is done with them. */
+int aw_stream_check_sizes(const aw_stream_opts *opts);
+
 #endif

@@ -78,7 +78,7 @@ static int check(const aw_server_opts *o, bool is_local)
         return aw_raise_words(-EINVAL, "a time or the backlog is negative or NaN");
     if (!aw_current_task())
         return aw_raise_words(AW_EMISUSE, "servers are started by a task");
-    return 0;
+    return aw_stream_check_sizes(&o->stream);
 }
 
 static aw_server *new_server(const aw_server_opts *o, bool is_local)

@@ -9,6 +9,7 @@
  * shut at once, and nobody is woken.
  */
 #include "net/stream.h"
+#include "net/net.h"
 
 enum {
     LIMIT = 64 << 10,       /* bytes */
@@ -124,6 +125,20 @@ void aw_stream_finish(aw_stream *s)
     aw_stream_settle(s);
 }
 
+/* Which stream it was, where nobody has said more. */
+static struct aw_text *words_for(const aw_stream *s, int error)
+{
+    char text[128];
+    aw_buf b;
+    int fd = s->kind->fd(s);
+    aw_buf_init(&b, text, sizeof text);
+    aw_buf_add(&b, "the stream");
+    if (fd >= 0)
+        aw_buf_printf(&b, " of descriptor %d", fd);
+    aw_buf_printf(&b, ": %s", aw_strerror(error));
+    return aw_text_new(text);
+}
+
 void aw_stream_lose(aw_stream *s, int error, struct aw_text *detail)
 {
     aw_assert(error < 0);
@@ -131,6 +146,7 @@ void aw_stream_lose(aw_stream *s, int error, struct aw_text *detail)
         aw_text_unref(detail);
         return;
     }
+    detail = detail ? detail : words_for(s, error);
     s->lost = error;
     if (!s->set_error) {
         aw_text_unref(s->detail);
@@ -159,17 +175,22 @@ static void loop_closes(struct aw_closer *closer)
 
 /* ---- making ---- */
 
+int aw_stream_check_sizes(const aw_stream_opts *opts)
+{
+    if (opts->high && opts->low > opts->high)
+        return aw_fail(-EINVAL, ".high is below .low");
+    if (opts->limit > SSIZE_MAX / 4)
+        return aw_fail(-EINVAL, ".limit is no size");
+    return 0;
+}
+
 static int check_opts(const aw_stream_opts *opts)
 {
     if (!aw_self.loop)
         return aw_no_loop();
-    if (opts->high && opts->low > opts->high)
-        return aw_fail(-EINVAL, ".high is below .low");
     if (opts->read_only && opts->write_only)
         return aw_fail(-EINVAL, "neither to be read nor to be written");
-    if (opts->limit > SSIZE_MAX / 4)
-        return aw_fail(-EINVAL, ".limit");
-    return 0;
+    return aw_stream_check_sizes(opts);
 }
 
 aw_stream *aw_stream_make(const struct aw_stream_kind *kind, const aw_stream_opts *opts)

@@ -13,6 +13,7 @@
  * So the kernel never has memory of the stream's: an idle one holds none, and cancelling is simple.
  * The descriptor is closed only when both operations have come back, as the seam demands.
  */
+#include "net/net.h"
 #include "net/stream.h"
 
 static bool in_flight(const struct aw_op *op)
@@ -65,11 +66,30 @@ static void arrived(struct aw_receiver *in)
     aw_stream_free_unused(s);
 }
 
+/* A device such as /dev/null, for which epoll cannot wait (-EPERM): it never blocks. */
+static int read_at_once(aw_stream *s)
+{
+    size_t room;
+    ssize_t n;
+    void *space = aw_stream_space(s, &room);
+    if (!space)
+        return -ENOMEM;
+    do
+        n = aw_sys.read(s->of_fd.fd, space, aw_op_len(room));
+    while (n == -EINTR);
+    aw_stream_fed(s, n > 0 ? (size_t)n : 0);
+    if (n == 0)
+        aw_stream_feed_eof(s);
+    return n < 0 ? (int)n : 0;
+}
+
 static int fd_pull(aw_stream *s)
 {
     struct aw_op *op = &s->of_fd.in.op;
     if (in_flight(op) || !aw_op_begin(s->loop, op))
         return 0;
+    if (op->result == -EPERM)
+        return read_at_once(s);
     return op->result < 0 ? (int)op->result : -EIO;
 }
 
@@ -143,9 +163,12 @@ static void fd_stop(aw_stream *s)
         (void)aw_op_cancel(s->loop, &s->of_fd.out);
 }
 
+/* Is one of them the kernel's still, or on the loop's list of those that are over?  Both may be on
+ * it at once, and what the first comes to must not free the second. */
 static bool fd_busy(const aw_stream *s)
 {
-    return in_flight(&s->of_fd.in.op) || in_flight(&s->of_fd.out);
+    return in_flight(&s->of_fd.in.op) || s->of_fd.in.announced || in_flight(&s->of_fd.out) ||
+           !aw_list_empty(&s->of_fd.out.link);
 }
 
 static void fd_shut(aw_stream *s, bool in_order)
@@ -184,24 +207,37 @@ static int socket_type(int fd)
     return err < 0 ? err : type;
 }
 
+/* What the kernel always has ready, and what has a position, is for aw_file. */
+static int refuse_files(int fd)
+{
+    struct statx st;
+    int err = aw_sys.statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st);
+    if (err < 0)
+        return aw_raise_words(err, "descriptor %d", fd);
+    if (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode) || S_ISBLK(st.stx_mode))
+        return aw_raise_words(-EINVAL, "descriptor %d is a file, not a pipe or a terminal", fd);
+    return 0;
+}
+
 /* What is it?  0, or why it will not do. */
 static int look_at(aw_stream *s, int fd)
 {
     int flags = aw_sys.get_flags(fd);
     if (flags < 0)
-        return aw_fail(flags, NULL);
+        return aw_raise_words(flags, "descriptor %d", fd);
     int type = socket_type(fd);
     s->of_fd.is_socket = type >= 0;
     if (type < 0 && type != -ENOTSOCK)
-        return aw_fail(type, NULL);
+        return aw_raise_words(type, "descriptor %d", fd);
     if (type >= 0)
         return type == SOCK_STREAM ? 0 : aw_fail(-EINVAL, "the socket does not carry a stream");
     s->no_read |= (flags & O_ACCMODE) == O_WRONLY;
     s->no_write |= (flags & O_ACCMODE) == O_RDONLY;
     if (s->no_read && s->no_write)
         return aw_fail(-EINVAL, "neither to be read nor to be written");
+    AW_TRY(refuse_files(fd));
     int err = flags & O_NONBLOCK ? 0 : aw_sys.set_flags(fd, flags | O_NONBLOCK);
-    return err < 0 ? aw_fail(err, NULL) : 0;
+    return err < 0 ? aw_raise_words(err, "descriptor %d", fd) : 0;
 }
 
 aw_stream *aw_stream_from_fd_(const aw_stream_opts *opts)

@@ -529,7 +529,7 @@ ssize_t aw_stream_readuntil_(const aw_stream_until_opts *opts)
         give(s, opts->ret, n);
         if (opts->ret_partial)
             *opts->ret_partial = n;
-        return aw_fail(AW_EOF, NULL);
+        return s->lost ? the_end(s) : aw_fail(AW_EOF, NULL);
     }
     AW_TRY(err);
     give(s, opts->ret, f.end);
@@ -546,7 +546,7 @@ ssize_t aw_stream_readline(aw_stream *s, char **ret)
     int err = find(s, &f, &line, &(struct call){LINE, __builtin_return_address(0)});
     if (err == AW_ELIMIT)
         consumed(s, f.end ? f.end : s->rx.len);
-    if (err < 0 && err != AW_EOF)
+    if (err < 0 && (err != AW_EOF || s->lost)) /* lost by AW_EOF, it was cut off: no end in order */
         return err;
     size_t n = err == AW_EOF ? s->rx.len : f.end;
     give(s, ret, n);

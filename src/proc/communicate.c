@@ -253,6 +253,12 @@ static int check(const aw_communicate_opts *o)
     return 0;
 }
 
+/* Whoever has inherited an output keeps it open. */
+static int out_of_time(void)
+{
+    return aw_fail(-ETIMEDOUT, "the program or one of its outputs did not end in time");
+}
+
 int aw_process_communicate_(const aw_communicate_opts *o)
 {
     if (o->out)
@@ -263,7 +269,7 @@ int aw_process_communicate_(const aw_communicate_opts *o)
     struct talk t = {.opts = o, .process = aw_process_ref(o->process)};
     int err = o->timeout != 0 ? aw_timeout_call(o->timeout, talk, &t) : talk(&t);
     aw_process_unref(t.process);
-    return err;
+    return err == -ETIMEDOUT ? out_of_time() : err;
 }
 
 /* ---- to its end ---- */
@@ -300,7 +306,7 @@ static int run(aw_process *p, const aw_process_opts *o, aw_process_result *r)
     int end = aw_process_stop(p, o->grace != 0 ? o->grace : GRACE_DEFAULT, r ? &r->status : NULL);
     if (end < 0)
         return end;
-    return err == -ETIMEDOUT ? aw_fail(err, "the program did not end in time") : err;
+    return err == -ETIMEDOUT ? out_of_time() : err;
 }
 
 int aw_run_process_(const aw_process_opts *opts)

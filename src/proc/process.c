@@ -85,6 +85,20 @@ void aw_process_unref(aw_process *p)
     drop(p);
 }
 
+/* ---- errors ---- */
+
+static int lost(void)
+{
+    return aw_fail(-ECHILD, "the status of the process was taken by somebody else");
+}
+
+static int about(const aw_process *p, int err, const char *what)
+{
+    char text[128];
+    snprintf(text, sizeof text, "process %d, %s: %s", p->pid, p->name, what);
+    return aw_raise(err, text);
+}
+
 /* ---- the end ---- */
 
 /* It is no more: nothing watches it, and who waits is told. */
@@ -143,12 +157,19 @@ static int watch(aw_process *p)
                                        .loop = p->loop});
 }
 
+static int not_sent(const aw_process *p, int err, int signo)
+{
+    char what[32];
+    snprintf(what, sizeof what, "signal %d", signo);
+    return about(p, err, what);
+}
+
 static int signal_now(aw_process *p, int signo)
 {
     if (p->ended)
         return aw_fail(-ESRCH, "the process has been waited for");
     int err = p->has_pidfd ? aw_sys.pidfd_signal(p->end_fd, signo) : aw_sys.kill(p->pid, signo);
-    return err < 0 ? aw_fail(err, NULL) : 0;
+    return err < 0 ? not_sent(p, err, signo) : 0;
 }
 
 static void wait_until_killed(aw_process *p)
@@ -241,11 +262,13 @@ int aw_child_begin(aw_process *p, int pid)
 {
     p->pid = pid;
     int err = find_end_fd(p);
+    if (err == -ESRCH) /* it has ended and been seen off: its number may be another's by now */
+        return lost();
     if (err >= 0)
         err = watch(p);
     if (err < 0) {
         kill_unheard(p);
-        return aw_fail(err, NULL);
+        return about(p, err, "waiting for its end");
     }
     p->refs++;
     p->closer.run = loop_closes;
@@ -259,11 +282,6 @@ static void tell(const aw_process *p, int *ret)
 {
     if (ret)
         *ret = p->status;
-}
-
-static int lost(void)
-{
-    return aw_fail(-ECHILD, "the status of the process was taken by somebody else");
 }
 
 int aw_process_pid(aw_process *p)
@@ -357,7 +375,7 @@ int aw_process_signal_group(aw_process *p, int signo)
     if (p->ended)
         return aw_fail(-ESRCH, "the process has been waited for");
     int err = aw_sys.kill(-p->pid, signo);
-    return err < 0 ? aw_fail(err, NULL) : 0;
+    return err < 0 ? not_sent(p, err, signo) : 0;
 }
 
 /* ---- stopping ---- */

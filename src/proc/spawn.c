@@ -82,6 +82,14 @@ static int open_one(struct start *st, aw_process *p, int i, int wish)
     return 0;
 }
 
+/* What it is about, in words. */
+static int failed(const struct start *st, int err, const char *what)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s '%s'", what, st->spawn.program);
+    return aw_raise(err, text);
+}
+
 static int open_all(struct start *st, aw_process *p)
 {
     const aw_process_opts *o = st->opts;
@@ -89,7 +97,7 @@ static int open_all(struct start *st, aw_process *p)
     for (int i = 0; i < 3; i++) {
         int err = open_one(st, p, i, wishes[i]);
         if (err < 0)
-            return aw_fail(err, NULL);
+            return failed(st, err, "a descriptor for");
     }
     return 0;
 }
@@ -103,25 +111,20 @@ static void close_theirs(struct start *st)
 
 /* ---- the start ---- */
 
-/* What it is about, in words. */
-static int failed(const struct start *st, int err)
+static int not_spawned(const struct start *st, int err)
 {
     char text[512];
-    const struct aw_spawn *s = &st->spawn;
-    switch (s->failed_at) {
+    switch (st->spawn.failed_at) {
     case AW_SPAWN_CHDIR:
-        snprintf(text, sizeof text, "the working directory '%s'", s->cwd);
-        break;
+        snprintf(text, sizeof text, "the working directory '%s'", st->spawn.cwd);
+        return aw_raise(err, text);
     case AW_SPAWN_PASS:
-        snprintf(text, sizeof text, "a descriptor of .pass_fds, for '%s'", s->program);
-        break;
+        return failed(st, err, "a descriptor of .pass_fds, for");
     case AW_SPAWN_SET_UP:
-        snprintf(text, sizeof text, "the descriptors or the session of '%s'", s->program);
-        break;
+        return failed(st, err, "the descriptors or the session of");
     default:
-        snprintf(text, sizeof text, "the program '%s'", s->program);
+        return failed(st, err, "the program");
     }
-    return aw_raise(err, text);
 }
 
 static int start(struct start *st, aw_process *p)
@@ -129,7 +132,7 @@ static int start(struct start *st, aw_process *p)
     AW_TRY(open_all(st, p));
     int pid = aw_sys.spawn(&st->spawn);
     if (pid < 0)
-        return failed(st, pid);
+        return not_spawned(st, pid);
     return aw_child_begin(p, pid);
 }
 

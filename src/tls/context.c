@@ -43,13 +43,23 @@ static int bad_file(const char *path)
     return aw_raise(code, text);
 }
 
+/* OpenSSL looks into it when it verifies, and finds nobody to trust where there is no folder. */
+static bool is_folder(const char *path)
+{
+    char itself[4096 + 2];
+    snprintf(itself, sizeof itself, "%s/.", path);
+    BIO *opened = BIO_new_file(itself, "r");
+    BIO_free(opened);
+    return opened != NULL;
+}
+
 static int set_authorities(SSL_CTX *ctx, const aw_tls_context_opts *o)
 {
     if (!o->ca_file && !o->ca_path)
         return SSL_CTX_set_default_verify_paths(ctx) == 1 ? 0 : aw_tls_raise(-EIO, "authorities");
     if (o->ca_file && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
         return bad_file(o->ca_file);
-    if (o->ca_path && SSL_CTX_load_verify_dir(ctx, o->ca_path) != 1)
+    if (o->ca_path && (!is_folder(o->ca_path) || SSL_CTX_load_verify_dir(ctx, o->ca_path) != 1))
         return bad_file(o->ca_path);
     return 0;
 }

@@ -230,7 +230,11 @@ static int set_name(struct tls *t, const char *name)
         return 0;
     bool set = X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
                SSL_set_tlsext_host_name(t->ssl, name) == 1;
-    return set ? 0 : aw_tls_raise(-EINVAL, "the host's name");
+    if (set)
+        return 0;
+    char what[128];
+    snprintf(what, sizeof what, "the host's name '%.80s'", name);
+    return aw_tls_raise(-EINVAL, what);
 }
 
 static int set_session(struct tls *t)
@@ -324,6 +328,13 @@ static int check(const aw_start_tls_opts *o)
     return 0;
 }
 
+static int out_of_time(const char *name)
+{
+    char text[320];
+    snprintf(text, sizeof text, "agreeing on TLS%s%.255s", name ? " with " : "", name ? name : "");
+    return aw_raise(-ETIMEDOUT, text);
+}
+
 int aw_start_tls_(const aw_start_tls_opts *opts)
 {
     AW_TRY(check(opts));
@@ -338,7 +349,7 @@ int aw_start_tls_(const aw_start_tls_opts *opts)
         return 0;
     aw_ignore(aw_stream_close(t->below)); /* behind the alert that says why */
     tls_release(t);
-    return err;
+    return err == -ETIMEDOUT ? out_of_time(opts->server_name) : err;
 }
 
 int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name, double timeout,

@@ -139,6 +139,21 @@ TEST(badinput_failed_creation_is_passed_on)
     assert_int_equal(aw_run(pass_failure_on, NULL), 0);
 }
 
+static int with_words_of_another(void *arg)
+{
+    (void)arg;
+    assert_null(aw_create_task(nothing, NULL, .stack_size = (size_t)-1));
+    assert_int_equal(aw_raise(-EPROTO, "something else"), -EPROTO);
+    assert_int_equal(aw_join((aw_task *)NULL), -EINVAL);
+    assert_string_equal(aw_errmsg(), "");
+    return 0;
+}
+
+TEST(badinput_failed_creation_keeps_to_its_words)
+{
+    assert_int_equal(aw_run(with_words_of_another, NULL), 0);
+}
+
 TEST(badinput_null_loops_and_handles)
 {
     assert_int_equal(aw_loop_run_forever(NULL), -EINVAL);

@@ -265,6 +265,7 @@ FILE_TEST(file_calls_by_name_with_bad_arguments)
     assert_int_equal(aw_errno(), -ENOTDIR);
     assert_null(aw_dir_open(place, "none"));
     assert_int_equal(aw_errno(), -ENOENT);
+    assert_string_equal(aw_errmsg(), "none: no such file or directory");
     assert_null(aw_dir_open(place, NULL));
     assert_int_equal(aw_dir_read(NULL, &e), -EINVAL);
     assert_int_equal(aw_dir_fd(NULL), -EINVAL);

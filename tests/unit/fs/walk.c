@@ -258,6 +258,27 @@ static int remove_what_can_be_removed(void *arg)
     return aw_remove_tree(path_of("t"));
 }
 
+static int close_what_cannot_be_removed(void *arg)
+{
+    (void)arg;
+    char g[4096];
+    aw_temporary *t = aw_temporary_directory(path_of("."));
+    snprintf(g, sizeof g, "%s/g", aw_temporary_path(t));
+    assert_int_equal(aw_write_file(g, "x", 1), 0);
+    aw_sys.unlinkat = stubborn;
+    assert_int_equal(aw_temporary_close(t), -EBUSY);
+    aw_sys.unlinkat = real_unlinkat;
+    assert_memory_equal(aw_errmsg(), g, strlen(g));
+    *strrchr(g, '/') = '\0';
+    return aw_remove_tree(g);
+}
+
+TEST(file_temporary_folder_that_stays_is_told_with_its_path)
+{
+    real_unlinkat = aw_sys.unlinkat;
+    at_place(close_what_cannot_be_removed);
+}
+
 TEST(file_tree_is_removed_but_for_what_cannot_be)
 {
     real_unlinkat = aw_sys.unlinkat;

@@ -62,6 +62,26 @@ TEST(address_that_is_none_is_refused_by_name)
     assert_int_equal(aw_address_unix(&a, "@"), -EINVAL);
 }
 
+TEST(address_without_a_place_for_its_text)
+{
+    aw_address a;
+    char text[AW_ADDRESS_TEXT];
+    assert_int_equal(aw_address_ip(&a, "::1", 80), 0);
+    assert_int_equal(aw_address_format(&a, NULL, sizeof text), 8);
+    assert_int_equal(aw_address_host(&a, NULL, sizeof text), 3);
+    assert_int_equal(aw_address_format(NULL, text, sizeof text), 6);
+    assert_string_equal(text, "(none)");
+}
+
+TEST(address_of_an_interface_that_does_not_exist)
+{
+    aw_address a;
+    assert_int_equal(aw_address_parse(&a, "[fe80::1%nosuch]:80"), -ENODEV);
+    assert_non_null(strstr(aw_errmsg(), "interface"));
+    assert_int_equal(aw_address_ip(&a, "fe80::1%nosuch", 80), -ENODEV);
+    assert_non_null(strstr(aw_errmsg(), "interface"));
+}
+
 TEST(address_of_a_path_has_a_limit)
 {
     char path[200];

@@ -112,6 +112,7 @@ TEST_IN_LOOP(connect_bad_arguments)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(aw_open_connection((aw_stream **)NULL, "::1", "80"), -EINVAL);
     assert_int_equal(aw_open_connection(&s, "::1", NULL), -EINVAL);
+    assert_int_equal(aw_open_connection(&s, "::1", "80", .stream = {.high = 1, .low = 2}), -EINVAL);
     assert_int_equal(aw_open_connection(&s, "", "80"), -EINVAL);
     assert_int_equal(aw_open_connection(&s, "::1", "80", .socket = &datagram), -EINVAL);
     assert_int_equal(aw_open_connection(&s, NULL, NULL, .socket = &datagram), -EINVAL);

@@ -181,6 +181,20 @@ TEST_IN_LOOP(datagram_options)
     assert_int_equal(fcntl(given, F_GETFD), -1);
 }
 
+TEST_IN_LOOP(datagram_that_cannot_be_sent_names_its_address)
+{
+    static char huge[100000];
+    aw_datagram *d;
+    aw_address to;
+    assert_int_equal(aw_open_datagram(&d, .family = AF_INET), 0);
+    assert_int_equal(aw_address_ip(&to, "127.0.0.1", 9), 0);
+    assert_int_equal(aw_datagram_sendto(d, huge, sizeof huge, &to), -EMSGSIZE);
+    assert_non_null(strstr(aw_errmsg(), "100000 bytes to 127.0.0.1:9"));
+    assert_int_equal(aw_datagram_send(d, huge, 1), -EDESTADDRREQ);
+    assert_non_null(strstr(aw_errmsg(), "to its peer"));
+    assert_int_equal(aw_datagram_close(d), 0);
+}
+
 TEST_IN_LOOP(datagram_bad_arguments)
 {
     aw_datagram *d = (void *)names.addresses;

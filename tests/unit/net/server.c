@@ -448,6 +448,9 @@ TEST_IN_LOOP(server_bad_arguments)
     assert_int_equal(aw_start_server((aw_server **)NULL, echo, "127.0.0.1", "0"), -EINVAL);
     assert_int_equal(aw_start_server(&s, echo, "127.0.0.1", NULL), -EINVAL);
     assert_int_equal(aw_start_server(&s, echo, "127.0.0.1", "0", .backlog = -1), -EINVAL);
+    assert_int_equal(aw_start_server(&s, echo, "127.0.0.1", "0", .stream = {.high = 1, .low = 2}),
+                     -EINVAL);
+    assert_null(s);
     assert_int_equal(aw_start_server(&s, echo, "192.0.2.1", "0"), -EADDRNOTAVAIL);
     assert_non_null(strstr(aw_errmsg(), "192.0.2.1"));
     assert_int_equal(aw_server_close(NULL), -EINVAL);

@@ -45,6 +45,53 @@ TEST_IN_LOOP(stream_options_that_make_no_sense)
     close(fds[1]);
 }
 
+TEST_IN_LOOP(stream_of_a_file_is_refused_by_name)
+{
+    int file = open("/proc/self/exe", O_RDONLY), folder = open("/", O_RDONLY | O_DIRECTORY);
+    assert_null(aw_stream_from_fd(file));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_non_null(strstr(aw_errmsg(), "is a file"));
+    assert_null(aw_stream_from_fd(folder));
+    assert_int_equal(aw_errno(), -EINVAL);
+    close(file);
+    close(folder);
+    assert_null(aw_stream_from_fd(file));
+    assert_int_equal(aw_errno(), -EBADF);
+    assert_non_null(strstr(aw_errmsg(), "descriptor"));
+}
+
+/* A service's standard input, mostly: the same with every backend. */
+TEST_IN_LOOP(stream_of_a_device_that_never_blocks)
+{
+    char *line, zeros[100];
+    aw_stream *s = aw_stream_from_fd(open("/dev/null", O_RDWR));
+    assert_non_null(s);
+    assert_int_equal(aw_stream_readline(s, &line), 0);
+    assert_int_equal(aw_stream_write(s, "x", 1), 0);
+    aw_stream_unref(s);
+    s = aw_stream_from_fd(open("/dev/zero", O_RDONLY));
+    assert_non_null(s);
+    memset(zeros, 'x', sizeof zeros);
+    assert_int_equal(aw_stream_readexactly(s, zeros, sizeof zeros), 0);
+    assert_int_equal(zeros[99], 0);
+    aw_stream_unref(s);
+}
+
+TEST_IN_LOOP(stream_that_is_lost_says_which_and_why)
+{
+    int fds[2];
+    char words[64];
+    assert_int_equal(pipe(fds), 0);
+    snprintf(words, sizeof words, "descriptor %d: broken pipe", fds[1]);
+    aw_stream *w = aw_stream_from_fd(fds[1]);
+    close(fds[0]);
+    assert_int_equal(aw_stream_write(w, "x", 1), -EPIPE);
+    assert_non_null(strstr(aw_errmsg(), words));
+    assert_int_equal(aw_stream_drain(w), -EPIPE);
+    assert_non_null(strstr(aw_errmsg(), words));
+    aw_stream_unref(w);
+}
+
 TEST(stream_without_a_loop)
 {
     aw_stream *two[2];
@@ -305,6 +352,35 @@ TEST_IN_LOOP(stream_over_a_transport_that_fails)
     expect_failure((struct failing){.close = -EPROTO}, -EPROTO);
 }
 
+/* Says its text, and then that it was cut off. */
+static ssize_t cut_read(void *arg, void *buf, size_t n)
+{
+    const char **text = arg;
+    size_t len = strlen(*text) < n ? strlen(*text) : n;
+    if (len == 0)
+        return aw_raise(AW_EOF, "cut off");
+    memcpy(buf, *text, len);
+    *text += len;
+    return (ssize_t)len;
+}
+
+/* AW_EOF may be what a stream is lost with, as TLS does without a good-bye: no line ends there. */
+TEST_IN_LOOP(stream_lines_are_not_ended_by_being_cut_off)
+{
+    const aw_transport cut = {.read = cut_read};
+    const char *text = "whole\npart";
+    char *line, rest[10];
+    aw_stream *s = aw_stream_from_transport(&cut, &text);
+    expect_line(s, "whole\n");
+    assert_int_equal(aw_stream_readline(s, &line), AW_EOF);
+    assert_string_equal(aw_errmsg(), "cut off");
+    assert_int_equal(aw_stream_read(s, rest, sizeof rest), 4);
+    assert_int_equal(aw_stream_readline(s, &line), AW_EOF);
+    assert_int_equal(aw_stream_readuntil(s, &line, "x"), AW_EOF);
+    assert_string_equal(aw_errmsg(), "cut off");
+    aw_stream_unref(s);
+}
+
 TEST_IN_LOOP(stream_over_a_transport_aborted_in_its_calls)
 {
     struct failing f = {0};
@@ -390,5 +466,28 @@ TEST_IN_LOOP(stream_of_a_peer_that_resets_at_each_byte)
         assert_true(aw_stream_is_closing(two[0]));
         aw_stream_unref(two[0]);
         aw_stream_unref(two[1]);
+    }
+}
+
+/* Both of its operations are over in one pass of the loop, and nobody holds it any more. */
+TEST_IN_LOOP(stream_given_up_with_bytes_pending_when_its_peer_resets)
+{
+    static char much[1 << 20];
+    for (int i = 0; i < 20; i++) {
+        aw_stream *two[2];
+        assert_int_equal(sorts[0].open(two, &(aw_stream_opts){.fd = -1}), 0);
+        say(two[1], "a");
+        expect_text(two[0], "a"); /* receiving goes on */
+        while (aw_stream_pending(two[0]) == 0)
+            assert_int_equal(aw_stream_write(two[0], much, sizeof much), 0);
+        passes(2);
+        int fd = aw_stream_fd(two[0]);
+        aw_stream_unref(two[0]);
+        assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+        reset(two[1]);
+        aw_stream_unref(two[1]);
+        for (int n = 0; n < 100 && fcntl(fd, F_GETFD) >= 0; n++)
+            passes(1);
+        assert_int_equal(fcntl(fd, F_GETFD), -1);
     }
 }

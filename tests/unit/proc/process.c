@@ -330,6 +330,52 @@ TEST_IN_LOOP(process_status_taken_by_somebody_else)
     aw_process_unref(p);
 }
 
+static int reaped_before(int pid)
+{
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    return -ESRCH;
+}
+
+/* As where SIGCHLD is ignored. */
+TEST_IN_LOOP(process_seen_off_before_it_could_be_watched)
+{
+    struct aw_sys_table real = aw_sys;
+    int before = open_descriptors();
+    aw_sys.pidfd_open = reaped_before;
+    assert_null(aw_create_subprocess_exec(AW_ARGV("true")));
+    aw_sys = real;
+    assert_int_equal(aw_errno(), -ECHILD);
+    assert_non_null(strstr(aw_errmsg(), "somebody else"));
+    assert_int_equal(open_descriptors(), before);
+}
+
+TEST_IN_LOOP(process_errors_say_what_they_are_about)
+{
+    aw_process *p = start_cat();
+    assert_int_equal(aw_process_send_signal(p, 999), -EINVAL);
+    assert_non_null(strstr(aw_errmsg(), "cat: signal 999"));
+    assert_int_equal(aw_process_communicate(p, "x", 1, .timeout = -1), -ETIMEDOUT);
+    assert_non_null(strstr(aw_errmsg(), "did not end in time"));
+    assert_int_equal(aw_process_stop(p, 0, NULL), 0);
+    aw_process_unref(p);
+}
+
+static int no_pipe(int ends[2], int ours)
+{
+    (void)ends, (void)ours;
+    return -EMFILE;
+}
+
+TEST_IN_LOOP(process_without_a_pipe_names_the_program)
+{
+    struct aw_sys_table real = aw_sys;
+    aw_sys.pipe = no_pipe;
+    assert_null(aw_create_subprocess_exec(AW_ARGV("cat"), .in = AW_PIPE));
+    aw_sys = real;
+    assert_int_equal(aw_errno(), -EMFILE);
+    assert_non_null(strstr(aw_errmsg(), "'cat'"));
+}
+
 /* And other children are none of ours. */
 TEST_IN_LOOP(process_of_others_is_left_alone)
 {

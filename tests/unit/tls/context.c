@@ -38,6 +38,8 @@ TEST(tls_context_files_that_cannot_be_used)
     char *weak_file = write_certs(&one, 1, weak.key);
     expect_refusal(aw_tls_context_new(.ca_file = "/nonexistent/ca"), -ENOENT, "/nonexistent/ca");
     expect_refusal(aw_tls_context_new(.ca_file = rubbish), -EBADMSG, rubbish);
+    expect_refusal(aw_tls_context_new(.ca_path = "/nonexistent/ca"), -ENOENT, "/nonexistent/ca");
+    expect_refusal(aw_tls_context_new(.ca_path = rubbish), -ENOTDIR, rubbish);
     expect_refusal(aw_tls_context_new(.crl_file = rubbish), -EBADMSG, rubbish);
     expect_refusal(aw_tls_context_new(.certificate = "/nonexistent/c"), -ENOENT, "/nonexistent/c");
     expect_refusal(aw_tls_context_new(.certificate = rubbish), -EBADMSG, rubbish);

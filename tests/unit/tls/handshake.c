@@ -158,6 +158,8 @@ TEST_IN_LOOP(tls_wrong_calls_leave_the_stream_alone)
     assert_int_equal(aw_stream_pair(two), 0);
     aw_stream *s = two[0], *none = NULL;
     assert_int_equal(aw_start_tls(&s, c, NULL), -EINVAL);
+    assert_int_equal(aw_start_tls(&s, c, ""), -EINVAL);
+    assert_non_null(strstr(aw_errmsg(), "name ''"));
     assert_int_equal(aw_start_tls(&s, NULL, "x"), -EINVAL);
     assert_int_equal(aw_start_tls(&none, c, "x"), -EINVAL);
     assert_int_equal(aw_start_tls(NULL, c, "x"), -EINVAL);
@@ -199,6 +201,7 @@ TEST_IN_LOOP(tls_handshake_with_something_else)
     double before = aw_time();
     assert_int_equal(try_client("", false, message), -ETIMEDOUT);
     assert_time(aw_time() - before, 2);
+    assert_non_null(strstr(message, "good.example"));
 }
 
 static int start_and_wait(void *arg)
@@ -256,6 +259,8 @@ TEST_IN_LOOP(tls_truncation_is_told_from_an_end)
     assert_int_equal(aw_stream_read(m.client, buf, sizeof buf), AW_EOF);
     assert_non_null(strstr(aw_errmsg(), "good-bye"));
     assert_int_equal(aw_stream_readall(m.client, &all, 100), AW_EOF);
+    assert_int_equal(aw_stream_readline(m.client, &all), AW_EOF);
+    assert_non_null(strstr(aw_errmsg(), "good-bye"));
     drop(&m);
     m = met(client(), server());
     say(m.server, "all data");
