@@ -99,7 +99,7 @@ typedef struct aw_sio_opts {
     size_t max_message;     /* of an event with all its attachments; 4,000,000 */
     unsigned max_packets;   /* in one body of polling; 1,000 */
     unsigned max_attachments; /* of an event; 10, at most 64 */
-    unsigned max_depth;       /* of JSON, both ways; 64, at most 200 */
+    unsigned max_depth;       /* of JSON, both ways; 64, and no more: jansson recurses */
     size_t max_buffered;      /* waiting to be taken by one client; 1 MiB */
     unsigned max_handlers;    /* at work for one client: no more of its packets are read until one
                                  has ended; 64 */
