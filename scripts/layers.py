@@ -56,7 +56,7 @@ ROWS = [
     for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h", "fcntl.h",
                                     "sys/stat.h"]),
                           ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
-                          ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["curl/*"]))
+                          ("redis", ["hiredis/*", "jansson.h", "msgpack.h"]), ("sqs", ["curl/*"]))
 ] + [
     Row("sim", L1 + ["io/io.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.
