@@ -1,6 +1,7 @@
 /*
  * client.c - making a client, its options, its handles, and its end.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,7 +145,7 @@ static void free_client(aw_redis *r)
 
 void rd_let_go(aw_redis *r)
 {
-    aw_assert(r->inside > 0);
+    assert(r->inside > 0);
     r->inside--;
     free_client(r);
 }

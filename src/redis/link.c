@@ -246,7 +246,8 @@ int rd_link_begin(struct rd_link *l)
     if (l->begun)
         return 0;
     aw_task *t = aw_create_task(run, l, .name = l->for_messages ? "redis messages" : "redis",
-                                .loop = r->loop, .release = end);
+                                .loop = r->loop, .stack_size = l->for_messages ? 256 << 10 : 0,
+                                .release = end); /* JSON is taken apart in it */
     if (!t)
         return aw_errno();
     l->begun = true;

@@ -8,6 +8,7 @@
  * of a string as soon as it has come, an array's when it is made, and a line that does not end
  * when it is longer than any sensible one.
  */
+#include <assert.h>
 #include <hiredis/hiredis.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static aw_redis_reply *place(const redisReadTask *task, enum aw_redis_type type,
     aw_redis_reply *node;
     if (task->parent) {
         aw_redis_reply *parent = task->parent->obj;
-        aw_assert((size_t)task->idx < parent->n);
+        assert((size_t)task->idx < parent->n);
         node = &parent->elements[task->idx];
     } else {
         node = aw_mem_zalloc(sizeof *node);
