@@ -69,11 +69,10 @@ static int ask_one(void *arg)
     struct asked *a = arg;
     const struct rd_broadcast *b = &a->question->b;
     aw_sio_event *answer = NULL;
-    int err = aw_sio_call(a->socket, b->packet.event, b->packet.json,
-                          .attachments = b->packet.attachments,
-                          .n_attachments = b->packet.n_attachments,
-                          .timeout = b->timeout > 0 ? b->timeout : a->question->fanout->ack_timeout,
-                          .ret = &answer);
+    int err = aw_sio_call(
+        a->socket, b->packet.event, b->packet.json, .attachments = b->packet.attachments,
+        .n_attachments = b->packet.n_attachments,
+        .timeout = b->timeout > 0 ? b->timeout : a->question->fanout->ack_timeout, .ret = &answer);
     if (err == 0 && !a->question->fanout->stopped)
         err = pass_on(a->question, answer);
     aw_sio_event_unref(answer);

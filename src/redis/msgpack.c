@@ -386,8 +386,8 @@ static int read_options(struct rd_broadcast *b, const msgpack_object *opts)
         return -EBADMSG; /* to no room that there could be: not to everybody */
     b->packet.except = b->names + b->packet.n_rooms;
     b->packet.n_except = names_of(b, except, b->names + b->packet.n_rooms);
-    b->packet.is_volatile = is_volatile && is_volatile->type == MSGPACK_OBJECT_BOOLEAN &&
-                            is_volatile->via.boolean;
+    b->packet.is_volatile =
+        is_volatile && is_volatile->type == MSGPACK_OBJECT_BOOLEAN && is_volatile->via.boolean;
     if (timeout && timeout->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         b->timeout = (double)timeout->via.u64 / 1000;
     return 0;
@@ -438,7 +438,7 @@ int rd_broadcast_read(struct rd_broadcast *b, const char *data, size_t n)
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     msgpack_unpack_return what = msgpack_unpack_next(&unpacked, data, n, &at);
-    int err = what == MSGPACK_UNPACK_SUCCESS ? read_parts(b, &unpacked.data)
+    int err = what == MSGPACK_UNPACK_SUCCESS       ? read_parts(b, &unpacked.data)
               : what == MSGPACK_UNPACK_NOMEM_ERROR ? -ENOMEM
                                                    : -EBADMSG;
     msgpack_unpacked_destroy(&unpacked);

@@ -159,7 +159,8 @@ static void add_socket(aw_sio_socket *s, void *arg)
     comma(q);
     rd_text_adds(t, "{\"id\":");
     quote(t, aw_sio_socket_id(s));
-    rd_text_adds(t, ",\"handshake\":{\"headers\":{},\"xdomain\":false,\"secure\":false,\"query\":{}");
+    rd_text_adds(t,
+                 ",\"handshake\":{\"headers\":{},\"xdomain\":false,\"secure\":false,\"query\":{}");
     add_field(t, "address", aw_sio_socket_peer(s));
     add_field(t, "url", aw_sio_socket_query(s));
     rd_text_adds(t, ",\"auth\":");
