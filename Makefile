@@ -8,13 +8,14 @@ STRICT = -Dwerror=true -Ddebug_handles=true -Dtests=enabled
 comma = ,
 CLANG = CC=clang CXX=clang++ meson setup $(STRICT) -Db_lundef=false
 
-.PHONY: help demo test test-all bench install lint format clean
+.PHONY: help demo test test-all fuzz bench install lint format clean
 
 help:
 	@echo "make demo      see it run (a minute)"
 	@echo "make test      build three configurations and run every test, on every backend"
 	@echo "make test-all  the same, with plain clang, with libc's ucontext, under valgrind,"
 	@echo "               and for aarch64 under qemu"
+	@echo "make fuzz      let the fuzzers search for $(FUZZ_SECONDS) seconds each (FUZZ_SECONDS=)"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make lint      layer and tidy checks only"
@@ -40,12 +41,17 @@ build/valgrind/build.ninja:
 build/ucontext/build.ninja:
 	$(call configure,CC=gcc CXX=g++ meson setup $(STRICT) -Dswitch=ucontext)
 build/aarch64/build.ninja:
-	$(call configure,meson setup $(STRICT) --cross-file scripts/cross/aarch64.ini -Dtls=disabled -Dhttp=disabled \
-	    -Dplain_assertions=true)
+	$(call configure,meson setup $(STRICT) --cross-file scripts/cross/aarch64.ini -Dtls=disabled \
+	    -Dhttp=disabled -Dplain_assertions=true)
 build/asan/build.ninja:
 	$(call configure,$(CLANG) -Db_sanitize=address$(comma)undefined)
 build/tsan/build.ninja:
 	$(call configure,$(CLANG) -Db_sanitize=thread)
+
+# Coverage for the fuzzers in everything that they link.
+build/fuzz/build.ninja:
+	$(call configure,$(CLANG) -Db_sanitize=address$(comma)undefined -Dfuzz=true -Dexamples=false \
+	    -Dc_args=-fsanitize=fuzzer-no-link)
 
 # build/<configuration>/built is never made, so ninja looks every time.
 build/%/built: build/%/build.ninja
@@ -81,6 +87,20 @@ test-all: setup-all
 	fi; \
 	tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) \
 	    $(SHUFFLES) $$foreign
+
+# Every fuzzer begins with what is in tests/fuzz/corpus; what it finds besides stays in build/fuzz.
+FUZZ_SECONDS ?= 20
+fuzz: setup-test build/fuzz/build.ninja
+	@ninja --quiet -C build/fuzz fuzzers
+	@for fuzzer in build/fuzz/tests/fuzz_*; do \
+	    [ -x "$$fuzzer" ] && [ -f "$$fuzzer" ] || continue; \
+	    name=$${fuzzer##*/fuzz_}; \
+	    mkdir -p build/fuzz/corpus/$$name; \
+	    echo "$$name: $(FUZZ_SECONDS) seconds"; \
+	    AWAIT_BACKEND=epoll "$$fuzzer" -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/$$name- \
+	        build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
 
 # ROWS: groups, rows or figures of bench/rows.py; PEERS: names, or none; RECORD=1 writes the results
 # into bench/results and docs.

@@ -22,7 +22,8 @@ text { fill: #1f2328; } .dim { fill: #59636e; font-size: 11px; }
 </style>"""
 COLOURS = {"ours": "#e5484d", "raw": "#8b949e", "go": "#00add8", "tokio": "#d97706",
            "libuv": "#6e9b34", "asyncio": "#4584b6", "uvloop": "#a371f7",
-           "State Threads": "#b08968", "Boost.Context": "#2da44e"}
+           "State Threads": "#b08968", "Boost.Context": "#2da44e", "nginx": "#1f883d",
+           "uvicorn": "#bf3989", "ws": "#b8860b", "websockets": "#8c564b"}
 LEFT, WIDTH, RIGHT, LINE = 380, 520, 30, 26
 
 

@@ -12,6 +12,9 @@
  *     ROW-p50   microseconds from sending a batch until the whole answer is there, median
  *     ROW-p99   the 99th percentile of that
  *
+ * Rows that begin with "websocket" are of the same in WebSocket: after a handshake each request is
+ * a binary message of 64 bytes in a masked frame, and each answer the same message in a frame.
+ *
  * The row that ends in "idle" only makes connections, each of which has had one answer, and prints
  * ROW-bytes: memory that the server holds for each.
  */
@@ -22,6 +25,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -32,6 +36,7 @@
 #include "bench/bench.h"
 
 #define MESSAGE ((size_t)64)
+#define FRAME_MAX (MESSAGE + 6) /* a WebSocket frame with its header and mask */
 #define MAX_DEPTH ((size_t)16)
 #define EVENTS 512
 
@@ -52,8 +57,11 @@ struct connection {
 };
 
 static struct connection *connections;
-static size_t n_connections, batch; /* bytes */
-static char message[MESSAGE * MAX_DEPTH];
+static size_t n_connections, depth;
+static bool is_websocket;
+static size_t request_size = MESSAGE, answer_size = MESSAGE;
+static char message[FRAME_MAX * MAX_DEPTH]; /* requests, one behind the other */
+static char first_answer[FRAME_MAX];
 static pid_t server;
 
 static int fail(const char *what)
@@ -141,14 +149,52 @@ static double server_memory(void)
 
 /* ---- connections ---- */
 
+/* What is sent, and what it is answered with. */
+static void make_messages(void)
+{
+    static const char header[] = "\x82\xc0mask";
+    memset(message, 'e', sizeof message);
+    memset(first_answer, 'e', sizeof first_answer);
+    if (!is_websocket)
+        return;
+    request_size = MESSAGE + 6;
+    answer_size = MESSAGE + 2;
+    memcpy(first_answer, "\x82\x40", 2);
+    for (size_t i = 0; i < sizeof message; i += request_size) {
+        memcpy(message + i, header, 6);
+        for (size_t j = 0; j < MESSAGE; j++)
+            message[i + 6 + j] = (char)('e' ^ "mask"[j % 4]);
+    }
+}
+
+/* WebSocket's handshake: up to the empty line of the answer, byte by byte. */
+static int shake_hands(int fd)
+{
+    static const char ask[] = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    char last[5] = "", first[13] = "";
+    if (send(fd, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)sizeof ask - 1 ||
+        recv(fd, first, 12, MSG_WAITALL) != 12 || strcmp(first, "HTTP/1.1 101") != 0)
+        return fail("the handshake");
+    while (strcmp(last, "\r\n\r\n") != 0) {
+        memmove(last, last + 1, 3);
+        if (recv(fd, last + 3, 1, 0) != 1)
+            return fail("the handshake's answer");
+    }
+    return 0;
+}
+
 /* One request and its answer, waited for: after it the server has surely accepted. */
 static int greet(int fd)
 {
-    char answer[MESSAGE];
-    if (send(fd, message, MESSAGE, MSG_NOSIGNAL) != (ssize_t)MESSAGE ||
-        recv(fd, answer, MESSAGE, MSG_WAITALL) != (ssize_t)MESSAGE)
+    char answer[FRAME_MAX];
+    if (is_websocket && shake_hands(fd) < 0)
+        return -1;
+    if (send(fd, message, request_size, MSG_NOSIGNAL) != (ssize_t)request_size ||
+        recv(fd, answer, answer_size, MSG_WAITALL) != (ssize_t)answer_size)
         return fail("the first request");
-    if (memcmp(answer, message, MESSAGE) != 0) {
+    if (memcmp(answer, first_answer, answer_size) != 0) {
         fprintf(stderr, "load: the answer is not the request\n");
         return -1;
     }
@@ -191,16 +237,16 @@ struct run {
 static int send_batch(struct run *r, struct connection *c, double now)
 {
     r->to_send--;
-    c->missing = batch;
+    c->missing = answer_size * depth;
     c->sent = now;
-    if (send(c->fd, message, batch, MSG_NOSIGNAL) == (ssize_t)batch)
+    if (send(c->fd, message, request_size * depth, MSG_NOSIGNAL) == (ssize_t)(request_size * depth))
         return 0;
     return fail("send"); /* what is under way is far less than a socket holds */
 }
 
 static int take(struct run *r, struct connection *c)
 {
-    char answer[MESSAGE * MAX_DEPTH];
+    char answer[FRAME_MAX * MAX_DEPTH];
     ssize_t n = recv(c->fd, answer, sizeof answer, 0);
     if (n < 0 && errno == EAGAIN)
         return 0;
@@ -256,7 +302,7 @@ static int load(const char *row, const struct shape *shape)
     size_t n = bench_count(shape->requests, 1000) / shape->depth, warm = n / 10;
     struct run r = {.to_send = warm, .to_come = warm, .took = calloc(n, sizeof *r.took)};
     int poll = poll_all();
-    batch = MESSAGE * shape->depth;
+    depth = shape->depth;
     if (!r.took || poll < 0 || drive(poll, &r) < 0)
         return -1;
     r = (struct run){.to_send = n, .to_come = n, .took = r.took};
@@ -290,7 +336,8 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: %s ROW PORT\n", argv[0]), 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     server = getppid();
-    memset(message, 'e', sizeof message);
+    is_websocket = !strncmp(argv[1], "websocket", 9);
+    make_messages();
     part();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         if (!strcmp(strrchr(argv[1], '-') + 1, shapes[i].name))

@@ -65,9 +65,10 @@ def cell(data, name):
 
 def group_table(data):
     """A table of Markdown for one group, a line per figure and regime."""
-    names = [n for n in ("go", "tokio", "libuv", "asyncio", "uvloop", "State Threads",
-                         "Boost.Context") if any(n in f["who"] for by in data["figures"].values()
-                                                 for f in by.values())]
+    every = ("go", "tokio", "libuv", "asyncio", "uvloop", "State Threads", "Boost.Context", "nginx",
+             "uvicorn")
+    names = [n for n in every if any(n in f["who"] for by in data["figures"].values()
+                                     for f in by.values())]
     lines = ["| | unit | ours | raw | ours / raw | " + " | ".join(names) + " | goal |",
              "| --- " * (6 + len(names)) + "|"]
     notes = []

@@ -130,6 +130,44 @@ ECHO = (
                goals=(("free", "value", 6144),)),)),
 )
 
+HTTP_LOADS = {"50": "50 connections", "1000": "1,000 connections"}
+
+
+def http_row(load):
+    """The server's processor time, and what wrk sees.  What one worker could serve is the inverse
+    of its time: with both on a small machine wrk is the slower one, and the rate is its own."""
+    row, words = f"http-{load}", HTTP_LOADS[load]
+    return Row(row, "http", "http", share=3, figures=(
+        Figure(row, f"server's time per request, {words}", "µs",
+               goals=(("free", "nginx", 1.11), ("free", "go", 0.67), ("free", "uvicorn", 0.1))),
+        Figure(f"{row}-rate", f"requests, {words}", "k/s", more=True,
+               goals=(("free", "nginx", 0.9),)),
+        Figure(f"{row}-p99", f"99th percentile, {words}", "µs"),))
+
+
+HTTP = tuple(http_row(load) for load in HTTP_LOADS)
+
+WEBSOCKETS = {"50": ECHOES["50"], "1000": ECHOES["1000"], "50x16": ECHOES["50x16"]}
+
+
+def websocket_row(load):
+    """The server's processor time for a message of 64 bytes and its echo, and what clients see."""
+    row, words = f"websocket-{load}", WEBSOCKETS[load]
+    return Row(row, "websocket", "websocket", share=3, figures=(
+        Figure(row, f"server's time per echo of a message, {words}", "µs",
+               goals=(("free", "ws", 0.33), ("free", "websockets", 0.1))),
+        Figure(f"{row}-rate", f"echoes of messages, {words}", "k/s", more=True),
+        Figure(f"{row}-p50", f"median latency of messages, {words}", "µs"),
+        Figure(f"{row}-p99", f"99th percentile of messages, {words}", "µs"),))
+
+
+WEBSOCKET = (
+    *(websocket_row(load) for load in WEBSOCKETS),
+    Row("websocket-idle", "websocket", "websocket", share=3, figures=(
+        Figure("websocket-idle-bytes", "10,000 idle WebSockets, bytes each", "B",
+               goals=(("free", "value", 10000),)),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -140,9 +178,11 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + HTTP + WEBSOCKET + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
+          "http": "An HTTP server",
+          "websocket": "An echo server of WebSocket",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -171,6 +211,8 @@ NOTES = {
     ("raw", "processes"): "posix_spawn and waitpid",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
+    ("nginx", "*"): "return 200, one worker",
+    ("uvicorn", "*"): "one worker, with the parser that it comes with",
     ("raw", "to-thread"): "one worker",
     ("raw", "to-thread-64"): "one worker",
     ("asyncio", "timers"): "100,000 present",

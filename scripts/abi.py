@@ -75,7 +75,13 @@ def mutable_of_base(archive):
 
 
 # Headers of companion libraries: what they declare is exported there.
-COMPANIONS = {"await/tls.h": "await-tls", "await/websocket.h": "await-websocket"}
+COMPANIONS = {
+    "await/tls.h": "await-tls",
+    "await/http.h": "await-http",
+    "await/http_server.h": "await-http",
+    "await/websocket.h": "await-websocket",
+    "await/socketio.h": "await-socketio",
+}
 
 
 def exports_of(build):

@@ -105,11 +105,51 @@ def uvloop(folder):
     return [python, HERE / "python.py", "--uvloop"], version.strip()
 
 
+def nginx(folder):
+    del folder
+    need("nginx")
+    need("wrk")
+    done = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True)
+    version = done.stderr.rpartition("/")[2].strip()
+    return [sys.executable, HERE / "http_servers.py", "nginx"], version
+
+
+def uvicorn(folder):
+    need("wrk")
+    python = folder / "python/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "python"))
+    try:
+        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
+    except Missing:
+        call(str(python), "-m", "pip", "--quiet", "install", "-r", str(HERE / "requirements.txt"))
+        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
+    return [python, HERE / "http_servers.py", "uvicorn"], version.strip()
+
+
+def npm_ws(folder):
+    need("node")
+    need("npm")
+    place = folder / "node"
+    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "ws@8.18.3")
+    version = version_in(place / "node_modules/ws/package.json", r'"version": "([\d.]+)"')
+    return ["node", HERE / "websocket.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+
+
+def python_websockets(folder):
+    python = folder / "websockets/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "websockets"))
+    call(str(python), "-m", "pip", "--quiet", "install", "websockets==15.0.1")
+    return [python, HERE / "websocket.py"], f"15.0.1, Python {sys.version.split()[0]}"
+
+
 def libdispatch(folder):
     del folder
     raise Missing("no program for it yet: the distribution it was to be tried on has no package")
 
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
+         "nginx": nginx, "uvicorn": uvicorn, "ws": npm_ws, "websockets": python_websockets,
          "State Threads": state_threads, "Boost.Context": boost_context,
          "libdispatch": libdispatch}

@@ -148,7 +148,7 @@ AW_API int aw_http_serve_(const aw_http_server_opts *opts) AW_MUST_USE;
 /* int aw_http_serve_stream(aw_stream *s, aw_http_handler *handler, void *arg, ...options): serve
  * the requests of one connection that is there, in the calling task, until it ends.
  *
- * 1 when a handler has taken the stream over by aw_http_leave(): the caller only gives up its handle.
+ * 1 when a handler has taken the stream over by aw_http_leave(): the caller only unrefs it then.
  *
  * For connections that come by another way, and for tests over aw_stream_pair().  The stream is
  * still the caller's, who closes it; options about listening and .tls are -EINVAL.  0 when the

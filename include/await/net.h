@@ -271,7 +271,7 @@ AW_API int aw_server_close(aw_server *server);
 AW_API int aw_server_wait_closed(aw_server *server) AW_MUST_USE;
 
 /* In a handler: its stream shall outlive it.  The server does not close the stream when the handler
- * returns, nor count it any more; it is ended by whoever holds a handle: aw_stream_ref() first.  For
+ * returns, nor count it any more; whoever holds a handle ends it: aw_stream_ref() first.  For
  * connections that wait for very long, and do so better in a small task of their own.  0;
  * AW_ETHREAD.  Does not suspend. */
 AW_API int aw_server_leave(aw_stream *s);

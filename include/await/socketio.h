@@ -1,7 +1,7 @@
 /*
  * await/socketio.h - a Socket.IO server: the companion library await-socketio.
  *
- *     static int say(aw_sio_event *e, void *arg)           // socket.emit('say', 'hello') comes here
+ *     static int say(aw_sio_event *e, void *arg)     // socket.emit('say', 'hello') comes here
  *     {
  *         aw_sio_namespace *ns = arg;
  *         return aw_sio_broadcast(ns, "said", aw_sio_event_json(e, NULL),
@@ -137,8 +137,8 @@ typedef struct aw_sio_close_opts {
  * included; after the grace they are cancelled.
  *
  * To be called before the HTTP server is shut down, as its connections are in use as long as there
- * are sessions.  How many handlers had to be cancelled; -ECANCELED: sessions have ended and handlers
- * are cancelled, but not all has gone; AW_EMISUSE outside a task.  Suspends. */
+ * are sessions.  How many handlers had to be cancelled; -ECANCELED: sessions have ended and
+ * handlers are cancelled, but not all has gone; AW_EMISUSE outside a task.  Suspends. */
 #ifndef __cplusplus
 #define aw_sio_close(...) aw_sio_close_(&(aw_sio_close_opts){.io = __VA_ARGS__})
 #endif
@@ -159,6 +159,7 @@ AW_API aw_sio_namespace *aw_sio_of(aw_sio *io, const char *name);
 /* All namespaces of a server: up to max in *ret, each the server's.  Returns how many there are. */
 AW_API size_t aw_sio_namespaces(const aw_sio *io, aw_sio_namespace **ret, size_t max);
 
+/* Its name, "" for NULL; and whose it is. */
 AW_API const char *aw_sio_namespace_name(const aw_sio_namespace *ns);
 AW_API aw_sio *aw_sio_namespace_server(const aw_sio_namespace *ns);
 
@@ -243,6 +244,7 @@ AW_API aw_sio_socket *aw_sio_find(const aw_sio_namespace *ns, const char *id);
 AW_API size_t aw_sio_fetch(const aw_sio_namespace *ns, const char *room, aw_sio_socket **ret,
                            size_t max);
 
+/* Is it connected?  False for NULL. */
 AW_API bool aw_sio_socket_connected(const aw_sio_socket *s);
 
 /* Why it is gone: "client namespace disconnect", "server namespace disconnect", "ping timeout",

@@ -110,7 +110,9 @@ static int serve_encrypted(struct aw_http_connection *c)
     c->below = c->stream;
     int err = aw_start_tls(&c->stream, o->tls, NULL, .timeout = o->head_timeout);
     if (err < 0) {
-        const struct aw_http_refusal refusal = {0, aw_strerror(err), NULL, 0};
+        char why[256];
+        snprintf(why, sizeof why, "TLS: %s: %s", aw_strerror(err), aw_errmsg());
+        const struct aw_http_refusal refusal = {.why = why};
         c->request.connection = c;
         if (err != -ECANCELED)
             aw_http_log_refusal(&c->request, &refusal);

@@ -95,7 +95,10 @@ static ssize_t wait_for(aw_http_request *r, size_t n)
         return got;
     if (got < 0)
         return gone(r, (int)got);
-    return (size_t)got < n ? gone(r, AW_EOF) : got;
+    if ((size_t)got >= n)
+        return got;
+    r->refusal = 400; /* should it still listen */
+    return gone(r, AW_EOF);
 }
 
 /* ---- chunks ---- */

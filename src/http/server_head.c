@@ -320,13 +320,14 @@ int aw_http_read_head(struct aw_http_connection *c)
     r->began = aw_time();
     for (;;) {
         size_t n = aw_stream_peek(c->stream, &data);
-        ptrdiff_t len = aw_http_gate(&c->gate, data, n, &why);
+        size_t most = c->server->opts.max_head; /* what lies behind that has no say */
+        ptrdiff_t len = aw_http_gate(&c->gate, data, n < most ? n : most, &why);
         if (len < 0)
             return refuse(r, aw_http_because(400, why));
-        if (len > 0 ? (size_t)len > c->server->opts.max_head : n >= c->server->opts.max_head)
-            return too_large(r);
         if (len > 0)
             return take_head(r, data, (size_t)len);
+        if (n >= most)
+            return too_large(r);
         if (!waits) /* from the first byte on */
             AW_TRY(aw_http_deadline(c, r->began + c->server->opts.head_timeout));
         waits = true;

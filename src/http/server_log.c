@@ -81,7 +81,10 @@ void aw_http_log_refusal(const aw_http_request *r, const struct aw_http_refusal 
     e.limit = refusal->limit;
     e.limit_value = refusal->value;
     add_request(&line, &e);
-    snprintf(text, sizeof text, "refused with %d: ", refusal->status);
+    if (refusal->status)
+        snprintf(text, sizeof text, "refused with %d: ", refusal->status);
+    else
+        snprintf(text, sizeof text, "refused: ");
     add(&line, text);
     add(&line, refusal->why);
     if (refusal->limit) {

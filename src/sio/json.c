@@ -61,6 +61,8 @@ int aw_sio_json_parse(json_t **ret, const char *text, size_t n, unsigned depth)
 {
     if (aw_sio_json_depth(text, n, depth) < 0)
         return AW_ELIMIT;
+    if (n > 0 && memchr(text, '\0', n)) /* behind a number jansson does not mind one */
+        return -EBADMSG;
     json_error_t error;
     size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
     json_t *value = json_loadb(text, n, flags, &error);

@@ -51,9 +51,9 @@ static int give(struct aw_sio_session *s, aw_http_request *r)
 {
     struct aw_sio_text payload = {0};
     aw_sio_session_drain(s, &payload);
-    if (payload.len && s->state != AW_SIO_OPEN)
+    if (payload.len && s->state == AW_SIO_ENDED)
         aw_sio_text_addc(&payload, AW_EIO_SEPARATOR);
-    if (s->state != AW_SIO_OPEN)
+    if (s->state == AW_SIO_ENDED || (s->state == AW_SIO_LINGERING && !payload.len))
         aw_sio_text_addc(&payload, s->final);
     else if (!payload.len)
         aw_sio_text_addc(&payload, AW_EIO_NOOP);
@@ -79,8 +79,9 @@ static int get(struct aw_sio_session *s, aw_http_request *r)
         if (err < 0)
             return err;
     }
+    bool is_last = !s->queue.head;
     int err = give(s, r);
-    if (s->state == AW_SIO_LINGERING)
+    if (s->state == AW_SIO_LINGERING && is_last)
         aw_sio_session_end(s, "", 0);
     else if (err < 0)
         aw_sio_session_end(s, "transport error", AW_WS_GOING_AWAY);

@@ -35,7 +35,7 @@ static int connect_to(struct aw_sio_session *s, const struct aw_sio_wire *p)
 {
     char name[256];
     if (aw_sio_socket_of(s, p->nsp, p->nsp_len))
-        return -EBADMSG;
+        return 0; /* JavaScript's client may ask twice, and then waits for one answer */
     if (count_sockets(s) >= s->io->opts.max_namespaces)
         return aw_raise(AW_ELIMIT, "more namespaces than .max_namespaces");
     if (p->nsp_len >= sizeof name || memchr(p->nsp, '\0', p->nsp_len))

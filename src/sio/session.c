@@ -200,8 +200,11 @@ void aw_sio_session_ping(aw_sio *io, struct aw_sio_alarm *alarm)
         return;
     }
     s->awaits_pong = true;
-    aw_ignore(aw_sio_line_set(&io->pongs, alarm));
-    aw_ignore(aw_sio_session_send(s, io->ping, false)); /* if it cannot be: doomed */
+    int err = aw_sio_line_set(&io->pongs, alarm);
+    if (err == 0)
+        err = aw_sio_session_send(s, io->ping, false);
+    if (err < 0) /* and nobody would see to it later */
+        aw_sio_session_end(s, "transport error", AW_WS_INTERNAL);
 }
 
 void aw_sio_session_no_pong(aw_sio *io, struct aw_sio_alarm *alarm)
@@ -219,13 +222,13 @@ void aw_sio_session_not_connected(aw_sio *io, struct aw_sio_alarm *alarm)
     aw_sio_session_end(s, "transport close", AW_WS_POLICY);
 }
 
-static void hear_pong(struct aw_sio_session *s)
+static int hear_pong(struct aw_sio_session *s)
 {
     if (!s->awaits_pong)
-        return;
+        return 0;
     s->awaits_pong = false;
     aw_list_remove(&s->heart.link);
-    aw_ignore(aw_sio_line_set(&s->io->pings, &s->heart));
+    return aw_sio_line_set(&s->io->pings, &s->heart);
 }
 
 /* ---- what comes ---- */
@@ -237,8 +240,7 @@ int aw_sio_session_packet(struct aw_sio_session *s, struct aw_eio_packet *p)
         return p->binary ? aw_sio_receive_bytes(s, p->data, p->len)
                          : aw_sio_receive_text(s, p->data, p->len);
     case AW_EIO_PONG:
-        hear_pong(s);
-        return 0;
+        return hear_pong(s);
     case AW_EIO_CLOSE:
         s->final = AW_EIO_NOOP;
         aw_sio_session_end(s, "transport close", AW_WS_NORMAL);
@@ -272,11 +274,11 @@ static void end_sockets(struct aw_sio_session *s, const char *reason)
     s->incoming = NULL;
 }
 
-/* What is in the queue of a client that polls, and is between two requests, waits for the next one.
- */
+/* What is in the queue of a client that polls waits for its next request, and the end for the one
+ * after that: clients look at the end first. */
 static bool must_linger(const struct aw_sio_session *s, const char *reason)
 {
-    return !s->ws && !s->poll && s->queue.head && s->final == AW_EIO_CLOSE && !s->io->closed &&
+    return !s->ws && s->queue.head && s->final == AW_EIO_CLOSE && !s->io->closed &&
            strncmp(reason, "server", 6) == 0;
 }
 
@@ -295,7 +297,8 @@ void aw_sio_session_end(struct aw_sio_session *s, const char *reason, int code)
     if (s->room)
         aw_ignore(aw_set_result(s->room, 0, NULL));
     if (s->ws) {
-        aw_ignore(aw_websocket_close(s->ws, .code = code, .nowait = true));
+        if (aw_websocket_close(s->ws, .code = code, .nowait = true) < 0)
+            aw_ignore(aw_websocket_abort(s->ws));
         aw_websocket_unref(s->ws);
         s->ws = NULL;
     }

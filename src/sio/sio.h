@@ -165,7 +165,7 @@ struct aw_sio_reader {
 
 enum aw_sio_state {
     AW_SIO_OPEN,
-    AW_SIO_LINGERING, /* ended, but for what the next GET will take along */
+    AW_SIO_LINGERING, /* ended, but for what the next two GETs will take along */
     AW_SIO_ENDED,
 };
 

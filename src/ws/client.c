@@ -137,7 +137,8 @@ int aw_websocket_connect_(const aw_websocket_connect_opts *opts)
         aw_websocket_unref(a.made);
     if (err < 0) {
         err = explain(&a, err);
-        aw_ignore(aw_stream_abort(a.stream));
+        if (a.stream)
+            aw_ignore(aw_stream_abort(a.stream));
     }
     aw_stream_unref(a.stream);
     aw_mem_free(a.request);

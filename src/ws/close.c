@@ -34,9 +34,9 @@ static int wait_for_end(void *arg)
 /* Until it has ended: its outcome. */
 static int await_end(aw_websocket *ws)
 {
-    int err = 0;
     ws_hold(ws);
-    if (!ws->ended)
+    int err = ws_flush(ws);
+    if (err >= 0 && !ws->ended)
         err = aw_timeout_call(ws->limits.close_timeout, wait_for_end, ws);
     if (err == -ETIMEDOUT && !ws->ended) {
         aw_ignore(aw_stream_abort(ws->stream));

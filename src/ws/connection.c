@@ -187,6 +187,7 @@ int ws_end(aw_websocket *ws, int outcome)
         ws->detail = ws_copy(words, strlen(words));
     ws->ended = true;
     ws->outcome = outcome;
+    aw_ignore(ws_flush(ws));
     if (!ws->close_code)
         ws->close_code = AW_WS_ABNORMAL;
     ws_timer_stop(ws);
@@ -243,5 +244,5 @@ aw_stream *aw_websocket_stream(const aw_websocket *ws)
 
 size_t aw_websocket_pending(const aw_websocket *ws)
 {
-    return ws ? aw_stream_pending(ws->stream) : 0;
+    return ws ? ws_pending(ws) : 0;
 }

@@ -69,7 +69,7 @@ static int on_ping(aw_websocket *ws)
     if (ws->close_sent)
         return 0;
     int err;
-    if (ws->answering || aw_stream_pending(ws->stream) > ws->limits.high)
+    if (ws->answering || ws_pending(ws) > ws->limits.high)
         err = owe_pong(ws);
     else
         err = ws_put(ws, WS_PONG, true, ws->control, ws->control_len);
@@ -166,7 +166,7 @@ static int hear_out(void *arg)
 /* Closing a socket with unread bytes would take the close away from the other side. */
 static int linger(aw_websocket *ws)
 {
-    if (ws->ended)
+    if (ws->ended || ws_flush(ws) < 0)
         return 0;
     if (ws->server || ws->close_code == 0)
         aw_ignore(aw_stream_write_eof(ws->stream));

@@ -1,8 +1,10 @@
 /*
- * frame.c - wslay's frames behind four calls; no other file knows of it.
+ * frame.c - wslay's frames behind three calls; no other file knows of it.
  *
- * Only wslay's lower half is used.  Its upper half keeps messages, and queues of them, by itself:
- * up to 2 GiB, and a pong for each ping without bound, in contexts of 8 KiB.
+ * Only that half of wslay is used which takes frames apart.  What it has above frames keeps
+ * messages, and queues of them, by itself: up to 2 GiB, and a pong for each ping without bound, in
+ * contexts of 8 KiB.  And what makes frames wants a context and 4 KiB of the task's stack, which
+ * would then be held by every connection that waits, for a header of a few bytes.
  */
 #include <assert.h>
 #include <string.h>
@@ -23,30 +25,17 @@ static ssize_t on_receive(uint8_t *buf, size_t n, int flags, void *arg)
     return got > 0 ? got : -1;
 }
 
-/* The header comes first, in one piece; then the payload, in one or (masked) in several. */
+/* Nothing is ever sent through a context. */
 static ssize_t on_send(const uint8_t *data, size_t n, int flags, void *arg)
 {
-    const struct ws_codec *c = arg;
-    struct ws_sink *sink = c->sink;
-    (void)flags;
-    if (!sink->header_size) {
-        assert(n <= sizeof sink->header);
-        memcpy(sink->header, data, n);
-        sink->header_size = n;
-    } else {
-        if (sink->mask)
-            memcpy(sink->room + sink->payload_size, data, n);
-        sink->payload = sink->mask ? sink->room : data;
-        sink->payload_size += n;
-    }
-    return (ssize_t)n;
+    (void)data, (void)n, (void)flags, (void)arg;
+    return -1;
 }
 
 static int on_mask(uint8_t *buf, size_t n, void *arg)
 {
-    const struct ws_codec *c = arg;
-    memcpy(buf, c->sink->mask, n);
-    return 0;
+    (void)buf, (void)n, (void)arg;
+    return -1;
 }
 
 static const struct wslay_frame_callbacks callbacks = {on_send, on_receive, on_mask};
@@ -95,6 +84,8 @@ void ws_codec_free(struct ws_codec *c)
 {
     wslay_frame_context_free(c->wslay);
     c->wslay = NULL;
+    c->ahead = 0;
+    c->seen = 0;
 }
 
 void ws_codec_rest(struct ws_codec *c)
@@ -103,20 +94,37 @@ void ws_codec_rest(struct ws_codec *c)
         ws_codec_free(c);
 }
 
-int ws_codec_encode(struct ws_codec *c, struct ws_sink *sink, uint8_t opcode, bool fin,
-                    const void *data, size_t n)
+/* Eight bytes at a time: the mask stands there twice. */
+static void put_masked(uint8_t *to, const uint8_t *from, size_t n, const uint8_t mask[4])
 {
-    struct wslay_frame_iocb frame = {.fin = fin,
-                                     .opcode = opcode,
-                                     .payload_length = n,
-                                     .mask = sink->mask != NULL,
-                                     .data = data,
-                                     .data_length = n};
-    AW_TRY(awake(c));
-    sink->header_size = sink->payload_size = 0;
-    c->sink = sink;
-    ssize_t sent = wslay_frame_send(c->wslay, &frame);
-    c->sink = NULL;
-    assert(sent == (ssize_t)n && sink->payload_size == n); /* a sink takes everything */
-    return 0;
+    uint64_t eight, masks;
+    size_t i = 0;
+    memcpy(&masks, mask, 4);
+    memcpy((uint8_t *)&masks + 4, mask, 4);
+    for (; n - i >= sizeof eight; i += sizeof eight) {
+        memcpy(&eight, from + i, sizeof eight);
+        eight ^= masks;
+        memcpy(to + i, &eight, sizeof eight);
+    }
+    for (; i < n; i++)
+        to[i] = from[i] ^ mask[i % 4];
+}
+
+size_t ws_encode(uint8_t *place, uint8_t opcode, bool fin, const uint8_t *mask, const void *data,
+                 size_t n)
+{
+    uint8_t *at = place;
+    unsigned bytes = n < 126 ? 0 : n <= UINT16_MAX ? 2 : 8, bit = mask ? 0x80 : 0;
+    *at++ = (uint8_t)(opcode | (fin ? 0x80 : 0));
+    *at++ = (uint8_t)((bytes == 8 ? 127 : bytes == 2 ? 126 : n) | bit);
+    while (bytes)
+        *at++ = (uint8_t)((uint64_t)n >> 8 * --bytes);
+    if (mask) {
+        memcpy(at, mask, 4);
+        put_masked(at + 4, data, n, mask);
+        at += 4;
+    } else if (n) {
+        memcpy(at, data, n);
+    }
+    return (size_t)(at - place) + n;
 }

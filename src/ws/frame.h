@@ -9,7 +9,6 @@
 #ifndef AW_WS_FRAME_H
 #define AW_WS_FRAME_H
 
-
 #include "await/stream.h"
 #include "base/base.h"
 
@@ -32,10 +31,9 @@ struct ws_codec {
     struct wslay_frame_context *wslay; /* NULL: at rest */
     ws_source *source;
     void *arg;
-    struct ws_sink *sink; /* while a frame is encoded */
-    int error;            /* of the source or the mask, on its way through wslay */
-    size_t ahead;         /* bytes that wslay was given and has not given back */
-    uint64_t seen;        /* of the frame that is coming: bytes of its payload */
+    int error;     /* of the source, on its way through wslay */
+    size_t ahead;  /* bytes that wslay was given and has not given back */
+    uint64_t seen; /* of the frame that is coming: bytes of its payload */
 };
 
 /* A part of a frame, unmasked. */
@@ -56,18 +54,9 @@ int ws_codec_next(struct ws_codec *c, struct ws_piece *ret);
 void ws_codec_rest(struct ws_codec *c);
 void ws_codec_free(struct ws_codec *c);
 
-/* What an encoded frame is: its header, and its payload where it lies, or (masked) in `room`. */
-struct ws_sink {
-    uint8_t header[WS_HEADER_MAX];
-    size_t header_size;
-    const uint8_t *mask; /* four bytes; NULL: not masked */
-    uint8_t *room;       /* masked: as many bytes as the payload has */
-    const uint8_t *payload;
-    size_t payload_size; /* bytes so far */
-};
-
-/* Encode a whole frame into a sink, of which the mask and the room are set.  0, -ENOMEM. */
-int ws_codec_encode(struct ws_codec *c, struct ws_sink *sink, uint8_t opcode, bool fin,
-                    const void *data, size_t n);
+/* Write a frame to `place`, which has room for WS_HEADER_MAX bytes and n: how many it has.  `mask`
+ * is four bytes; NULL: it is not masked. */
+size_t ws_encode(uint8_t *place, uint8_t opcode, bool fin, const uint8_t *mask, const void *data,
+                 size_t n);
 
 #endif

@@ -161,6 +161,7 @@ static int ended(aw_websocket *ws, ssize_t n)
 /* Until something is buffered: 0; what has ended the connection; -ECANCELED. */
 static int wait_for_more(aw_websocket *ws)
 {
+    AW_TRY(ws_flush(ws));
     rest(ws);
     ws->waiting = true;
     ssize_t n = aw_stream_wait_readable(ws->stream);

@@ -1,17 +1,23 @@
 /*
  * send.c - sending: messages become frames, and frames bytes that are pending in the stream.
  *
- * The stream's queue is the only one.  A message is put into it whole, in one write that never
- * waits; the waiting is done before.  So a call that fails, or is cancelled while it waits, has
- * sent nothing, and frames of two messages never mix: while one is sent in pieces its task is the
- * speaker, and others wait.
+ * A message is put into the stream's queue whole, in one write that never waits; the waiting is
+ * done before.  So a call that fails, or is cancelled while it waits, has sent nothing, and frames
+ * of two messages never mix: while one is sent in pieces its task is the speaker, and others wait.
+ *
+ * While more frames have come than were looked at, short answers to them are held together, to be
+ * written at once: when everything was looked at, when they are too many, or in the loop's next
+ * pass, whichever comes first.
  */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "ws/ws.h"
 
-enum { AT_ONCE = 1024 }; /* bytes of a frame that are gathered on the stack */
+enum {
+    AT_ONCE = 512,   /* bytes of a frame that are gathered on the stack */
+    HELD_MAX = 4096, /* bytes that are held together */
+};
 
 struct aw_websocket_frame {
     atomic_size_t handles;
@@ -36,38 +42,87 @@ static int take_mask(aw_websocket *ws, uint8_t ret[4])
     return 0;
 }
 
-static int write_bytes(aw_websocket *ws, const void *data, size_t n)
+static int write_now(aw_websocket *ws, const void *data, size_t n)
 {
     AW_TRY(aw_stream_write(ws->stream, data, n));
     ws->written += n;
     return 0;
 }
 
-/* Encode a frame to `place`, which has room for WS_HEADER_MAX bytes and n: how many it has. */
+/* The calls that have sent this have said that they did: if it cannot be done all is over. */
+int ws_flush(aw_websocket *ws)
+{
+    uint8_t *held = ws->held;
+    if (!held)
+        return 0;
+    ws->held = NULL;
+    aw_handle_cancel(ws->flusher);
+    aw_handle_unref(ws->flusher);
+    ws->flusher = NULL;
+    int err = write_now(ws, held, ws->held_size);
+    ws->held_size = 0;
+    aw_mem_free(held);
+    if (err < 0 && !ws->ended) {
+        aw_ignore(aw_stream_abort(ws->stream));
+        ws_end(ws, err);
+    }
+    return err;
+}
+
+static int flush_it(void *arg)
+{
+    aw_websocket *ws = arg;
+    ws_hold(ws);
+    aw_ignore(ws_flush(ws)); /* who receives is told */
+    ws_let_go(ws);
+    return 0;
+}
+
+/* Is this to be held back for a moment?  Then there is a place for it. */
+static bool may_hold(aw_websocket *ws, size_t n)
+{
+    if (n > AT_ONCE || (!ws->codec.ahead && !aw_stream_buffered(ws->stream)))
+        return false;
+    if (ws->held)
+        return n <= HELD_MAX - ws->held_size;
+    ws->held = aw_mem_alloc(HELD_MAX);
+    if (ws->held && aw_call_soon(flush_it, ws, .handle = &ws->flusher) < 0) {
+        aw_mem_free(ws->held);
+        ws->held = NULL;
+    }
+    return ws->held != NULL;
+}
+
+static int write_bytes(aw_websocket *ws, const void *data, size_t n)
+{
+    if (may_hold(ws, n)) {
+        memcpy(ws->held + ws->held_size, data, n);
+        ws->held_size += n;
+        return 0;
+    }
+    AW_TRY(ws_flush(ws));
+    return write_now(ws, data, n);
+}
+
+size_t ws_pending(const aw_websocket *ws)
+{
+    return aw_stream_pending(ws->stream) + ws->held_size;
+}
+
+/* Encode a frame as this side sends it to `place`, as ws_encode() has it: how many bytes. */
 static ssize_t encode(aw_websocket *ws, uint8_t *place, uint8_t opcode, bool fin, const void *data,
                       size_t n)
 {
     uint8_t mask[4];
-    struct ws_sink sink = {0};
-    if (!ws->server) {
+    if (!ws->server)
         AW_TRY(take_mask(ws, mask));
-        sink.mask = mask;
-        sink.room = place + WS_HEADER_MAX;
-    }
-    if (ws_codec_encode(&ws->codec, &sink, opcode, fin, data, n) < 0)
-        return aw_raise(-ENOMEM, NULL);
-    memcpy(place, sink.header, sink.header_size);
-    if (n)
-        memmove(place + sink.header_size, sink.payload, n);
-    return (ssize_t)(sink.header_size + n);
+    return (ssize_t)ws_encode(place, opcode, fin, ws->server ? NULL : mask, data, n);
 }
 
 static int put_into(aw_websocket *ws, uint8_t *place, uint8_t opcode, bool fin, const void *data,
                     size_t n)
 {
     ssize_t size = encode(ws, place, opcode, fin, data, n);
-    if (ws->waiting) /* else who receives does it, before it waits */
-        ws_codec_rest(&ws->codec);
     return size < 0 ? (int)size : write_bytes(ws, place, (size_t)size);
 }
 
@@ -101,12 +156,12 @@ static bool is_spoken_for(const aw_websocket *ws)
 
 static bool is_crowded(const aw_websocket *ws, size_t high)
 {
-    return aw_stream_pending(ws->stream) > high;
+    return ws_pending(ws) > high;
 }
 
 static int check_now(const aw_websocket *ws, size_t n)
 {
-    size_t pending = aw_stream_pending(ws->stream), most = ws->limits.max_pending;
+    size_t pending = ws_pending(ws), most = ws->limits.max_pending;
     if (is_spoken_for(ws))
         return aw_raise(AW_EFULL, "another task is in the middle of a message");
     if (n > most || pending > most - n)
@@ -119,7 +174,9 @@ static int wait_for_turn(aw_websocket *ws)
 {
     int err = may_send(ws);
     while (err >= 0 && (is_spoken_for(ws) || is_crowded(ws, ws->limits.high))) {
-        err = is_spoken_for(ws) ? aw_event_wait(&ws->spoken) : aw_stream_drain(ws->stream);
+        err = ws_flush(ws);
+        if (err >= 0)
+            err = is_spoken_for(ws) ? aw_event_wait(&ws->spoken) : aw_stream_drain(ws->stream);
         if (err >= 0)
             err = may_send(ws);
     }
@@ -247,27 +304,18 @@ static const uint8_t *payload_of(const aw_websocket_frame *frame)
 
 aw_websocket_frame *aw_websocket_frame_new_(const aw_websocket_frame_opts *o)
 {
-    struct ws_codec codec = {0};
-    struct ws_sink sink = {0};
-    uint8_t opcode = o->binary ? WS_BINARY : WS_TEXT;
     if (!o->data && o->size)
         return aw_refuse(-EINVAL, "the data is NULL");
     if (!o->binary && !ws_utf8_whole(o->data, o->size))
         return aw_refuse(-EILSEQ, "the text is not UTF-8");
-    bool fits = o->size < SIZE_MAX / 2;
-    aw_websocket_frame *f = fits ? aw_mem_alloc(sizeof *f + WS_HEADER_MAX + o->size) : NULL;
-    if (!f || ws_codec_encode(&codec, &sink, opcode, true, o->data, o->size) < 0) {
-        aw_mem_free(f);
+    aw_websocket_frame *f =
+        o->size < SIZE_MAX / 2 ? aw_mem_alloc(sizeof *f + WS_HEADER_MAX + o->size) : NULL;
+    if (!f)
         return aw_refuse(-ENOMEM, NULL);
-    }
-    ws_codec_free(&codec);
     atomic_init(&f->handles, 1);
-    f->opcode = opcode;
-    f->header_size = sink.header_size;
+    f->opcode = o->binary ? WS_BINARY : WS_TEXT;
     f->size = o->size;
-    memcpy(f->bytes, sink.header, sink.header_size);
-    if (o->size)
-        memcpy(f->bytes + sink.header_size, o->data, o->size);
+    f->header_size = ws_encode(f->bytes, f->opcode, true, NULL, o->data, o->size) - o->size;
     return f;
 }
 

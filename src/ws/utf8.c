@@ -45,9 +45,9 @@ static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
 
 bool ws_utf8_check(struct ws_utf8 *u, const void *data, size_t n)
 {
-    const uint8_t *at = data, *end = at + n;
     if (n == 0)
         return true;
+    const uint8_t *at = data, *end = at + n;
     for (;;) {
         if (!u->left)
             at = skip_ascii(at, end);

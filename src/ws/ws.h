@@ -75,6 +75,11 @@ struct aw_websocket {
     struct ws_utf8 sent_utf8;
     aw_event spoken;
 
+    /* Frames that are written together, in the next pass at the latest. */
+    uint8_t *held; /* NULL: none */
+    size_t held_size;
+    aw_handle *flusher;
+
     uint64_t pings, answered; /* the numbers of the last ping, and of the last that was answered */
     struct ws_pinger *pingers;
     uint8_t random[64]; /* for masks: a client's */
@@ -119,6 +124,12 @@ void ws_peer(const aw_stream *s, char *buf, size_t size);
 
 /* Queue a frame, whole or not at all.  Never waits. */
 int ws_put(aw_websocket *ws, uint8_t opcode, bool fin, const void *data, size_t n);
+
+/* Write what is held.  If that fails the connection has ended. */
+int ws_flush(aw_websocket *ws);
+
+/* How many bytes are pending, in the stream and held. */
+size_t ws_pending(const aw_websocket *ws);
 
 /* ---- receive.c ---- */
 

@@ -36,6 +36,7 @@ KNOWN_PYTHON = (3, 14)  # the newest whose names the guide was compared with
 # What a fragment may use without saying what it is.
 GIVEN = """
 #include <await.h>
+#include <await/http_server.h>
 #include <await/net.h>
 #include <await/testing.h>
 #include <await/tls.h>
@@ -65,6 +66,15 @@ extern aw_executor *pool;
 extern int lookup(void *), compute(void *);
 """
 INSIDE = "extern int fragment(void);\nint fragment(void)\n{\n%s\nreturn 0;\n}\n"
+
+
+# The companions that a program may use, those above first: library, headers, what it needs.
+COMPANIONS = (
+    ("socketio", ("socketio",), ("jansson",)),
+    ("websocket", ("websocket",), ("wslay",)),
+    ("http", ("http", "http_server"), ("curl", "http_parser")),
+    ("tls", ("tls",), ("ssl", "crypto")),
+)
 
 
 class Block:
@@ -100,6 +110,20 @@ def steady(text):
     return programs.normalise(text.replace("\r\n", "\n"))
 
 
+def companions(text, library):
+    """What a program is linked with before the library; None: it was built without."""
+    found = []
+    for name, headers, needs in COMPANIONS:
+        if not found and not any(f"<await/{header}.h>" in text for header in headers):
+            continue
+        archive = library.parent / f"libawait-{name}.a"
+        if not archive.exists():
+            return None
+        found.append(([str(archive)], [f"-l{need}" for need in needs]))
+    return [word for words, _ in found for word in words] + \
+        [word for _, words in found for word in words]
+
+
 def build(block, compiler, folder, library):
     name = re.match(r"/\* (\w+)\.c: ", block.text)
     if not name:
@@ -107,7 +131,8 @@ def build(block, compiler, folder, library):
     binary = folder / name.group(1)
     source = f"{name.group(1)}.c"
     (folder / source).write_text(block.text, "utf-8")
-    readme.run([compiler, *readme.FLAGS, f"-I{ROOT}/include", source, str(library),
+    above = companions(block.text, library) or []
+    readme.run([compiler, *readme.FLAGS, f"-I{ROOT}/include", source, *above, str(library),
                 *readme.libraries(), "-o", str(binary)], folder)
     return [binary]
 
@@ -193,6 +218,8 @@ def check_programs(guide, folder, library):
 def complaints(program, wanted, folder, library):
     if not wanted:
         return ["no ```text block follows"]
+    if program.language == "c" and companions(program.text, library) is None:
+        return []  # built without that companion
     found = []
     for who, text, status in outputs(program, folder, library, wanted.real_clock()):
         different = programs.differences(steady(wanted.text), text, wanted.real_clock())

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """WebSocket with real clients and servers: npm's ws and Python's websockets, both ways.
 
-They are fetched into build/peers, in the versions named here; one that cannot be had is skipped by
-name.  Besides, the example server gets a thousand clients in a row, clients that vanish in every
-phase of the handshake, and is restarted under its clients; and the chat is chatted in.
+They are fetched into build/peers/websocket, in the versions named here; one that cannot be had is
+skipped by name.  Besides, the example server gets a thousand clients in a row, clients that vanish
+in every phase of the handshake, and is restarted under its clients; and the chat is chatted in.
 """
 
 import base64
@@ -20,7 +20,7 @@ from examples_network import LIMIT, equal, start, stop
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "tests/scripts"
-PEERS = ROOT / "build/peers"
+PEERS = ROOT / "build/peers/websocket"
 WS, WEBSOCKETS = "8.18.3", "15.0.1"
 
 # ---- the peers ----
@@ -154,9 +154,9 @@ def many(folder):
         equal((8, b"\x03\xe9"), client.hear())
         client.socket.sendall(frame(8, b"\x03\xe9"))
         client.close()
-    finally:
-        process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=LIMIT)[0]
+    finally:
+        process.kill()
     equal(0, process.returncode)
     for word in ("Sanitizer", "assertion", "overflow"):
         if word in said:

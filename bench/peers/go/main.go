@@ -7,7 +7,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -391,6 +393,29 @@ func echo(row string) {
 	}
 }
 
+// ---- HTTP: measured by wrk ----
+
+func serveHttp(row string) {
+	runtime.GOMAXPROCS(1)
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		io.WriteString(w, "hello\n")
+	})
+	go http.Serve(listener, handler)
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	load := exec.Command("python3", os.Getenv("BENCH_HTTP_LOAD"), row, port,
+		strconv.Itoa(os.Getpid()))
+	load.Stdout, load.Stderr = os.Stdout, os.Stderr
+	if err := load.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
 var rows = map[string]func(){
 	"yield-2":         func() { yield("yield-2", 2, count(500000, 1)) },
 	"yield-1000":      func() { yield("yield-1000", 1000, count(1000, 1)) },
@@ -409,6 +434,8 @@ var rows = map[string]func(){
 	"echo-1000":       func() { echo("echo-1000") },
 	"echo-5000":       func() { echo("echo-5000") },
 	"echo-50x16":      func() { echo("echo-50x16") },
+	"http-50":         func() { serveHttp("http-50") },
+	"http-1000":       func() { serveHttp("http-1000") },
 	"echo-idle":       func() { echo("echo-idle") },
 }
 

@@ -2,6 +2,7 @@
  * What a server refuses: everything that two programs could understand differently, and everything
  * that is too large.  Each refusal has its status, ends the connection, and is told in one line.
  */
+#include "await/memory.h"
 #include "serving.h"
 
 struct bad {
@@ -287,9 +288,9 @@ TEST_IN_LOOP(http_chunk_extension_floods_are_refused)
     assert_int_equal(status_of(TALK(text), 0), 400);
     free(text);
     text = malloc(100000);
-    size_t len = (size_t)sprintf(text, "%s", CHUNKS(""));
+    size_t len = (size_t)snprintf(text, 100000, "%s", CHUNKS(""));
     for (int i = 0; i < 20; i++)
-        len += (size_t)sprintf(text + len, "1;%01000d\r\na\r\n", 0);
+        len += (size_t)snprintf(text + len, 100000 - len, "1;%01000d\r\na\r\n", 0);
     const struct talk *t = TALK(text);
     assert_int_equal(status_of(t, 0), 400);
     assert_non_null(strstr(t->told, "extensions"));
@@ -308,4 +309,40 @@ TEST_IN_LOOP(http_log_lines_cannot_be_forged)
     assert_string_equal(t->told,
                         "(none) \"GET /\\x22%0a\\x5cx\" refused with 400: a field is repeated "
                         "that must not be\n");
+}
+
+/* ---- memory ---- */
+
+static size_t largest;
+
+static void *note_size(size_t size, void *arg)
+{
+    (void)arg;
+    largest = size > largest ? size : largest;
+    return malloc(size);
+}
+
+static void give_back(void *ptr, void *arg)
+{
+    (void)arg;
+    free(ptr);
+}
+
+static int promise_much(void *arg)
+{
+    (void)arg;
+    const struct talk *t =
+        TALK(POST("/", "Content-Length: 1000000000\r\n") "little", .opts.max_body = SIZE_MAX);
+    assert_int_equal(answers(t), 1);
+    return 0;
+}
+
+// Allocate by declared length: memory grows with what has come, not with what was promised.
+TEST(http_allocate_by_declared_length_is_not_done)
+{
+    const aw_allocator counting = {.alloc = note_size, .free = give_back};
+    assert_int_equal(aw_set_allocator(&counting), 0);
+    assert_int_equal(aw_run(promise_much, NULL), 0);
+    assert_in_range(largest, 4096, 300000); /* streams and loops have larger ones than a body's */
+    assert_int_equal(aw_set_allocator(NULL), 0);
 }

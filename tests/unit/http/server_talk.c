@@ -333,6 +333,7 @@ TEST_IN_LOOP(http_bodies_are_read_in_parts)
 TEST_IN_LOOP(http_bodies_that_break_off_are_told)
 {
     const struct talk *t = TALK(POST("/", "Content-Length: 10\r\n") "012");
+    assert_int_equal(status_of(t, 0), 400);
     assert_int_equal(t->result, 0); /* the client's doing, and no error of the handler */
     t = TALK(POST("/", "Transfer-Encoding: chunked\r\n") "5\r\n012");
     assert_int_equal(t->result, 0);
@@ -376,6 +377,37 @@ TEST_IN_LOOP(http_hands_a_connection_over)
     t = TALK(GET("/up", "Connection: Upgrade\r\nUpgrade: lines\r\n") "one\ntwo\n",
              .handler = upgrade, .piece = 1);
     assert_string_equal(body_of(t), "one\ntwo\n");
+}
+
+static int leave(aw_http_request *r, void *arg)
+{
+    aw_stream **ret = arg, *s;
+    assert_int_equal(aw_http_leave(r, ret), AW_EMISUSE);
+    assert_int_equal(aw_http_leave(r, NULL), -EINVAL);
+    AW_TRY(aw_http_respond_field(r, "Upgrade", "lines"));
+    AW_TRY(aw_http_upgrade(r, 101, &s));
+    return aw_http_leave(r, ret);
+}
+
+/* What follows the request is unread in it, and it goes on after the handler. */
+TEST_IN_LOOP(http_connection_leaves_its_server)
+{
+    static const char request[] = GET("/", "Connection: Upgrade\r\nUpgrade: lines\r\n") "more";
+    aw_stream *two[2], *left = NULL;
+    char *head, buf[8];
+    assert_int_equal(aw_stream_pair(two), 0);
+    assert_int_equal(aw_stream_write(two[0], request, sizeof request - 1), 0);
+    assert_int_equal(aw_http_serve_stream(two[1], leave, &left), 1);
+    assert_ptr_equal(left, two[1]);
+    aw_stream_unref(two[1]);
+    assert_int_equal(aw_stream_readexactly(left, buf, 4), 0);
+    assert_memory_equal(buf, "more", 4);
+    assert_int_equal(aw_stream_write(left, "bye", 3), 0);
+    assert_true(aw_stream_readuntil(two[0], &head, "\r\n\r\n") > 0);
+    assert_int_equal(aw_stream_readexactly(two[0], buf, 3), 0);
+    aw_stream_unref(left);
+    assert_int_equal(aw_stream_read(two[0], buf, sizeof buf), 0);
+    aw_stream_unref(two[0]);
 }
 
 static int upgrade_with_body(aw_http_request *r, void *arg)

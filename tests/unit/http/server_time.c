@@ -60,7 +60,7 @@ TEST_IN_LOOP(http_slow_clients_bodies_are_refused)
     TAKES(10, 14, t = TALK(POST("/", "Transfer-Encoding: chunked\r\n") "5", .keeps_open = true));
     assert_int_equal(status_of(t, 0), 408);
     char *body = malloc(20000);
-    int n = sprintf(body, "%s%010000d", POST("/", "Content-Length: 10000\r\n"), 0);
+    int n = snprintf(body, 20000, "%s%010000d", POST("/", "Content-Length: 10000\r\n"), 0);
     t = TALK(body, .n = (size_t)n, .piece = 300, .pause = 1);
     assert_int_equal(status_of(t, 0), 200); /* slow, but not too slow */
     t = TALK(body, .n = (size_t)n, .piece = 100, .pause = 1);

@@ -105,6 +105,35 @@ TEST_IN_LOOP(NET_004_wait_closed_blocks_until_the_last_connection_is_gone)
     aw_server_unref(s);
 }
 
+static aw_stream *left;
+
+static int leave(aw_stream *s, void *arg)
+{
+    (void)arg;
+    assert_int_equal(aw_server_leave(NULL), -EINVAL);
+    AW_TRY(aw_server_leave(s));
+    left = aw_stream_ref(s);
+    return 0;
+}
+
+TEST_IN_LOOP(server_connection_that_has_left_outlives_handler_and_server)
+{
+    aw_server *s = serve_on_loopback(leave, NULL);
+    aw_stream *c = connect_to_server(s);
+    WAIT_UNTIL(left != NULL);
+    passes(3);
+    assert_int_equal(aw_server_connections(s), 0);
+    aw_server_close(s);
+    assert_int_equal(aw_server_wait_closed(s), 0);
+    aw_server_unref(s);
+    char buf[8];
+    assert_int_equal(aw_stream_write(left, "hello", 5), 0);
+    assert_int_equal(aw_stream_readexactly(c, buf, 5), 0);
+    aw_stream_unref(left); /* the last handle closes it */
+    assert_int_equal(aw_stream_read(c, buf, sizeof buf), 0);
+    hang_up(c);
+}
+
 // NET-005: closing a server's clients ends all its connections: a waiter on the closed server is
 // released within two passes, or a few more where the kernel has to give a buffer back first.
 TEST_IN_LOOP(NET_005_closing_clients_ends_connections)

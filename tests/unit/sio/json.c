@@ -54,6 +54,16 @@ TEST(sio_json_refuses_what_is_none)
     }
 }
 
+/* Found by fuzzing: what is behind a zero would be JSON for one and not for the other. */
+TEST(sio_json_with_a_zero_in_it_is_none)
+{
+    json_t *v = NULL;
+    assert_int_equal(aw_sio_json_parse(&v, "[0\0]", 4, 64), -EBADMSG);
+    assert_int_equal(aw_sio_json_parse(&v, "[0]\0", 4, 64), -EBADMSG);
+    assert_int_equal(aw_sio_json_parse(&v, "", 0, 64), -EBADMSG);
+    assert_null(v);
+}
+
 /* reliability.md, "Deep JSON": a million brackets are refused before anything recurses. */
 TEST(sio_json_depth_is_checked_before_parsing)
 {
