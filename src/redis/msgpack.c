@@ -133,8 +133,21 @@ static bool sized(unsigned char c, unsigned *bytes, unsigned *extra, unsigned *e
     return true;
 }
 
-/* Behind a value's head and what is not made of values: how many values follow; -1: not well made.
- */
+/* What comes behind a first byte that says all about its size: a small number, container or string,
+ * nil, a number, a small ext.  How many values follow; -1: not well made. */
+static int64_t pass_fixed(struct view *v, unsigned char c)
+{
+    static const unsigned char sizes[] = {4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17};
+    if (c < 0x80 || c >= 0xe0 || (c >= 0xc0 && c < 0xc4 && c != 0xc1))
+        return 0;
+    if (c < 0xa0)
+        return c < 0x90 ? 2 * (c & 15) : c & 15;
+    if (c == 0xc1)
+        return -1;
+    return skip(v, c < 0xc0 ? c & 31 : sizes[c - 0xca]) ? 0 : -1;
+}
+
+/* Behind a value's head and what is not made of values: how many values follow; -1. */
 static int64_t pass_head(struct view *v)
 {
     uint64_t n;
@@ -142,23 +155,13 @@ static int64_t pass_head(struct view *v)
     if (v->at == v->end)
         return -1;
     unsigned char c = *v->at++;
-    if (c < 0x80 || c >= 0xe0)
-        return 0;
-    if (c < 0xa0)
-        return c < 0x90 ? 2 * (c & 15) : c & 15;
-    if (c < 0xc0)
-        return skip(v, c & 31) ? 0 : -1;
-    if (c < 0xc4)
-        return c == 0xc1 ? -1 : 0;
-    if (sized(c, &bytes, &extra, &elements)) {
-        if (!number(v, bytes, &n))
-            return -1;
-        if (elements)
-            return n <= (uint64_t)(v->end - v->at) ? (int64_t)(n * elements) : -1;
-        return skip(v, n + extra) ? 0 : -1;
-    }
-    static const unsigned char fixed[] = {4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17};
-    return skip(v, fixed[c - 0xca]) ? 0 : -1;
+    if (c < 0xc4 || c >= 0xe0 || !sized(c, &bytes, &extra, &elements))
+        return pass_fixed(v, c);
+    if (!number(v, bytes, &n))
+        return -1;
+    if (elements)
+        return n <= (uint64_t)(v->end - v->at) ? (int64_t)(n * elements) : -1;
+    return skip(v, n + extra) ? 0 : -1;
 }
 
 /* Is it one value, whole, and not too deep? */

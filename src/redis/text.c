@@ -78,6 +78,23 @@ void rd_text_clear(struct rd_text *t)
 
 /* ---- JSON's strings ---- */
 
+/* Neither longer than need be, nor half of a pair, nor beyond the last character. */
+static bool second_fits(unsigned char first, unsigned char second)
+{
+    switch (first) {
+    case 0xe0:
+        return second >= 0xa0;
+    case 0xed:
+        return second < 0xa0;
+    case 0xf0:
+        return second >= 0x90;
+    case 0xf4:
+        return second < 0x90;
+    default:
+        return true;
+    }
+}
+
 /* How many bytes the character of UTF-8 at `s` has; 0: it is none. */
 static size_t character(const unsigned char *s, size_t n)
 {
@@ -89,9 +106,7 @@ static size_t character(const unsigned char *s, size_t n)
     for (size_t i = 1; i < len; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-    return overlong || surrogate || (s[0] == 0xf4 && s[1] >= 0x90) ? 0 : len;
+    return second_fits(s[0], s[1]) ? len : 0;
 }
 
 void rd_text_quote(struct rd_text *t, const char *text, size_t n)

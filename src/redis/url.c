@@ -58,10 +58,9 @@ static bool number(const char *text, unsigned *ret)
     return true;
 }
 
-/* "user:password@" before the rest: cut off; the rest. */
-static char *cut_user(struct rd_url *u, char *at, bool *fine)
+/* "user:password@" before the rest, up to the '@' at `end` (NULL: none): cut off; the rest. */
+static char *cut_user(struct rd_url *u, char *at, char *end, bool *fine)
 {
-    char *end = strrchr(at, '@');
     if (!end)
         return at;
     *end = '\0';
@@ -95,7 +94,7 @@ static bool cut_tcp(struct rd_url *u, char *at)
     char *slash = strchr(at, '/');
     if (slash)
         *slash++ = '\0';
-    at = cut_user(u, at, &fine);
+    at = cut_user(u, at, strrchr(at, '@'), &fine);
     if (slash && strchr(slash, '?'))
         return false;
     return fine && cut_host(u, at) && (!slash || number(slash, &u->db));
@@ -107,7 +106,7 @@ static bool cut_unix(struct rd_url *u, char *at)
     char *query = strchr(at, '?');
     if (query)
         *query++ = '\0';
-    at = cut_user(u, at, &fine);
+    at = cut_user(u, at, *at == '/' ? NULL : strstr(at, "@/"), &fine);
     if (query && (strncmp(query, "db=", 3) != 0 || !number(query + 3, &u->db)))
         return false;
     return fine && *at == '/' && part(&u->path, at);

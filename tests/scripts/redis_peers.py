@@ -2,7 +2,8 @@
 """Tests the fan-out with node's servers and emitter, and a redis-server.
 
 npm's socket.io, @socket.io/redis-adapter and @socket.io/redis-emitter are fetched into build/peers,
-at the versions below, when they are not there; without them, or redis-server, it is skipped by name.
+at the versions below, when they are not there; without them, or redis-server, it is skipped by
+name.
 """
 
 import os
