@@ -373,6 +373,10 @@ static int urls(void *arg)
     assert_int_equal(aw_redis_next(NULL, NULL), -EINVAL);
     assert_int_equal(aw_redis_close(NULL), -EINVAL);
     assert_int_equal(aw_redis_unsubscribe(NULL), 0);
+    assert_int_equal(aw_redis_open(&r, "unix:///tmp/a@b", .lazy = true), 0);
+    aw_redis_unref(r);
+    assert_int_equal(aw_redis_open(&r, "unix://u:p@/tmp/a@b?db=1", .lazy = true), 0);
+    aw_redis_unref(r);
     assert_int_equal(aw_redis_open(&r, "redis://[::1]:1", .lazy = true, .ping_interval = INFINITY),
                      0);
     aw_redis_unref(r);
