@@ -157,6 +157,9 @@ AW_API void aw_sio_unref(aw_sio *io);
  * name without "/", with a comma, or longer than 255 bytes; -ENOMEM. */
 AW_API aw_sio_namespace *aw_sio_of(aw_sio *io, const char *name);
 
+/* All namespaces of a server: up to max in *ret, each the server's.  Returns how many there are. */
+AW_API size_t aw_sio_namespaces(const aw_sio *io, aw_sio_namespace **ret, size_t max);
+
 /* Its name, "" for NULL; and whose it is. */
 AW_API const char *aw_sio_namespace_name(const aw_sio_namespace *ns);
 AW_API aw_sio *aw_sio_namespace_server(const aw_sio_namespace *ns);
@@ -425,6 +428,9 @@ typedef struct aw_sio_adapter {
      * who subscribe to rooms; may be NULL.  Must not suspend. */
     void (*room_begins)(aw_sio_namespace *ns, const char *room, void *arg);
     void (*room_ends)(aw_sio_namespace *ns, const char *room, void *arg);
+    /* There is a new namespace; those that there were before: aw_sio_namespaces().  May be NULL.
+     * Must not suspend. */
+    void (*namespace_begins)(aw_sio_namespace *ns, void *arg);
 } aw_sio_adapter;
 
 /* Set it, before there are sockets; NULL takes it away.  The table must outlive the server.  0,

@@ -295,10 +295,23 @@ static aw_sio_namespace *new_namespace(aw_sio *io, const char *name)
     ns->last_guard = &ns->guards;
     ns->listeners.key = ns->by_id.key = ns->rooms.key = io->key;
     aw_list_init(&ns->sockets);
-    if (aw_sio_table_add(&io->namespaces, &ns->node) == 0)
-        return ns;
-    aw_mem_free(ns);
-    return aw_refuse(-ENOMEM, NULL);
+    if (aw_sio_table_add(&io->namespaces, &ns->node) < 0) {
+        aw_mem_free(ns);
+        return aw_refuse(-ENOMEM, NULL);
+    }
+    if (io->adapter && io->adapter->namespace_begins)
+        io->adapter->namespace_begins(ns, io->adapter_arg);
+    return ns;
+}
+
+size_t aw_sio_namespaces(const aw_sio *io, aw_sio_namespace **ret, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; io && i < io->namespaces.size; i++)
+        for (struct aw_sio_node *node = io->namespaces.slots[i]; node; node = node->next)
+            if (n++ < max)
+                ret[n - 1] = aw_container_of(node, aw_sio_namespace, node);
+    return n;
 }
 
 aw_sio_namespace *aw_sio_of(aw_sio *io, const char *name)

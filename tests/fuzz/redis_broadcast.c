@@ -1,0 +1,56 @@
+/*
+ * Fuzzing what other servers broadcast through Redis, msgpack: libFuzzer's target.
+ *
+ * What is taken is JSON, and can be sent on and taken again as the same.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/fanout.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void same(const struct rd_broadcast *a, const struct rd_broadcast *b)
+{
+    if (strcmp(a->packet.event, b->packet.event) != 0 || a->packet.n_rooms != b->packet.n_rooms ||
+        a->packet.n_except != b->packet.n_except ||
+        a->packet.n_attachments != b->packet.n_attachments)
+        abort();
+    for (size_t i = 0; i < a->packet.n_rooms; i++)
+        if (strcmp(a->packet.rooms[i], b->packet.rooms[i]) != 0)
+            abort();
+}
+
+/* Send it on, and take it again. */
+static void again(const struct rd_broadcast *b)
+{
+    struct json_t *arguments;
+    struct rd_text t = {0};
+    struct rd_broadcast other;
+    int err = rd_packet_arguments(&b->packet, &arguments);
+    if (err < 0)
+        abort();
+    rd_packet_write(&t, b->uid, b->nsp, &b->packet, arguments);
+    rd_json_unref(arguments);
+    if (t.failed || rd_broadcast_read(&other, t.data, t.len) < 0)
+        abort();
+    same(b, &other);
+    rd_broadcast_clear(&other);
+    rd_text_clear(&t);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rd_broadcast b;
+    char *copy = malloc(size ? size : 1); /* its very size: what is read beyond is noticed */
+    if (!copy)
+        return 0;
+    if (size)
+        memcpy(copy, data, size);
+    if (rd_broadcast_read(&b, copy, size) == 0) {
+        again(&b);
+        rd_broadcast_clear(&b);
+    }
+    free(copy);
+    return 0;
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Tests the fan-out with node's servers and emitter, and a redis-server.
+
+npm's socket.io, @socket.io/redis-adapter and @socket.io/redis-emitter are fetched into build/peers,
+at the versions below, when they are not there; without them, or redis-server, it is skipped by
+name.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "peers" / "redis"
+PEERS = ROOT / "tests" / "peers"
+NODE = ["socket.io@4.8.1", "socket.io-client@4.8.1", "@socket.io/redis-adapter@8.3.0",
+        "@socket.io/redis-emitter@5.1.0", "redis@4.7.0"]
+
+
+def skip(reason):
+    print(f"skip: {reason}")
+    sys.exit(77)
+
+
+def fetch():
+    if (FOLDER / "node_modules/redis").exists():
+        return
+    if not shutil.which("node") or not shutil.which("npm"):
+        skip("there is no node, or no npm")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "package.json").write_text('{"private":true}\n')
+    try:
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--save-exact", *NODE],
+                       cwd=FOLDER, check=True, capture_output=True, timeout=300)
+    except (OSError, subprocess.SubprocessError):
+        skip("npm's socket.io and @socket.io/redis-emitter cannot be had")
+
+
+def start_redis(folder):
+    path = folder / "redis"
+    process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "",
+                                "--dir", folder], stdout=subprocess.DEVNULL)
+    for _ in range(500):
+        if path.exists():
+            return process, path
+        time.sleep(0.01)
+    sys.exit("redis-server does not listen")
+
+
+def start_server(path):
+    program = pathlib.Path(os.environ["AWAIT_BUILD_GCC"]) / "tests" / "redis_server"
+    process = subprocess.Popen([program, f"unix://{path}"], text=True, stdout=subprocess.PIPE)
+    return process, process.stdout.readline().rpartition(":")[2].strip()
+
+
+def run(folder):
+    processes = []
+    try:
+        redis, path = start_redis(folder)
+        processes.append(redis)
+        ports = []
+        for _ in range(2):
+            server, port = start_server(path)
+            processes.insert(0, server)
+            ports.append(port)
+        done = subprocess.run(["node", PEERS / "redis_peers.js", path, *ports], text=True,
+                              capture_output=True, timeout=100, check=False,
+                              env={**os.environ, "NODE_PATH": str(FOLDER / "node_modules")})
+        print(done.stdout + done.stderr, end="")
+        return done.returncode
+    finally:
+        for process in processes:
+            process.terminate()
+            if process.wait(20) != 0:
+                sys.exit(f"{process.args[0]} has ended with {process.returncode}")
+
+
+def main():
+    if "AWAIT_BUILD_GCC" not in os.environ:
+        skip("no plain gcc build at hand")
+    if not (pathlib.Path(os.environ["AWAIT_BUILD_GCC"]) / "tests/redis_server").exists():
+        skip("await-redis is not built")
+    if not shutil.which("redis-server"):
+        skip("there is no redis-server")
+    fetch()
+    with tempfile.TemporaryDirectory(prefix="await-redis-") as folder:
+        return run(pathlib.Path(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
