@@ -75,7 +75,8 @@ def mutable_of_base(archive):
 
 
 # Headers of companion libraries: what they declare is exported there.
-COMPANIONS = {"await/tls.h": "await-tls", "await/http.h": "await-http"}
+COMPANIONS = {"await/tls.h": "await-tls", "await/http.h": "await-http",
+              "await/sqs.h": "await-sqs"}
 
 
 def exports_of(build):

@@ -54,7 +54,7 @@ ROWS = [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)
     for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h", "fcntl.h", "sys/stat.h"]),
                           ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
-                          ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["curl/*"]))
+                          ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["jansson.h", "fcntl.h"]))
 ] + [
     Row("sim", L1 + ["io/io.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.
