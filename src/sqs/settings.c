@@ -117,7 +117,7 @@ static int set_up(aw_sqs *c, char **region, char **endpoint)
 {
     char signing[96], words[160];
     if (!*region && !*endpoint)
-        return aw_raise(-EINVAL, "sqs: no region: neither .region nor AWS_REGION nor in the "
+        return aw_raise(-EINVAL, "sqs: no region: neither given nor in AWS_REGION nor in the "
                                  "profile, and no endpoint");
     if (!*region)
         AW_TRY(copy("us-east-1", region));
