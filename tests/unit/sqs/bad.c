@@ -112,9 +112,11 @@ TEST_IN_LOOP(sqs_gives_up_after_its_attempts)
 TEST_IN_LOOP(sqs_trying_again_has_a_budget)
 {
     WITH_PLACE(p, sqs, answer_of("500 Broken", "", ""));
+    aw_task *t = start_hurry();
     for (int i = 0; i < 60; i++)
         ASSERT_STATUS(aw_sqs_send(sqs, QUEUE, "x"), -EREMOTEIO);
     assert_int_equal(p.requests, 60 + 100);
+    end_hurry(t);
     END_PLACE(p, sqs);
 }
 
@@ -145,9 +147,11 @@ TEST_IN_LOOP(sqs_answer_that_does_not_come)
     WITH_PLACE(p, sqs, GOOD("{}"));
     aw_sqs_messages *m;
     double began = aw_time();
+    aw_task *t = start_hurry();
     p.mute = true;
     ASSERT_FAILS(aw_sqs_receive(&m, sqs, QUEUE, .wait = 20), -ETIMEDOUT, "ReceiveMessage " QUEUE);
     assert_true(aw_time() - began >= 50 && aw_time() - began < 51);
+    end_hurry(t);
     END_PLACE(p, sqs);
 }
 
@@ -155,10 +159,12 @@ TEST_IN_LOOP(sqs_slow_answer_is_waited_for)
 {
     WITH_PLACE(p, sqs, GOOD("{}"));
     aw_sqs_messages *m;
+    aw_task *t = start_hurry();
     p.delay = 19;
     p.piece = 7;
     ASSERT_STATUS(aw_sqs_receive(&m, sqs, QUEUE, .wait = 20), 0);
     aw_sqs_messages_unref(m);
+    end_hurry(t);
     END_PLACE(p, sqs);
 }
 

@@ -191,7 +191,7 @@ TEST_IN_LOOP(sqs_batch_entries_have_outcomes_of_their_own)
     aw_sqs_send_entry e[4] = {{.body = "0"}, {.body = "1"}, {.body = "\377"}, {.body = "2"}};
     aw_sqs_error error;
     ASSERT_FAILS(aw_sqs_send_batch(sqs, QUEUE, e, 4, &error), -EINVAL,
-                 "2 of 4 entries failed, the first: Invalid argument, InvalidMessageContents");
+                 "2 of 4 entries failed, the first: invalid argument, InvalidMessageContents");
     assert_int_equal(e[0].result, 0);
     assert_string_equal(e[0].message_id, "m0");
     assert_int_equal(e[1].result, -EINVAL);

@@ -5,6 +5,8 @@
 #ifndef TESTS_SQS_SQS_H
 #define TESTS_SQS_SQS_H
 
+#include <unistd.h>
+
 #include "../http/client.h"
 #include "await/sqs.h"
 
@@ -73,6 +75,32 @@ static inline const char *body_seen(const struct place *p, size_t request)
 {
     const char *end = strstr(p->seen[request], "\r\n\r\n");
     return end ? end + 4 : "";
+}
+
+/* While something is under way in the kernel the loop's time is real: a task that lets it pass, a
+ * bit whenever everybody else waits, also a moment later, when what was sent has arrived. */
+static inline int hurry(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        for (int i = 0; i < 3; i++) {
+            AW_TRY(aw_wait_all_blocked());
+            usleep(100);
+        }
+        AW_TRY(aw_wait_all_blocked());
+        assert_int_equal(aw_testing_advance(0.1), 0);
+    }
+}
+
+static inline aw_task *start_hurry(void)
+{
+    return aw_create_task(hurry, NULL);
+}
+
+static inline void end_hurry(aw_task *t)
+{
+    aw_cancel(t);
+    assert_int_equal(aw_join(t), -ECANCELED);
 }
 
 /* A test with a place, a client and an error to fill. */
