@@ -38,6 +38,7 @@ GIVEN = """
 #include <await.h>
 #include <await/http.h>
 #include <await/net.h>
+#include <await/sqs.h>
 #include <await/testing.h>
 #include <await/tls.h>
 #include <math.h>

@@ -11,6 +11,7 @@ import logging
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -131,6 +132,35 @@ def test_words(endpoint):
             raise AssertionError(said)
 
 
+def test_example(endpoint):
+    """examples/25_sqs_worker.c: done, failed, buried, and what SIGTERM leaves."""
+    client = boto(endpoint)
+    url = client.create_queue(QueueName="jobs")["QueueUrl"]
+    for body in ("one", "fail", "sleep 1.5", "two"):
+        client.send_message(QueueUrl=url, MessageBody=body)
+    env = dict(os.environ, **KEYS, AWS_ENDPOINT_URL=endpoint)
+    process = subprocess.Popen([BINARY.parents[1] / "examples/25_sqs_worker", "jobs"], text=True,
+                               env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said = []
+    while "buried: fail\n" not in said:
+        said.append(process.stdout.readline())
+        if not said[-1]:
+            raise AssertionError(f"{said}, {process.communicate()[1]}")
+    client.send_message(QueueUrl=url, MessageBody="sleep 1")
+    while left(client, url)[1] == 0:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=LIMIT)
+    equal(0, process.returncode)
+    said = sorted("".join(said + [out]).splitlines())
+    equal(["buried: fail", "done: one", "done: sleep 1", "done: sleep 1.5", "done: two",
+           f"working on {url}"], said)
+    equal(["fail: it was to fail (-EIO)"] * 3, err.splitlines())
+    equal((0, 0), left(client, url))
+    dead = client.get_queue_url(QueueName="jobs-dead")["QueueUrl"]
+    equal((1, 0), left(client, dead))
+
+
 # ---- signatures ----
 
 class Recorder(http.server.BaseHTTPRequestHandler):
@@ -226,10 +256,11 @@ def main():
     test_operations(endpoint)
     test_consumer(endpoint)
     test_words(endpoint)
+    test_example(endpoint)
     test_signatures()
     server.stop()
     test_restart()
-    print("sqs: operations, consumer, words, signatures, restart")
+    print("sqs: operations, consumer, words, example, signatures, restart")
     return 0
 
 
