@@ -60,6 +60,7 @@
  *     -EBADMSG      the answer is no JSON, or not what it should be, or its MD5 is wrong
  *     -EREMOTEIO    any other error of the service's
  *     -ECANCELED, -ENOMEM, -ETIMEDOUT, -ECONNREFUSED and the others of await/http.h
+ *     AW_ESHUTDOWN  the client was closed
  *     AW_EMISUSE    outside a task; AW_ETHREAD in another loop than the client's
  *
  * Everything belongs to the thread that runs the client's loop.  NULL where something is needed is
@@ -118,6 +119,10 @@ AW_API aw_sqs *aw_sqs_new_(const aw_sqs_opts *opts);
 /* Another handle; returns `sqs`.  And one less: with the last one its connections are closed. */
 AW_API aw_sqs *aw_sqs_ref(aw_sqs *sqs);
 AW_API void aw_sqs_unref(aw_sqs *sqs);
+
+/* End it now: requests that are under way fail with AW_ESHUTDOWN, as do later ones; connections are
+ * closed.  0, also when done before; AW_ETHREAD.  Does not suspend. */
+AW_API int aw_sqs_close(aw_sqs *sqs);
 
 /* ---- queues ---- */
 

@@ -135,13 +135,19 @@ static int set_up(aw_sqs *c, char **region, char **endpoint)
     return 0;
 }
 
+static int read_config(const aw_sqs *c, char **ret)
+{
+    bool needed = !c->o.endpoint || !c->o.region;
+    return needed ? aw_sqs_shared_file("AWS_CONFIG_FILE", ".aws/config", ret) : 0;
+}
+
 static int settle(void *arg)
 {
     aw_sqs *c = arg;
     char *config = NULL, *region = NULL, *endpoint = NULL;
     if (c->endpoint)
         return 0;
-    int err = aw_sqs_shared_file("AWS_CONFIG_FILE", ".aws/config", &config);
+    int err = read_config(c, &config);
     if (err >= 0)
         err = find_region(c, config, &region);
     if (err >= 0)
