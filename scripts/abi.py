@@ -82,6 +82,7 @@ COMPANIONS = {
     "await/http_server.h": "await-http",
     "await/websocket.h": "await-websocket",
     "await/socketio.h": "await-socketio",
+    "await/sqs.h": "await-sqs",
     "await/redis.h": "await-redis",
 }
 

@@ -55,7 +55,8 @@ ROWS = [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)
     for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h"] + FILES),
                           ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
-                          ("redis", ["hiredis/*", "jansson.h", "msgpack.h"]), ("sqs", ["curl/*"]))
+                          ("redis", ["hiredis/*", "jansson.h", "msgpack.h"]),
+                          ("sqs", ["jansson.h", "fcntl.h"]))
 ] + [
     Row("sim", L1 + ["io/io.h", "io/receive.h", "io/queue.h", "io/door.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.

@@ -180,7 +180,7 @@ static int make_requests(void *arg)
 
 /* A name that libcurl looks up in a thread, as it does when it has no memory to see that it is an
  * address, is let go of when the request has failed: until the thread has ended. */
-static void wait_for_threads(void)
+void wait_for_threads(void)
 {
     int n;
     do {

@@ -39,6 +39,7 @@ GIVEN = """
 #include <await/http.h>
 #include <await/http_server.h>
 #include <await/net.h>
+#include <await/sqs.h>
 #include <await/testing.h>
 #include <await/tls.h>
 #include <math.h>
