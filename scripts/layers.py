@@ -54,9 +54,9 @@ ROWS = [
 ] + [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)
     for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h"] + FILES),
-                          ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
+                          ("ws", ["wslay/*", "openssl/sha.h"]), ("sio", ["jansson.h"]),
                           ("redis", ["hiredis/*", "jansson.h", "msgpack.h"]),
-                          ("sqs", ["jansson.h", "fcntl.h"]))
+                          ("sqs", ["jansson.h", "openssl/md5.h", "fcntl.h"]))
 ] + [
     Row("sim", L1 + ["io/io.h", "io/receive.h", "io/queue.h", "io/door.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.

@@ -7,9 +7,7 @@
 #include "base/base.h"
 
 struct aw_sqs_md5 {
-    uint32_t s[4];
-    uint64_t n; /* bytes so far */
-    unsigned char part[64];
+    uint64_t state[16]; /* OpenSSL's */
 };
 
 void aw_sqs_md5_begin(struct aw_sqs_md5 *m);
