@@ -501,7 +501,7 @@ static void ends(aw_sio_namespace *ns, const char *room, void *arg)
 
 static void adapters(void)
 {
-    static const aw_sio_adapter adapter = {publish, begins, ends}, nothing = {0};
+    static const aw_sio_adapter adapter = {publish, begins, ends, NULL}, nothing = {0};
     char id[32];
     assert_int_equal(aw_sio_set_adapter(io, &nothing, NULL), -EINVAL);
     assert_int_equal(aw_sio_set_adapter(io, &adapter, NULL), 0);
