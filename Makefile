@@ -14,7 +14,7 @@ help:
 	@echo "make demo      see it run (a minute)"
 	@echo "make test      build three configurations and run every test, on every backend"
 	@echo "make test-all  the same, with plain clang, with libc's ucontext, under valgrind,"
-	@echo "               and for aarch64 under qemu"
+	@echo "               for aarch64 under qemu, and the fuzzers"
 	@echo "make fuzz      let the fuzzers search for $(FUZZ_SECONDS) seconds each (FUZZ_SECONDS=)"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
@@ -77,6 +77,7 @@ test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
 	@AWAIT_MODEL_OPS=10000000 AWAIT_MODEL_FULL=1 tests/run.py --config gcc=build/gcc \
 	    --no-scripts --limit 900 model_
+	@$(MAKE) --no-print-directory fuzz
 	@AWAIT_STRESS_SECONDS=180 tests/run.py --config tsan=build/tsan --no-scripts --limit 300 \
 	    stress_everything
 	@if scripts/setup aarch64; then \

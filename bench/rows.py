@@ -168,6 +168,17 @@ WEBSOCKET = (
                goals=(("free", "value", 10000),)),)),
 )
 
+SOCKETIO = (
+    Row("sio-broadcast", "sio", "sio", share=3, figures=(
+        Figure("sio-broadcast", "server's time per 100,000 deliveries of a broadcast to 1,000", "s",
+               goals=(("free", "value", 0.4), ("free", "socket.io", 0.5),
+                      ("free", "python-socketio", 0.1))),
+        Figure("sio-broadcast-rate", "deliveries of a broadcast to 1,000", "k/s", more=True),)),
+    Row("sio-idle", "sio", "sio", share=3, figures=(
+        Figure("sio-idle-bytes", "10,000 idle clients of Socket.IO, bytes each", "B",
+               goals=(("free", "value", 10000),)),)),
+)
+
 SIZES = tuple(10 ** n for n in range(1, 7))
 FLAT_KINDS = {"task": "create + run + join, n parked",
               "timer": "timer set and cancelled, n present",
@@ -178,11 +189,11 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + HTTP + WEBSOCKET + FLAT
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + HTTP + WEBSOCKET + SOCKETIO + FLAT
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
           "http": "An HTTP server",
-          "websocket": "An echo server of WebSocket",
+          "websocket": "An echo server of WebSocket", "sio": "Broadcasts by Socket.IO",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -211,6 +222,7 @@ NOTES = {
     ("raw", "processes"): "posix_spawn and waitpid",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
+    ("python-socketio", "*"): "on aiohttp",
     ("nginx", "*"): "return 200, one worker",
     ("uvicorn", "*"): "one worker, with the parser that it comes with",
     ("raw", "to-thread"): "one worker",

@@ -42,7 +42,7 @@ static int serve(char *row)
         return -1;
     path[n] = 0;
     snprintf(strrchr(path, '/') + 1, 32, "bench_sioload");
-    setenv("BENCH_LOAD", path, 0);
+    setenv("BENCH_LOAD", path, 1);
     int err = aw_run(serve_row, row);
     if (err < 0)
         fprintf(stderr, "%s %s\n", aw_strerror(err), aw_errmsg());

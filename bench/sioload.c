@@ -269,7 +269,7 @@ static void say(const char *row, const char *what, double value)
 
 static int load(const char *row)
 {
-    size_t times = bench_count(1000, 10);
+    size_t times = bench_count(300, 10);
     int poll = poll_all();
     if (poll < 0 || broadcast(poll, WARM) < 0)
         return -1;

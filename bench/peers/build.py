@@ -144,6 +144,24 @@ def python_websockets(folder):
     return [python, HERE / "websocket.py"], f"15.0.1, Python {sys.version.split()[0]}"
 
 
+def npm_socketio(folder):
+    need("node")
+    need("npm")
+    place = folder / "socketio-node"
+    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "socket.io@4.8.1")
+    version = version_in(place / "node_modules/socket.io/package.json", r'"version": "([\d.]+)"')
+    return ["node", HERE / "socketio.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+
+
+def python_socketio(folder):
+    python = folder / "socketio/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "socketio"))
+    call(str(python), "-m", "pip", "--quiet", "install", "python-socketio==5.11.4",
+         "aiohttp==3.11.11")
+    return [python, HERE / "socketio_server.py"], f"5.11.4, Python {sys.version.split()[0]}"
+
+
 def libdispatch(folder):
     del folder
     raise Missing("no program for it yet: the distribution it was to be tried on has no package")
@@ -151,5 +169,6 @@ def libdispatch(folder):
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
          "nginx": nginx, "uvicorn": uvicorn, "ws": npm_ws, "websockets": python_websockets,
+         "socket.io": npm_socketio, "python-socketio": python_socketio,
          "State Threads": state_threads, "Boost.Context": boost_context,
          "libdispatch": libdispatch}

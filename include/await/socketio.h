@@ -99,12 +99,13 @@ typedef struct aw_sio_opts {
     size_t max_message;     /* of an event with all its attachments; 4,000,000 */
     unsigned max_packets;   /* in one body of polling; 1,000 */
     unsigned max_attachments; /* of an event; 10, at most 64 */
-    unsigned max_depth;       /* of JSON, both ways; 64, at most 200 */
+    unsigned max_depth;       /* of JSON, both ways; 64, and no more: jansson recurses */
     size_t max_buffered;      /* waiting to be taken by one client; 1 MiB */
     unsigned max_handlers;    /* at work for one client: no more of its packets are read until one
                                  has ended; 64 */
     unsigned max_namespaces;  /* that one client is in; 16 */
-    size_t max_sessions;      /* at a time; further ones are refused with 503.  100,000 */
+    size_t max_sessions;      /* at a time; further ones are refused with 503.  100,000.  WebSockets
+                                 do not count among the HTTP server's .max_connections */
     size_t stack_size;        /* of the handlers' tasks; as in aw_task_opts */
 } aw_sio_opts;
 

@@ -297,10 +297,10 @@ static int await_request(struct aw_http_connection *c)
 {
     if (aw_stream_buffered(c->stream) > 0)
         return 1;
-    AW_TRY(aw_http_flush(c));
-    if (c->server->closing)
-        return 0;
-    if (!c->is_new) /* which has a deadline already */
+    int err = aw_http_flush(c);
+    if (err < 0 || c->server->closing)
+        return err == -ENOMEM ? err : 0; /* anything else is the client's doing */
+    if (!c->is_new)                      /* which has a deadline already */
         AW_TRY(aw_http_deadline(c, aw_time() + c->server->opts.idle_timeout));
     c->is_idle = true;
     ssize_t n = aw_stream_wait_readable(c->stream);

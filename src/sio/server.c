@@ -91,7 +91,7 @@ static bool makes_sense(const aw_sio_opts *o)
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if (!(times[i] > 0 && times[i] < 1e9))
             return false;
-    return o->max_attachments <= 64 && o->max_depth <= 200 && !(o->no_polling && o->no_websocket);
+    return o->max_attachments <= 64 && o->max_depth <= 64 && !(o->no_polling && o->no_websocket);
 }
 
 /* The list of origins, copied; "*" among them is a flag. */
@@ -190,8 +190,7 @@ static int cancel_parts(aw_sio *io)
         aw_cancel(aw_container_of(it, struct aw_sio_job, link)->task);
         n++;
     }
-    aw_list_each (it, &io->readers)
-        aw_cancel(aw_container_of(it, struct aw_sio_reader, link)->task);
+    aw_list_each(it, &io->readers) aw_cancel(aw_container_of(it, struct aw_sio_reader, link)->task);
     return n;
 }
 

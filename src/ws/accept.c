@@ -112,7 +112,8 @@ static const char *choose_protocol(const aw_websocket_accept_opts *o)
 
 /* ---- the answer ---- */
 
-static int refuse(aw_http_request *r, const struct refusal *f)
+/* Apart, as its texts would else lie on the stack of every connection. */
+static AW_COLD int refuse(aw_http_request *r, const struct refusal *f)
 {
     char text[256];
     int err = 0;

@@ -191,7 +191,52 @@ static int visit_by_polling(void *arg)
     return 0;
 }
 
-/* ---- both ---- */
+/* ---- a client that upgrades ---- */
+
+static int probe(aw_websocket *ws)
+{
+    AW_TRY(aw_websocket_send(ws, "2probe", 6));
+    AW_TRY(expect(ws, "3probe"));
+    AW_TRY(aw_websocket_send(ws, "5", 1));
+    AW_TRY(aw_websocket_send(ws, "40", 2));
+    AW_TRY(expect(ws, "40{\"sid\""));
+    AW_TRY(expect(ws, "42[\"hello\",1]"));
+    return aw_websocket_close(ws);
+}
+
+static int upgrade(struct visit *v, aw_stream *other)
+{
+    char sid[32] = "", url[128];
+    aw_websocket *ws;
+    AW_TRY(poll_once(v->two[0], "GET", sid, "", "\"pingInterval\""));
+    snprintf(url, sizeof url, "ws://h.example/socket.io/?EIO=4&transport=websocket&sid=%s", sid);
+    AW_TRY(aw_websocket_connect(&ws, url, .stream = other));
+    int err = probe(ws);
+    if (err < 0)
+        aw_ignore(aw_websocket_abort(ws));
+    aw_websocket_unref(ws);
+    return err;
+}
+
+/* It polls on one connection, and opens its WebSocket on another one. */
+static int visit_by_upgrade(void *arg)
+{
+    struct visit *v = arg, other = {.io = v->io};
+    v->asked = aw_stream_pair(other.two);
+    if (v->asked == 0) {
+        aw_task *t = aw_create_task(serve, &other);
+        v->asked = t ? upgrade(v, other.two[0]) : aw_errno();
+        aw_ignore(aw_stream_abort(other.two[0]));
+        if (t)
+            aw_ignore(aw_join(t));
+        aw_stream_unref(other.two[0]);
+        aw_stream_unref(other.two[1]);
+    }
+    aw_ignore(aw_stream_abort(v->two[0]));
+    return 0;
+}
+
+/* ---- all ---- */
 
 static int talk(struct visit *v, aw_fn *visitor)
 {
@@ -226,6 +271,12 @@ static int by_websocket(void *arg)
     return with_server(visit_by_websocket);
 }
 
+static int by_upgrade(void *arg)
+{
+    (void)arg;
+    return with_server(visit_by_upgrade);
+}
+
 static int by_polling(void *arg)
 {
     (void)arg;
@@ -244,4 +295,11 @@ SCENARIO(socketio_by_polling)
     may_be_silent(SITE_ALLOC);
     json_set_alloc_funcs(aw_mem_alloc, aw_mem_free);
     return run_main(by_polling, NULL);
+}
+
+SCENARIO(socketio_by_upgrade)
+{
+    may_be_silent(SITE_ALLOC);
+    json_set_alloc_funcs(aw_mem_alloc, aw_mem_free);
+    return run_main(by_upgrade, NULL);
 }

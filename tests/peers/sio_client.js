@@ -1,4 +1,4 @@
-// The tests with npm's socket.io-client: node sio_client.js PORT [reconnects]
+// The tests with npm's socket.io-client: node sio_client.js PORT [reconnects N | survive]
 //
 // Each runs by polling only, by WebSocket only, and with the upgrade from one to the other.
 'use strict';

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Tests the Socket.IO server with real clients, clients that die, and a server that does.
 
-npm's socket.io-client and python-socketio are fetched into build/peers, at the versions below, when
-they are not there; where one cannot be had its part is skipped by name.
+npm's socket.io-client and python-socketio are fetched into build/peers/socketio, at the versions
+below, when they are not there; where one cannot be had its part is skipped by name.
 """
 
 import base64
@@ -16,7 +16,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PEERS = ROOT / "build" / "peers"
+PEERS = ROOT / "build" / "peers" / "socketio"
 CLIENTS = ROOT / "tests" / "peers"
 LIMIT = 100  # seconds that a client's tests may take
 RECONNECTS = 1000

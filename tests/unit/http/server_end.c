@@ -258,6 +258,27 @@ TEST_IN_LOOP(http_server_logs_a_line_for_each_exchange)
     free(text);
 }
 
+// What a client does to its connection is reported to nobody.
+TEST_IN_LOOP(http_server_bears_clients_that_vanish)
+{
+    aw_http_server *s = SERVE(0);
+    for (int i = 0; i < 40; i++) {
+        aw_stream *c = connect_to();
+        for (int k = 0; k < i % 4; k++)
+            say_to(c, GET("/", ""));
+        if (i % 3 == 0)
+            say_to(c, POST("/", "Content-Length: 10\r\n") "12345");
+        if (i % 5 == 0)
+            passes(i % 7);
+        if (i % 2)
+            assert_int_equal(aw_set_socket_option(aw_stream_fd(c), "SO_LINGER", 0),
+                             0); /* a reset */
+        aw_stream_abort(c);
+        aw_stream_unref(c);
+    }
+    end_server(s);
+}
+
 /* ---- files by the kernel ---- */
 
 enum { BIG = 3000000 };
@@ -362,6 +383,36 @@ TEST_IN_LOOP(http_server_serves_by_tls)
     aw_http_server_unref(s);
     aw_tls_context_unref(mine);
     unlink(path);
+}
+
+static int echo_lines(aw_http_request *r, void *arg)
+{
+    aw_stream *s;
+    char *line;
+    ssize_t n;
+    (void)arg;
+    assert_true(aw_http_request_is_tls(r));
+    AW_TRY(aw_http_upgrade(r, 101, &s));
+    while ((n = aw_stream_readline(s, &line)) > 0)
+        AW_TRY(aw_stream_write(s, line, (size_t)n));
+    return (int)n;
+}
+
+TEST_IN_LOOP(http_server_hands_over_by_tls)
+{
+    aw_tls_context *mine = aw_tls_context_new(.ca_file = the_world()->root_file);
+    aw_tls_context *its =
+        aw_tls_context_new(.server = true, .certificate = the_world()->server_file);
+    aw_http_server *s = SERVE(.handler = echo_lines, .tls = its);
+    aw_stream *c = connect_by_tls(mine);
+    say_to(c, GET("/", "Connection: upgrade\r\n") "early\n");
+    expect_answer(c, 101, "early\n");
+    say_to(c, "HTTP/1.1 000 late\n");
+    expect_answer(c, 0, "late\n");
+    hang_up(c);
+    end_server(s);
+    aw_tls_context_unref(mine);
+    aw_tls_context_unref(its);
 }
 
 TEST_IN_LOOP(http_server_refuses_what_is_no_tls)

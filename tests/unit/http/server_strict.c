@@ -311,6 +311,17 @@ TEST_IN_LOOP(http_log_lines_cannot_be_forged)
                         "that must not be\n");
 }
 
+// Secrets: a line of the log has nothing of a request's fields or body.
+TEST_IN_LOOP(http_secrets_are_not_logged)
+{
+    const struct talk *t = TALK(POST("/", "Authorization: Basic c2VjcmV0\r\nCookie: secret\r\n"
+                                          "Content-Length: 6\r\n") "secret",
+                                .opts.max_body = 5);
+    assert_int_equal(t->refusals, 1);
+    assert_null(strstr(t->told, "secret"));
+    assert_null(strstr(t->told, "c2Vj"));
+}
+
 /* ---- memory ---- */
 
 static size_t largest;

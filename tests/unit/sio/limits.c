@@ -155,6 +155,77 @@ TEST(reliability_socketio_memory_is_bounded)
     in_world(limits_of_polling, few);
 }
 
+static void as_deep_as_can_be(aw_sio_opts *o)
+{
+    o->max_depth = 64;
+}
+
+static int send_deep_value(aw_sio_event *e, void *arg)
+{
+    (void)arg;
+    return aw_sio_emit(aw_sio_event_socket(e), "message-back", NULL,
+                       .value = aw_sio_event_value(e));
+}
+
+/* reliability.md, "Deep JSON": the deepest that may be allowed fits the stacks of every task. */
+static void deepest(void)
+{
+    enum { DEPTH = 63 };
+    static char packet[DEPTH * 8 + 64], back[DEPTH * 8 + 64], buf[DEPTH * 8 + 64];
+    char id[32], *at = packet + snprintf(packet, sizeof packet, "42[\"message\",");
+    struct conn *c = ws_open_socket(id);
+    for (int i = 0; i < DEPTH; i++) {
+        memcpy(at, "{\"a\":", 5);
+        at += 5;
+    }
+    *at++ = '1';
+    memset(at, '}', DEPTH);
+    at[DEPTH] = ']';
+    at[DEPTH + 1] = '\0';
+    snprintf(back, sizeof back, "42[\"message-back\"%s", strchr(packet, ','));
+    ws_text(c, packet);
+    assert_int_equal(ws_hear(c, buf, sizeof buf, NULL), 1);
+    assert_string_equal(buf, back);
+    assert_int_equal(aw_sio_on(root, "value", send_deep_value, NULL), 0);
+    snprintf(packet, sizeof packet, "42[\"value\"%s", strchr(back, ','));
+    ws_text(c, packet);
+    assert_int_equal(ws_hear(c, buf, sizeof buf, NULL), 1);
+    assert_string_equal(buf, back);
+    hang_up(c);
+}
+
+TEST(reliability_deep_json_fits_the_stacks)
+{
+    in_world(deepest, as_deep_as_can_be);
+}
+
+/* One client does not read: it is ended, and the others hear everything. */
+static void slow_reader(void)
+{
+    char id[32], other_id[32];
+    struct conn *c = ws_open_socket(id), *other = ws_open_socket(other_id);
+    aw_sio_socket *s = aw_sio_socket_ref(aw_sio_find(root, id));
+    int n = 0;
+    while (aw_sio_socket_connected(s)) {
+        assert_int_equal(
+            aw_sio_broadcast(root, "n", "[\"0123456789012345678901234567890123456789\"]"), 0);
+        ws_expect(other, "42[\"n\",\"0123456789012345678901234567890123456789\"]");
+        AW_EXPECT_SUSPENDS(aw_sleep(0)); /* it is ended in a later pass */
+        assert_true(++n < 10000);
+    }
+    assert_string_equal(aw_sio_socket_reason(s), "transport error");
+    assert_non_null(strstr(told, "max_buffered 2000"));
+    assert_int_equal(aw_sio_namespace_sockets(root), 1);
+    aw_sio_socket_unref(s);
+    hang_up(c);
+    hang_up(other);
+}
+
+TEST(reliability_socketio_client_that_does_not_read_is_ended)
+{
+    in_world(slow_reader, few);
+}
+
 static void limits_of_packets(void)
 {
     char id[32], big[900];
