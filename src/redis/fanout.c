@@ -254,6 +254,11 @@ static int hear_all(aw_redis_fanout *f)
 static int wait_for_all(void *arg)
 {
     aw_redis_fanout *f = arg;
+    while (!aw_redis_connected(f->redis)) { /* by this the broadcasts leave */
+        if (f->redis->closing)
+            return AW_ESHUTDOWN;
+        AW_TRY(aw_event_wait(&f->redis->commands.up));
+    }
     AW_TRY(rd_sink_wait(&f->broadcasts));
     if (f->python)
         AW_TRY(rd_sink_wait(&f->pythons));

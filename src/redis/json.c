@@ -33,7 +33,12 @@ int rd_json_parse(json_t **ret, const char *text, size_t n)
 {
     json_error_t error;
     AW_TRY(check_depth(text, n));
-    *ret = json_loadb(text, n, JSON_DECODE_ANY, &error);
+    if (n > 0 && memchr(text, '\0', n)) /* behind a number jansson does not mind one */
+        return -EBADMSG;
+    size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    *ret = json_loadb(text, n, flags, &error);
+    if (!*ret && json_error_code(&error) == json_error_numeric_overflow)
+        *ret = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, &error); /* as JavaScript */
     if (*ret)
         return 0;
     return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
@@ -61,7 +66,8 @@ size_t rd_json_size(const json_t *array)
 
 const char *rd_json_string(const json_t *value)
 {
-    return json_string_value(value);
+    const char *text = json_string_value(value);
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
 bool rd_json_integer(const json_t *value, int64_t *ret)

@@ -21,6 +21,7 @@ void rd_json_unref(struct json_t *value);
 const struct json_t *rd_json_get(const struct json_t *object, const char *key);
 const struct json_t *rd_json_at(const struct json_t *array, size_t i);
 size_t rd_json_size(const struct json_t *array);
+/* No string with a zero in it. */
 const char *rd_json_string(const struct json_t *value);
 bool rd_json_integer(const struct json_t *value, int64_t *ret);
 bool rd_json_true(const struct json_t *value);

@@ -259,7 +259,7 @@ static void write_ext(struct rd_text *t, const msgpack_object_ext *e)
 
 static void write_key(struct rd_text *t, const msgpack_object *key)
 {
-    if (key->type == MSGPACK_OBJECT_STR)
+    if (key->type == MSGPACK_OBJECT_STR && !memchr(key->via.str.ptr, 0, key->via.str.size))
         rd_text_quote(t, key->via.str.ptr, key->via.str.size);
     else if (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         rd_text_printf(t, "\"%llu\"", (unsigned long long)key->via.u64);

@@ -24,7 +24,7 @@ import rows as table  # noqa: E402
 SCALE = 10000
 WITHOUT_RAW = {"gather-eager"}
 MAY_BE_ZERO = ("bytes", "-cpu")  # of so small a run
-WITHOUT_RAW_KINDS = ("flat-timer-", "cold", "http-", "websocket-")
+WITHOUT_RAW_KINDS = ("flat-timer-", "cold", "http-1", "http-5", "websocket-", "sio-")
 
 
 def expected(row):

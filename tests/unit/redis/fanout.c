@@ -39,9 +39,9 @@ TEST(redis_broadcast_has_the_bytes_of_node)
 /* Everything that JSON can say, and bytes, there and back. */
 TEST(redis_broadcast_there_and_back)
 {
-    static const char json[] =
-        "[null,true,false,-1,-9223372036854775808,9223372036854775807,1.5,\"\\u0001\\\"\xc3\xa9\","
-        "[],{},{\"k\":[{\"_placeholder\":true,\"num\":0}]}]";
+    static const char json[] = "[null,true,false,-1,-9223372036854775808,9223372036854775807,1.5,"
+                               "\"\\u0000\\u0001\\\"\xc3\xa9\","
+                               "[],{},{\"k\":[{\"_placeholder\":true,\"num\":0}]}]";
     static const char *const rooms[] = {"r1", "r2"}, *const except[] = {"x"};
     aw_sio_bytes bytes = {.data = "\0\1\2", .size = 3};
     struct rd_text t = {0};
