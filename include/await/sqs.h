@@ -363,6 +363,9 @@ AW_API aw_sqs_consumer *aw_sqs_consumer_new_(const aw_sqs_consumer_opts *opts);
  * ends it, likewise.  Cancelled, it cancels the handlers too, gives their messages back, deletes
  * those that are done, and returns -ECANCELED; a second cancellation breaks that off.
  *
+ * A long poll that is broken off may have been about to bring messages: they come again when their
+ * visibility ends.
+ *
  * A message is deleted only after its handler has succeeded, and until then it is kept invisible,
  * up to the twelve hours that the service allows.  It is seen again when the handler fails, when
  * this process dies, when the visibility ends because the service could not be reached in time, or

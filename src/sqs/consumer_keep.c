@@ -192,11 +192,12 @@ static void settle_deleted(aw_sqs_consumer *c, struct aw_sqs_job *j, int result)
 static int delete_batch(aw_sqs_consumer *c, struct batch *b)
 {
     int err = aw_sqs_delete_batch(c->o.sqs, c->queue, b->entries, b->n, NULL);
+    unsigned tries = b->jobs[0]->tries;
     for (size_t i = 0; i < b->n; i++)
         settle_deleted(c, b->jobs[i], b->entries[i].result);
     let_go(b);
-    if (err < 0 && err != -ECANCELED && c->n[AW_SQS_DONE] > 0)
-        return aw_sleep(aw_sqs_drawn(c->o.sqs, 1));
+    if (err < 0 && err != -ECANCELED && c->n[AW_SQS_DONE] > 0) /* the call itself has tried too */
+        return aw_sleep(aw_sqs_drawn(c->o.sqs, 0.05 * (double)(1u << tries)));
     return err == -ECANCELED ? err : 0;
 }
 

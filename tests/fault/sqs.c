@@ -1,7 +1,11 @@
 /*
  * sqs.c - scenarios of the queue service's client: a service of a few lines, and everything that is
  * asked of it once.
+ *
+ * libcurl has its memory from malloc() here, where it does not fail: what it does without is the
+ * business of fetches.c.  (7.88 divides by zero when it has none to note a transfer's socket.)
  */
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -143,7 +147,12 @@ static int messages(aw_sqs *sqs)
     aw_sqs_messages *m;
     EXPECT_HERE(aw_sqs_send(sqs, QUEUE, "x", .attributes = &a, .n_attributes = 1), 0);
     EXPECT_HERE(aw_sqs_send_batch(sqs, QUEUE, out, 2, NULL), 0);
-    EXPECT_HERE(aw_sqs_receive(&m, sqs, QUEUE), 2);
+    int n = aw_sqs_receive(&m, sqs, QUEUE);
+    if (disturbed() && n == 0) { /* they went into an answer that was lost */
+        aw_sqs_messages_unref(m);
+        return expected_error;
+    }
+    EXPECT_HERE(n, 2);
     aw_sqs_messages_unref(aw_sqs_messages_ref(m));
     bool whole = aw_sqs_messages_count(m) == 2 && aw_sqs_messages_at(m, 0)->n_attributes == 1;
     aw_sqs_messages_unref(m);
@@ -175,6 +184,7 @@ static int run_service(aw_fn *fn)
     static const enum site silent[] = {SITE_SEND,       SITE_SOCKET_NAME, SITE_MAP,   SITE_ALLOC,
                                        SITE_RING_ENTER, SITE_POLL_ONE,    SITE_ACCEPT};
     struct service v = {0};
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* before the library does, with malloc() */
     threads_take_part();
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
         may_be_silent(silent[i]);
@@ -274,11 +284,24 @@ static int use_files(void *arg)
     return close_service(v, err);
 }
 
+/* A run that is cut off while it reads the file leaves it open. */
+static void close_left(const char *path)
+{
+    char name[64], target[64];
+    for (int fd = 3; fd < 64; fd++) {
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(name, target, sizeof target);
+        if (n == (ssize_t)strlen(path) && !memcmp(target, path, (size_t)n))
+            close(fd);
+    }
+}
+
 SCENARIO(sqs_settings_of_files)
 {
     char path[] = "/tmp/await-sqs-XXXXXX";
     AW_TRY(write_config(path));
     int err = run_service(use_files);
+    close_left(path);
     unlink(path);
     return err;
 }

@@ -50,18 +50,25 @@ static inline int number_in(const char *body, const char *name, int otherwise)
     return at ? (int)strtol(at + strlen(key), NULL, 10) : otherwise;
 }
 
+/* Does somebody have an earlier one of its group, and not since this very request? */
+static inline bool is_blocked(const struct queue *q, int i, double since)
+{
+    for (int k = 0; k < i && q->items[i].group; k++) {
+        const struct item *it = &q->items[k];
+        if (it->group == q->items[i].group && !it->deleted && it->visible_at > aw_time() &&
+            it->visible_at != since)
+            return true;
+    }
+    return false;
+}
+
 static inline int hand_out(struct queue *q, int max, int visibility, char *out, size_t size)
 {
     int given = 0;
     size_t len = (size_t)snprintf(out, size, "{\"Messages\":[");
     for (int i = 0; i < q->n && given < max; i++) {
         struct item *it = &q->items[i];
-        bool blocked = false; /* by an earlier one of its group that somebody has */
-        for (int k = 0; k < i && it->group; k++)
-            blocked = blocked || (q->items[k].group == it->group && !q->items[k].deleted &&
-                                  q->items[k].visible_at > aw_time() &&
-                                  q->items[k].visible_at != aw_time() + visibility);
-        if (it->deleted || it->visible_at > aw_time() || blocked)
+        if (it->deleted || it->visible_at > aw_time() || is_blocked(q, i, aw_time() + visibility))
             continue;
         it->receives++;
         it->visible_at = aw_time() + visibility;
