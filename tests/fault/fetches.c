@@ -10,6 +10,7 @@
 #include "await/http.h"
 #include "await/net.h"
 #include "fault/inject.h"
+#include "sys/child.h"
 
 static bool is_consequence(long long err)
 {
