@@ -75,7 +75,8 @@ def mutable_of_base(archive):
 
 
 # Headers of companion libraries: what they declare is exported there.
-COMPANIONS = {"await/tls.h": "await-tls", "await/websocket.h": "await-websocket"}
+COMPANIONS = {"await/tls.h": "await-tls", "await/http.h": "await-http",
+              "await/websocket.h": "await-websocket"}
 
 
 def exports_of(build):
