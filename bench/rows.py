@@ -140,10 +140,16 @@ FLAT = (
         for kind, title in FLAT_KINDS.items() for n in SIZES)),
 )
 
-ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + FLAT
+WEB = (
+    Row("http-client", "web", "http_client", figures=(
+        Figure("http-client", "GET of 1 KiB, 64 at a time, connections kept", "k/s", more=True,
+               goals=(("free", "raw", 0.95), ("free", "aiohttp", 3))),)),
+)
+
+ROWS = CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + FLAT + WEB
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
-          "flat": "From ten to a million"}
+          "flat": "From ten to a million", "web": "HTTP"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
 NOTES = {
@@ -169,6 +175,7 @@ NOTES = {
     ("tokio", "reads"): "spawn_blocking and pread",
     ("libuv", "reads"): "by its thread pool",
     ("raw", "processes"): "posix_spawn and waitpid",
+    ("raw", "http-client"): "libcurl's multi interface and epoll",
     ("raw", "echo-idle"): "connections without tasks",
     ("libuv", "echo-idle"): "connections without tasks",
     ("raw", "to-thread"): "one worker",

@@ -76,7 +76,7 @@ def mutable_of_base(archive):
 
 # Headers of companion libraries: what they declare is exported there.
 COMPANIONS = {"await/tls.h": "await-tls", "await/http.h": "await-http",
-              "await/websocket.h": "await-websocket"}
+              "await/websocket.h": "await-websocket", "await/sqs.h": "await-sqs"}
 
 
 def exports_of(build):

@@ -24,6 +24,7 @@ ERRORS = ["await/error.h"]
 LOW = ["await/error.h", "await/memory.h"]  # the public halves of what L0 and L1 hold
 ALL = ["await.h", "await/*.h"]
 L1 = ["base/*", "sys/*"]
+FILES = ["fcntl.h", "sys/stat.h"]  # what the calls of await/file.h take
 
 
 class Row:
@@ -52,11 +53,9 @@ ROWS = [
     for name, foreign in (("fs", []), ("proc", []), ("tls", ["openssl/*"]))
 ] + [
     Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)
-    # fcntl.h and sys/stat.h: the constants and the struct of aw_openat() and aw_statx().
-    for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h", "fcntl.h",
-                                    "sys/stat.h"]),
+    for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h"] + FILES),
                           ("ws", ["wslay/*"]), ("sio", ["jansson.h"]),
-                          ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["curl/*"]))
+                          ("redis", ["hiredis/*", "msgpack.h"]), ("sqs", ["jansson.h", "fcntl.h"]))
 ] + [
     Row("sim", L1 + ["io/io.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.

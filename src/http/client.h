@@ -29,8 +29,9 @@ struct aw_http_session {
     unsigned refs;
     bool closed;
     struct aw_curl *engine;
-    aw_http_session_opts o; /* whose texts are copies */
-    char *agent;            /* NULL: none is sent */
+    aw_http_session_opts o;       /* whose texts are copies */
+    char *agent;                  /* NULL: none is sent */
+    char *last_asked, *last_made; /* the URL of the last request, as given and in full */
 };
 
 /* Bytes at the end of a block that grows. */
@@ -80,7 +81,7 @@ struct aw_http_response {
     /* The request. */
     char method[16];
     char *url;       /* of the present hop */
-    char *shown;     /* without user and password */
+    char *shown;     /* the same without user and password; NULL: there are none */
     char *made_body; /* a form */
     int redirects_left;
 

@@ -160,13 +160,13 @@ static aw_http_response *of(struct aw_transfer *t)
     return aw_container_of(t, aw_http_response, transfer);
 }
 
-static void connecting(struct aw_transfer *t)
+static int connecting(struct aw_transfer *t)
 {
     aw_http_response *r = of(t);
     if (r->phase != AW_HTTP_WAITING || r->connect_timer || isinf(r->connect_limit))
-        return;
-    /* Without memory for it the limit of the whole is left, and libcurl's own. */
-    (void)aw_call_later(r->connect_limit, out_of_patience, r, .handle = &r->connect_timer);
+        return 0;
+    int err = aw_call_later(r->connect_limit, out_of_patience, r, .handle = &r->connect_timer);
+    return err < 0 ? failed(r, err, NULL) : 0;
 }
 
 static bool starts(const char *text, const char *with)
@@ -174,14 +174,23 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* Loopback, private, link-local, shared, multicast, and what is not to be routed. */
+/* What is not public: this network, private, shared, loopback, link-local, of protocols and
+ * examples, of benchmarks, multicast and reserved. */
 static bool is_public_v4(const unsigned a[4])
 {
-    return !(a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224 ||
-             (a[0] == 100 && a[1] >= 64 && a[1] < 128) || (a[0] == 169 && a[1] == 254) ||
-             (a[0] == 172 && a[1] >= 16 && a[1] < 32) || (a[0] == 192 && a[1] == 168) ||
-             (a[0] == 192 && a[1] == 0 && (a[2] == 0 || a[2] == 2)) ||
-             (a[0] == 198 && (a[1] == 18 || a[1] == 19)));
+    static const struct {
+        uint32_t first;
+        int bits;
+    } others[] = {
+        {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
+        {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0a80000, 16}, {0xc6120000, 15},
+        {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
+    };
+    uint32_t address = a[0] << 24 | a[1] << 16 | a[2] << 8 | a[3];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if ((address ^ others[i].first) >> (32 - others[i].bits) == 0)
+            return false;
+    return true;
 }
 
 /* Of IPv6 what is handed out to the public, 2000::/3, less what carries other addresses inside. */
@@ -211,27 +220,45 @@ static int connected(struct aw_transfer *t, const char *ip)
 
 /* ---- the head ---- */
 
-/* "HTTP/1.1 404 Not Found", "HTTP/2 404" */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "HTTP/1.1 404 Not Found", "HTTP/2 404": where the words begin; 0 if it is neither. */
+static size_t parse_status(const char *line, size_t n, int *ret_version, int *ret_status)
+{
+    size_t at = 5; /* behind "HTTP/" */
+    if (n < 11 || !is_digit(line[at]))
+        return 0;
+    *ret_version = (line[at++] - '0') * 10;
+    if (line[at] == '.' && is_digit(line[at + 1])) {
+        *ret_version += line[at + 1] - '0';
+        at += 2;
+    }
+    if (n < at + 4 || line[at] != ' ' || !is_digit(line[at + 1]) || !is_digit(line[at + 2]) ||
+        !is_digit(line[at + 3]))
+        return 0;
+    *ret_status = (line[at + 1] - '0') * 100 + (line[at + 2] - '0') * 10 + line[at + 3] - '0';
+    return at + 4;
+}
+
 static int take_status(aw_http_response *r, const char *line, size_t n)
 {
-    unsigned major = 0, minor = 0, status = 0;
-    int words = 0;
-    char text[64];
-    size_t head_bytes = r->head_bytes;
-    snprintf(text, sizeof text, "%.*s", (int)(n < 40 ? n : 40), line);
-    if (sscanf(text, "HTTP/%1u.%1u %3u%n", &major, &minor, &status, &words) < 3 &&
-        sscanf(text, "HTTP/%1u %3u%n", &major, &status, &words) < 2)
+    int version = 0, status = 0;
+    size_t head_bytes = r->head_bytes, words = parse_status(line, n, &version, &status);
+    if (words == 0)
         return failed(r, -EPROTO, "no HTTP status");
     aw_http_forget_answer(r);
     r->head_bytes = head_bytes;
-    r->status = (int)status;
-    r->version = (int)(major * 10 + minor);
-    while ((size_t)words < n && line[words] == ' ')
+    r->status = status;
+    r->version = version;
+    while (words < n && line[words] == ' ')
         words++;
-    while (n > (size_t)words && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+    while (n > words && (line[n - 1] == '\n' || line[n - 1] == '\r'))
         n--;
     r->reason = r->head.len;
-    AW_TRY(append(&r->head, line + words, n - (size_t)words));
+    AW_TRY(append(&r->head, line + words, n - words));
     r->head.len++; /* the zero byte */
     return 0;
 }

@@ -137,23 +137,32 @@ static bool wants_body(const char *method)
     return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
 }
 
-static int make_body(struct request *q)
+/* Bytes that are there. */
+static void take_bytes(struct request *q)
 {
     const aw_http_opts *o = q->o;
     struct aw_transfer_spec *s = &q->spec;
-    q->r->can_repeat = !o->parts && !o->source;
-    s->has_body = o->body || o->json || o->form || o->parts || o->source || wants_body(o->method);
-    s->copy_body = o->stream && !o->form;
-    if (o->form)
-        return make_form(q);
-    if (o->parts || o->source)
-        return make_source(q);
     s->body = o->json ? o->json : o->body;
     s->size = o->size ? o->size : s->body ? strlen(s->body) : 0;
-    s->content_type = o->json           ? "application/json"
-                      : o->content_type ? o->content_type
-                      : s->has_body     ? "application/octet-stream"
-                                        : NULL;
+    s->has_body = s->body || wants_body(o->method);
+    s->copy_body = o->stream;
+    if (s->has_body)
+        s->content_type = o->content_type ? o->content_type : "application/octet-stream";
+    if (o->json)
+        s->content_type = "application/json";
+}
+
+static int make_body(struct request *q)
+{
+    const aw_http_opts *o = q->o;
+    bool in_pieces = o->parts || o->source;
+    q->r->can_repeat = !in_pieces;
+    q->spec.has_body = true;
+    if (o->form)
+        return make_form(q);
+    if (in_pieces)
+        return make_source(q);
+    take_bytes(q);
     return 0;
 }
 
@@ -188,8 +197,32 @@ static int set_url(aw_http_response *r, char *url)
     aw_mem_free(r->url);
     aw_mem_free(r->shown);
     r->url = url;
+    r->shown = NULL;
+    if (!aw_url_has_user(url))
+        return 0;
     r->shown = aw_url_text(NULL, url, NULL, true, false);
     return r->shown ? 0 : aw_errno();
+}
+
+/* The URL in full.  That of the request before is remembered: it is often the same. */
+static char *make_url(aw_http_session *s, const aw_http_opts *o)
+{
+    if (o->query)
+        return aw_url_text(s->o.base_url, o->url, o->query, false, false);
+    if (!s->last_asked || strcmp(s->last_asked, o->url) != 0) {
+        char *asked = aw_http_copy(o->url, strlen(o->url));
+        char *made = asked ? aw_url_text(s->o.base_url, o->url, NULL, false, false) : NULL;
+        if (!made) {
+            aw_mem_free(asked);
+            return asked ? NULL : aw_refuse(-ENOMEM, NULL);
+        }
+        aw_mem_free(s->last_asked);
+        aw_mem_free(s->last_made);
+        s->last_asked = asked;
+        s->last_made = made;
+    }
+    char *copy = aw_http_copy(s->last_made, strlen(s->last_made));
+    return copy ? copy : aw_refuse(-ENOMEM, NULL);
 }
 
 static int prepare(struct request *q)
@@ -197,7 +230,7 @@ static int prepare(struct request *q)
     const aw_http_opts *o = q->o;
     aw_http_response *r = q->r;
     const aw_http_session_opts *s = &r->session->o;
-    AW_TRY(set_url(r, aw_url_text(s->base_url, o->url, o->query, false, false)));
+    AW_TRY(set_url(r, make_url(r->session, o)));
     set_authorisation(q);
     q->spec.headers = o->headers;
     q->spec.user_agent =
@@ -250,8 +283,12 @@ static int remember_hop(aw_http_response *r)
         memcpy(hops, r->hops, r->n_hops * sizeof *hops);
     aw_mem_free(r->hops);
     r->hops = hops;
-    hops[r->n_hops++] = (struct aw_http_hop){r->status, r->shown};
-    r->shown = NULL;
+    char *shown = r->shown ? r->shown : r->url;
+    if (r->shown)
+        r->shown = NULL;
+    else
+        r->url = NULL;
+    hops[r->n_hops++] = (struct aw_http_hop){r->status, shown};
     return 0;
 }
 

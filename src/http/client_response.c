@@ -73,7 +73,7 @@ int aw_http_response_version(const aw_http_response *r)
 
 const char *aw_http_response_url(const aw_http_response *r)
 {
-    return r && r->shown ? r->shown : "";
+    return !r ? "" : r->shown ? r->shown : r->url;
 }
 
 int aw_http_response_raise(const aw_http_response *r)

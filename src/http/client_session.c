@@ -62,8 +62,11 @@ int aw_http_check_pairs(const char *const *pairs, const char *what)
     X(base_url)                                                                                    \
     X(user_agent)                                                                                  \
     X(schemes)                                                                                     \
-    X(user) X(password) X(bearer) X(aws_sigv4) X(proxy) X(ca_file) X(ca_path) X(certificate)       \
-        X(key) X(key_password) X(pinned_key) X(unix_path)
+    X(user)                                                                                        \
+    X(password)                                                                                    \
+    X(bearer)                                                                                      \
+    X(aws_sigv4)                                                                                   \
+    X(proxy) X(ca_file) X(ca_path) X(certificate) X(key) X(key_password) X(pinned_key) X(unix_path)
 
 static int check_options(const aw_http_session_opts *o)
 {
@@ -171,6 +174,10 @@ static void free_session(aw_http_session *s)
 #undef FREE_TEXT
     free_list(s->o.headers, 2);
     free_list(s->o.connect_to, 1);
+    wipe(s->last_asked);
+    wipe(s->last_made);
+    aw_mem_free(s->last_asked);
+    aw_mem_free(s->last_made);
     aw_mem_free(s);
 }
 

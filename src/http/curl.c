@@ -12,6 +12,7 @@
  * Easy handles are kept when their transfer is over, with what all transfers of the session have in
  * common set; aw_transfer_begin() sets everything else anew.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,9 +35,20 @@ struct block {
     _Alignas(16) size_t size;
 };
 
-/* Was memory refused since this was last cleared?  libcurl says "out of memory" also of a line of a
- * head that is too long. */
+/* Was memory refused since this was last cleared?  libcurl goes on without some things that it had
+ * no memory for (the query of a URL, to name one), and says "out of memory" of a line of a head
+ * that is too long.  So its word is not taken for either: what this says is. */
 static _Thread_local bool refused_memory;
+
+void aw_curl_watch_memory(void)
+{
+    refused_memory = false;
+}
+
+bool aw_curl_lacked_memory(void)
+{
+    return refused_memory;
+}
 
 static void *curl_alloc(size_t n)
 {
@@ -84,14 +96,19 @@ static void *curl_zeros(size_t n, size_t size)
     return p ? memset(p, 0, n * size) : NULL;
 }
 
-/* libcurl counts how often; the first call decides about the memory, be it the program's.  It is
- * never undone: who else uses libcurl may have blocks of ours by then. */
-static int init_library(void)
+/* The first call decides about the memory, be it the program's; libcurl looks after threads that
+ * call at the same time.  It is never undone: who else uses libcurl may have blocks of ours by
+ * then. */
+int aw_curl_init(void)
 {
-    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, curl_release, curl_resize,
-                                curl_copy, curl_zeros) == CURLE_OK
-               ? 0
-               : aw_raise(-ENOMEM, "libcurl could not be initialised");
+    static _Atomic bool done;
+    if (atomic_load_explicit(&done, memory_order_acquire))
+        return 0;
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, curl_release, curl_resize, curl_copy,
+                             curl_zeros) != CURLE_OK)
+        return aw_raise(-ENOMEM, "libcurl could not be initialised");
+    atomic_store_explicit(&done, true, memory_order_release);
+    return 0;
 }
 
 /* ---- ends ---- */
@@ -110,54 +127,56 @@ static int code_of_system(const struct aw_transfer *t, int otherwise)
     return number > 0 ? -(int)number : otherwise;
 }
 
-static int code_of_memory(struct aw_transfer *t)
+static int code_of_long_line(struct aw_transfer *t)
 {
-    if (refused_memory)
-        return -ENOMEM;
     snprintf(t->words, sizeof t->words, "a line of the head is too long");
     return AW_ELIMIT;
 }
 
+/* Those whose meaning does not depend on anything else; all others are -EPROTO. */
+static const struct {
+    CURLcode from;
+    int to;
+} codes[] = {
+    {CURLE_OK, 0},
+    {CURLE_URL_MALFORMAT, -EINVAL},
+    {CURLE_BAD_FUNCTION_ARGUMENT, -EINVAL},
+    {CURLE_SETOPT_OPTION_SYNTAX, -EINVAL},
+    {CURLE_COULDNT_RESOLVE_HOST, -ENOENT},
+    {CURLE_COULDNT_RESOLVE_PROXY, -ENOENT},
+    {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+    {CURLE_GOT_NOTHING, AW_EOF},
+    {CURLE_PARTIAL_FILE, AW_EOF},
+    {CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, -EKEYREJECTED},
+    {CURLE_SSL_INVALIDCERTSTATUS, -EKEYREJECTED},
+    {CURLE_SSL_ISSUER_ERROR, -EKEYREJECTED},
+    {CURLE_SSL_CERTPROBLEM, -EBADMSG},
+    {CURLE_SSL_CACERT_BADFILE, -EBADMSG},
+    {CURLE_SSL_CRL_BADFILE, -EBADMSG},
+    {CURLE_FILESIZE_EXCEEDED, AW_ELIMIT},
+};
+
 static int code_of(struct aw_transfer *t, CURLcode code)
 {
+    if (refused_memory)
+        return -ENOMEM;
     switch (code) {
-    case CURLE_OK:
-        return 0;
     case CURLE_OUT_OF_MEMORY:
-        return code_of_memory(t);
+        return code_of_long_line(t);
     case CURLE_UNSUPPORTED_PROTOCOL: /* of the URL; or the answer is none of HTTP */
         return seconds_of(t->easy, CURLINFO_PRETRANSFER_TIME_T) > 0 ? -EPROTO : -EPROTONOSUPPORT;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_SETOPT_OPTION_SYNTAX:
-        return -EINVAL;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return -ENOENT;
     case CURLE_COULDNT_CONNECT:
         return code_of_system(t, -ECONNREFUSED);
-    case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-        return AW_EOF;
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
         return code_of_system(t, -ECONNRESET);
     case CURLE_RECV_ERROR:
         return code_of_system(t, -EPROTO);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_ISSUER_ERROR:
-        return -EKEYREJECTED;
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CRL_BADFILE:
-        return -EBADMSG;
-    case CURLE_FILESIZE_EXCEEDED:
-        return AW_ELIMIT;
     default:
+        for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+            if (codes[i].from == code)
+                return codes[i].to;
         return -EPROTO;
     }
 }
@@ -209,6 +228,8 @@ static void finish(struct aw_transfer *t, CURLcode code)
 {
     int noted = note_outcome(t);
     int err = t->refused < 0 ? t->refused : code_of(t, code);
+    if (code == CURLE_COULDNT_CONNECT) /* libcurl's words have a time in them */
+        snprintf(t->words, sizeof t->words, "no connection: %s", aw_strerror(err));
     if (err < 0 && !t->words[0])
         snprintf(t->words, sizeof t->words, "%s", curl_easy_strerror(code));
     end_transfer(t, err < 0 ? err : noted);
@@ -239,8 +260,9 @@ static void take_ended(struct aw_curl *c)
         if (m->msg == CURLMSG_DONE)
             finish((struct aw_transfer *)(void *)t, code);
     }
-    if (c->failure < 0) {
-        int err = c->failure;
+    if (c->failure < 0 || refused_memory) {
+        int err = refused_memory ? -ENOMEM : c->failure;
+        refused_memory = false;
         aw_curl_fail_all(c, err);
         c->failure = 0;
     }
@@ -251,7 +273,7 @@ static void drive(struct aw_curl *c, curl_socket_t fd, int events)
     int running;
     refused_memory = false;
     if (curl_multi_socket_action(c->multi, fd, events, &running) != CURLM_OK && !c->failure)
-        c->failure = refused_memory ? -ENOMEM : -EIO;
+        c->failure = -EIO;
     take_ended(c);
 }
 
@@ -371,7 +393,9 @@ void aw_transfer_resume(struct aw_transfer *t)
 static int give_up_beginning(struct aw_transfer *t, CURLcode code)
 {
     struct aw_curl *c = t->engine;
-    int err = c->failure ? c->failure : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    bool no_memory = refused_memory || code == CURLE_OUT_OF_MEMORY;
+    int err = no_memory ? -ENOMEM : c->failure ? c->failure : -EINVAL;
+    refused_memory = false;
     c->failure = 0;
     if (aw_list_linked(&t->link)) {
         aw_list_remove(&t->link);
@@ -404,7 +428,7 @@ int aw_transfer_begin(struct aw_transfer *t, struct aw_curl *c, const struct aw_
         aw_list_push_back(&c->active, &t->link);
         c->n_active++;
     }
-    if (code == CURLE_OK && !c->failure)
+    if (code == CURLE_OK && !c->failure && !refused_memory)
         return 0;
     return give_up_beginning(t, code);
 }
@@ -454,6 +478,7 @@ static int set_share(struct aw_curl *c)
 static int open_engine(struct aw_curl *c)
 {
     CURLcode code = CURLE_OK;
+    refused_memory = false;
     c->anchor = aw_future_new();
     if (!c->anchor)
         return aw_errno();
@@ -462,16 +487,17 @@ static int open_engine(struct aw_curl *c)
     if (!c->multi || !set_multi(c) || set_share(c) < 0)
         return aw_raise(-ENOMEM, "libcurl has no memory");
     CURL *easy = aw_curl_take(c, &code);
-    if (!easy)
-        return aw_raise(code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL, curl_easy_strerror(code));
-    aw_curl_park(c, easy);
-    return 0;
+    if (easy)
+        aw_curl_park(c, easy);
+    if (refused_memory || code == CURLE_OUT_OF_MEMORY)
+        return aw_raise(-ENOMEM, "libcurl has no memory");
+    return easy ? 0 : aw_raise(-EINVAL, curl_easy_strerror(code));
 }
 
 struct aw_curl *aw_curl_new(const aw_http_session_opts *opts)
 {
     aw_loop *l = aw_running_loop();
-    int err = l ? init_library() : aw_errno();
+    int err = l ? aw_curl_init() : aw_errno();
     struct aw_curl *c = err < 0 ? NULL : aw_mem_zalloc(sizeof *c);
     if (!c)
         return aw_refuse(err < 0 ? err : -ENOMEM, NULL);
@@ -502,12 +528,13 @@ void aw_curl_free(struct aw_curl *c)
 int aw_curl_cookie_add(struct aw_curl *c, const char *line)
 {
     CURLcode code = CURLE_OUT_OF_MEMORY;
+    refused_memory = false;
     CURL *easy = aw_curl_take(c, &code);
     if (!easy)
         return -ENOMEM;
     code = curl_easy_setopt(easy, CURLOPT_COOKIELIST, line);
     aw_curl_park(c, easy);
-    return code == CURLE_OK ? 0 : -ENOMEM;
+    return code == CURLE_OK && !refused_memory ? 0 : -ENOMEM;
 }
 
 /* A line of the jar: seven fields between tabs, the last two name and value. */
@@ -527,12 +554,13 @@ int aw_curl_cookie_get(struct aw_curl *c, const char *name, char *buf, size_t si
 {
     struct curl_slist *all = NULL;
     CURLcode code = CURLE_OUT_OF_MEMORY;
+    refused_memory = false;
     CURL *easy = aw_curl_take(c, &code);
     if (!easy)
         return -ENOMEM;
     code = curl_easy_getinfo(easy, CURLINFO_COOKIELIST, &all);
     aw_curl_park(c, easy);
-    int result = code == CURLE_OK ? -ENOENT : -ENOMEM;
+    int result = code == CURLE_OK && !refused_memory ? -ENOENT : -ENOMEM;
     for (struct curl_slist *p = all; p && result == -ENOENT; p = p->next) {
         const char *value = value_of(p->data, name);
         if (value)

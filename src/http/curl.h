@@ -21,8 +21,8 @@ struct aw_curl;
 struct aw_transfer;
 
 struct aw_transfer_calls {
-    /* The transfer has a connection to make: names are looked up from now on. */
-    void (*connecting)(struct aw_transfer *t);
+    /* The transfer has a connection to make: names are looked up from now on.  < 0: do not. */
+    int (*connecting)(struct aw_transfer *t);
     /* The request is about to be sent to this address; < 0: do not. */
     int (*connected)(struct aw_transfer *t, const char *ip);
     /* A line of a head, with its line break; the last one is empty.  < 0 ends the transfer. */
@@ -67,6 +67,13 @@ struct aw_transfer_spec {
     const char *user, *password, *bearer, *aws_sigv4;
 };
 
+/* Initialise libcurl, before anything else: 0, -ENOMEM.  Any thread, any number of times. */
+int aw_curl_init(void);
+
+/* Has libcurl asked for memory in vain, in this thread, since it was last watched? */
+void aw_curl_watch_memory(void);
+bool aw_curl_lacked_memory(void);
+
 /* An engine for the running loop, with the options of a session, which stay in place.  NULL with
  * aw_errno(). */
 struct aw_curl *aw_curl_new(const aw_http_session_opts *opts);
@@ -105,8 +112,9 @@ int aw_curl_cookie_get(struct aw_curl *c, const char *name, char *buf, size_t si
 char *aw_url_text(const char *base, const char *url, const char *const *query, bool bare,
                   bool words);
 
-/* Do both name the same scheme, host and port? */
+/* Of absolute URLs: do both name the same scheme, host and port?  Is a user in it? */
 bool aw_url_same_origin(const char *a, const char *b);
+bool aw_url_has_user(const char *url);
 
 /* A copy by aw_mem_alloc(); NULL for NULL, and when there is no memory. */
 char *aw_http_copy(const char *text, size_t n);

@@ -12,15 +12,23 @@
 #include "await/memory.h"
 #include "http/curl_easy.h"
 
+enum { LONGEST = 1000000000 }; /* seconds, as good as for ever */
+
 /* ---- libcurl's side of a transfer ---- */
+
+static int refuse(struct aw_transfer *t, int err)
+{
+    if (err < 0)
+        t->refused = err;
+    return err;
+}
 
 static int resolving(void *resolver, void *unused, void *arg)
 {
     struct aw_transfer *t = arg;
     (void)resolver;
     (void)unused;
-    t->calls->connecting(t);
-    return 0;
+    return refuse(t, t->calls->connecting(t)) < 0;
 }
 
 static int socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -28,15 +36,7 @@ static int socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
     struct aw_transfer *t = arg;
     (void)fd;
     (void)purpose;
-    t->calls->connecting(t);
-    return CURL_SOCKOPT_OK;
-}
-
-static int refuse(struct aw_transfer *t, int err)
-{
-    if (err < 0)
-        t->refused = err;
-    return err;
+    return refuse(t, t->calls->connecting(t)) < 0 ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
 static int about_to_send(void *arg, char *ip, char *local, int port, int local_port)
@@ -110,7 +110,7 @@ static CURLcode set_way(CURL *easy, const struct aw_curl *c)
     if (o->unix_path && o->unix_path[0] == '@')
         SET(CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_path + 1);
     SET(CURLOPT_CONNECT_TO, c->connect_to);
-    SET(CURLOPT_MAXAGE_CONN, o->keepalive < LONG_MAX / 2 ? (long)o->keepalive : LONG_MAX / 2);
+    SET(CURLOPT_MAXAGE_CONN, o->keepalive < LONGEST ? (long)o->keepalive : (long)LONGEST);
     SET(CURLOPT_SHARE, c->share);
     if (!o->no_cookies)
         SET(CURLOPT_COOKIEFILE, "");
@@ -206,31 +206,37 @@ static void add_field(struct fields *f, const char *name, const char *value)
     f->n++;
 }
 
-/* Is it for the host that was asked first only? */
-static bool is_private(const char *name)
+/* Not in the list: it is an option of its own, or only for the host that was asked first. */
+static bool is_elsewhere(const char *name, bool foreign)
 {
-    return curl_strequal(name, "Authorization") || curl_strequal(name, "Cookie") ||
-           curl_strequal(name, "X-Amz-Security-Token");
+    return curl_strequal(name, "User-Agent") ||
+           (foreign && (curl_strequal(name, "Authorization") || curl_strequal(name, "Cookie") ||
+                        curl_strequal(name, "X-Amz-Security-Token")));
 }
 
-/* The request's own, the body's, the session's where nobody said something else. */
+/* The session's, where nobody said something else. */
+static void add_session_fields(struct fields *f, const struct aw_transfer *t,
+                               const struct aw_transfer_spec *s)
+{
+    for (const char *const *p = t->engine->opts->headers; p && p[0]; p += 2) {
+        bool replaced =
+            has_name(s->headers, p[0]) || (s->content_type && curl_strequal(p[0], "Content-Type"));
+        if (!replaced && !is_elsewhere(p[0], s->foreign_session))
+            add_field(f, p[0], p[1]);
+    }
+}
+
 static void add_fields(struct fields *f, const struct aw_transfer *t,
                        const struct aw_transfer_spec *s)
 {
-    const char *const *own = s->headers;
-    bool typed = has_name(own, "Content-Type");
-    for (const char *const *p = own; p && p[0]; p += 2)
-        if (!curl_strequal(p[0], "User-Agent") && !(s->foreign && is_private(p[0])))
+    for (const char *const *p = s->headers; p && p[0]; p += 2)
+        if (!is_elsewhere(p[0], s->foreign))
             add_field(f, p[0], p[1]);
-    if (s->content_type && !typed)
+    if (s->content_type && !has_name(s->headers, "Content-Type"))
         add_field(f, "Content-Type", s->content_type);
-    for (const char *const *p = t->engine->opts->headers; p && p[0]; p += 2)
-        if (!has_name(own, p[0]) && !curl_strequal(p[0], "User-Agent") &&
-            !(s->foreign_session && is_private(p[0])) &&
-            !(s->content_type && curl_strequal(p[0], "Content-Type")))
-            add_field(f, p[0], p[1]);
+    add_session_fields(f, t, s);
     /* An empty header would be signed, though it is not sent. */
-    if (s->has_body && !s->aws_sigv4 && !has_name(own, "Expect"))
+    if (s->has_body && !s->aws_sigv4 && !has_name(s->headers, "Expect"))
         add_field(f, "Expect", NULL);
 }
 

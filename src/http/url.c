@@ -28,9 +28,9 @@ char *aw_http_copy(const char *text, size_t n)
 
 static int code_of_url(CURLUcode code)
 {
-    return code == CURLUE_OK              ? 0
-           : code == CURLUE_OUT_OF_MEMORY ? -ENOMEM
-                                          : aw_raise(-EINVAL, curl_url_strerror(code));
+    if (code == CURLUE_OUT_OF_MEMORY || aw_curl_lacked_memory())
+        return -ENOMEM;
+    return code == CURLUE_OK ? 0 : aw_raise(-EINVAL, curl_url_strerror(code));
 }
 
 /* ---- encoding ---- */
@@ -151,7 +151,8 @@ static int check_host(CURLU *u)
 /* `url`, relative to `base` if there is one.  NULL with aw_errno(). */
 static CURLU *parse(const char *base, const char *url)
 {
-    CURLU *u = curl_url();
+    aw_curl_watch_memory();
+    CURLU *u = aw_curl_init() < 0 ? NULL : curl_url();
     if (!u)
         return aw_refuse(-ENOMEM, NULL);
     int err =
@@ -183,13 +184,9 @@ int aw_url_part(const char *url, aw_url_part_name part, char *buf, size_t size)
         return aw_errno();
     CURLUcode code = curl_url_get(u, parts[part], &text, CURLU_DEFAULT_PORT);
     curl_url_cleanup(u);
-    if (code == CURLUE_OUT_OF_MEMORY)
-        return -ENOMEM;
-    if (code != CURLUE_OK)
-        return -ENOENT;
-    int n = snprintf(buf, size, "%s", text);
+    int n = code == CURLUE_OK ? snprintf(buf, size, "%s", text) : -ENOENT;
     curl_free(text);
-    return n;
+    return aw_curl_lacked_memory() ? -ENOMEM : n;
 }
 
 /* ---- making ---- */
@@ -200,7 +197,7 @@ static int add_query(CURLU *u, const char *const *pairs)
     if (!pairs || !pairs[0])
         return 0;
     CURLUcode code = curl_url_get(u, CURLUPART_QUERY, &had, 0);
-    if (code == CURLUE_OUT_OF_MEMORY)
+    if (aw_curl_lacked_memory())
         return -ENOMEM;
     struct out o = {0};
     add_pairs(&o, pairs, false);
@@ -264,15 +261,33 @@ int aw_url_make(const char *base, const char *url, const char *const *query, cha
     return n;
 }
 
-static bool same_part(const char *a, const char *b, aw_url_part_name part)
+/* The host and port of a URL that aw_url_text() has made, without a user: where and how long. */
+static const char *authority_of(const char *url, size_t *ret_size)
 {
-    char x[NAME_MAX_BYTES + 3], y[NAME_MAX_BYTES + 3];
-    int n = aw_url_part(a, part, x, sizeof x), m = aw_url_part(b, part, y, sizeof y);
-    return n >= 0 && n == m && curl_strequal(x, y);
+    const char *begin = strstr(url, "://");
+    begin = begin ? begin + 3 : url;
+    size_t n = strcspn(begin, "/?#");
+    for (size_t i = n; i > 0; i--)
+        if (begin[i - 1] == '@') {
+            *ret_size = n - i;
+            return begin + i;
+        }
+    *ret_size = n;
+    return begin;
 }
 
+/* A port that is written in one and left out in the other makes them differ, which is safe. */
 bool aw_url_same_origin(const char *a, const char *b)
 {
-    return same_part(a, b, AW_URL_SCHEME) && same_part(a, b, AW_URL_HOST) &&
-           same_part(a, b, AW_URL_PORT);
+    size_t n, m, scheme = strcspn(a, ":");
+    const char *x = authority_of(a, &n), *y = authority_of(b, &m);
+    return scheme == strcspn(b, ":") && curl_strnequal(a, b, scheme) && n == m &&
+           curl_strnequal(x, y, n);
+}
+
+bool aw_url_has_user(const char *url)
+{
+    size_t n;
+    const char *host = authority_of(url, &n);
+    return host > url && host[-1] == '@';
 }

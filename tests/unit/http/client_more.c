@@ -447,7 +447,7 @@ TEST_IN_LOOP(client_source_ends_with_its_request)
     aw_http_session *s = SESSION(&p);
     struct pieces q = {.left = 1000, .pause = 0.01};
     ASSERT_FAILS(
-        aw_http_post(NULL, s, "/", .source = give_pieces, .source_arg = &q, .timeout = 0.1),
+        aw_http_post(NULL, s, "/", .source = give_pieces, .source_arg = &q, .timeout = 0.105),
         -ETIMEDOUT, "POST");
     assert_int_equal(q.cancelled, 1);
     /* A redirect that would need it again is not followed. */
