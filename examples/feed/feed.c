@@ -12,10 +12,21 @@
 
 #include <errno.h>
 
+static struct source *choose(const struct options *o, struct items *items)
+{
+    if (!*o->queue)
+        return queue_new(items);
+#ifdef FEED_SQS
+    return sqs_new(o, items);
+#else
+    return aw_refuse(-ENOTSUP, "--queue: built without await-sqs");
+#endif
+}
+
 static int start(struct feed *f)
 {
     f->items = items_open(f->options);
-    f->source = f->items ? queue_new(f->items) : NULL;
+    f->source = f->items ? choose(f->options, f->items) : NULL;
     if (!f->source)
         return aw_errno();
     AW_TRY(web_start(f));

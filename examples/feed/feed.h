@@ -2,7 +2,7 @@
  * feed.h - the feed service: what its files share.
  *
  *     POST /items ---> the queue --------> pump.c ---> item_added, to every client (web.c)
- *     (web.c)          (queue.c; sqs.c)      |
+ *     (web.c)          (queue.c, sqs.c)      |
  *                                            +-------> the kept items: what newcomers are shown
  *                                                      (items.c; shared.c: in Redis)
  *
@@ -32,11 +32,12 @@ enum {
 
 struct options {
     const char *host, *port;
-    const char *journal;       /* the file of the queue and of the kept items */
-    const char *dead_letters;  /* the file of what could not be parsed */
-    const char *page, *client; /* the folder of the page; the Socket.IO client's script */
-    double keep, waiting;      /* how many items are kept; how many may wait */
-    double grace;              /* seconds to finish what is in hand */
+    const char *journal;            /* the file of the queue and of the kept items */
+    const char *dead_letters;       /* the file of what could not be parsed */
+    const char *queue, *dead_queue; /* URLs of queues of SQS; "": the embedded one, none */
+    const char *page, *client;      /* the folder of the page; the Socket.IO client's script */
+    double keep, waiting;           /* how many items are kept; how many may wait */
+    double grace;                   /* seconds to finish what is in hand */
     bool sync, blocking;
 };
 
@@ -120,6 +121,9 @@ void items_reject(struct items *all, struct item *i);
 /* Keep an item that was served and came from elsewhere. */
 int items_keep(struct items *all, const struct message *m);
 
+/* Wait until all of that is in the file.  Suspends. */
+int items_commit(struct items *all);
+
 /* A person has removed this one: was there one? */
 bool items_remove(struct items *all, const char *id);
 
@@ -130,6 +134,7 @@ size_t items_kept(const struct items *all);
 size_t items_waiting(const struct items *all);
 
 struct source *queue_new(struct items *items);
+struct source *sqs_new(const struct options *o, struct items *items);
 
 /* ---- the service: feed.c ---- */
 

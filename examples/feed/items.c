@@ -252,6 +252,11 @@ int items_keep(struct items *all, const struct message *m)
     return 0;
 }
 
+int items_commit(struct items *all)
+{
+    return journal_commit(all->journal);
+}
+
 bool items_remove(struct items *all, const char *id)
 {
     struct item *i = find(all, id);

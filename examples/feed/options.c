@@ -25,6 +25,10 @@ static const struct option {
      "file of the queue and of the kept items"},
     {"dead-letters", "FEED_DEAD_LETTERS", TEXT, offsetof(struct options, dead_letters), "feed.dead",
      "file of messages that are no items"},
+    {"queue", "FEED_QUEUE", TEXT, offsetof(struct options, queue), "",
+     "URL of a queue of SQS, in place of the embedded one"},
+    {"dead-queue", "FEED_DEAD_QUEUE", TEXT, offsetof(struct options, dead_queue), "",
+     "URL of a queue of SQS for messages that are no items"},
     {"sync", "FEED_SYNC", FLAG, offsetof(struct options, sync), NULL,
      "answer when an item is on the disk: survives a loss of power, too"},
     {"keep", "FEED_KEEP", NUMBER, offsetof(struct options, keep), "200",
@@ -78,7 +82,7 @@ static int help(void)
     for (int i = 0; i < OPTIONS; i++) {
         const struct option *it = &table[i];
         printf("  --%-14s%s\n%18s%s", it->name, it->help, "", it->environment);
-        if (it->fallback)
+        if (it->fallback && *it->fallback)
             printf(", by default %s", it->fallback);
         printf("\n");
     }
