@@ -59,7 +59,19 @@ class Feed:
         self.end(signal.SIGKILL)
 
     def start(self):
-        """Start it, at the port that it had before if it had one, and wait until it listens."""
+        """Start it, at the port that it had before if it had one, and wait until it listens.
+
+        A client that tries to connect may have got that very port as its own, for a moment.
+        """
+        until = time.monotonic() + LIMIT
+        while True:
+            try:
+                return self._start()
+            except OSError as error:
+                if "address already in use" not in str(error) or time.monotonic() > until:
+                    raise
+
+    def _start(self):
         with open(self.log, "ab") as log:
             begin = log.tell()
             self.process = subprocess.Popen(

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { AT_ONCE = 100 }; /* items in a request, at most */
+enum { AT_ONCE = 100, BYTES = 200000 }; /* items in a request, and their bytes, at most */
 
 struct job {
     const char *url, *run;
@@ -76,7 +76,8 @@ static int look_at(int status)
 
 static int send_all(struct job *j, aw_http_session *s)
 {
-    double began = aw_time();
+    double began = aw_time(), fit = BYTES / (j->size + 100);
+    long most = fit < 1 ? 1 : fit < AT_ONCE ? (long)fit : AT_ONCE;
     while (j->sent < (long)j->items) {
         double due = j->rate > 0 ? (aw_time() - began) * j->rate + 1 : j->items;
         long n = (long)(due < j->items ? due : j->items) - j->sent;
@@ -84,7 +85,7 @@ static int send_all(struct job *j, aw_http_session *s)
             AW_TRY(aw_sleep(began + (double)j->sent / j->rate - aw_time()));
             continue;
         }
-        AW_TRY(look_at(send_some(j, s, n < AT_ONCE ? n : AT_ONCE)));
+        AW_TRY(look_at(send_some(j, s, n < most ? n : most)));
     }
     return 0;
 }

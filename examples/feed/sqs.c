@@ -23,7 +23,7 @@ struct sqs {
     aw_sqs_messages *got;   /* those of the batch in hand, */
     char *bodies[MOST];     /* and their bodies, for the pump to change */
     aw_task *poll;
-    bool stopped;
+    bool stopped, failed;
 };
 
 static const aw_sqs_message *message_of(const struct message *m)
@@ -61,12 +61,10 @@ static void let_go(struct sqs *s)
 static int poll_queue(void *arg)
 {
     struct sqs *s = arg;
-    int n = 0;
-    while (n == 0) /* nothing came in 20 s */
-        n = aw_sqs_receive(&s->got, s->client, s->url, .max = MOST);
-    return n;
+    return aw_sqs_receive(&s->got, s->client, s->url, .max = MOST, .wait = s->failed ? -1 : 20);
 }
 
+/* After a failure it does not wait for messages, so that the end of it is noticed at once. */
 static int receive(struct source *source, struct batch *b)
 {
     struct sqs *s = (struct sqs *)source;
@@ -79,6 +77,7 @@ static int receive(struct source *source, struct batch *b)
     int n = aw_await(s->poll);
     aw_unref(s->poll);
     s->poll = NULL;
+    s->failed = n < 0;
     return n == -ECANCELED && s->stopped ? AW_ESHUTDOWN : n < 0 ? n : fill(s, b);
 }
 
@@ -102,7 +101,7 @@ static int done(struct source *source, struct batch *b)
             AW_TRY(items_keep(s->items, &b->messages[i]));
     }
     AW_TRY(items_commit(s->items));
-    return aw_sqs_delete_batch(s->client, s->url, entries, b->n, NULL);
+    return b->n == 0 ? 0 : aw_sqs_delete_batch(s->client, s->url, entries, b->n, NULL);
 }
 
 /* It is deleted with its batch; where there is a queue for such messages it goes there before. */
