@@ -9,19 +9,22 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODULES = ROOT / "build/peers/socketio"
-CLIENT = "socket.io-client@4.8.1"
+CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"
 LIMIT = 120.0  # seconds that anything may take
 
 
 def own_environment():
     """The caller's, without what would change the service."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("FEED_")}
+    return {key: value for key, value in os.environ.items()
+            if not key.startswith(("FEED_", "AWS_"))}
 
 
 def npm_client():
@@ -40,13 +43,92 @@ def npm_client():
     return MODULES
 
 
+def moto_server():
+    """The command of moto's server of SQS, fetched if need be; None where it is not to be had."""
+    place = ROOT / "build/peers/sqs"
+    if (place / "bin/moto_server").exists():
+        return place / "bin/moto_server"
+    if shutil.which("moto_server"):
+        return shutil.which("moto_server")
+    try:
+        for command in ([sys.executable, "-m", "venv", place],
+                        [place / "bin/pip", "install", "--quiet", MOTO]):
+            subprocess.run(command, check=True, timeout=LIMIT * 2, capture_output=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError):
+        return None
+    return place / "bin/moto_server"
+
+
+class Queues:
+    """A server of SQS, a context manager; its memory ends with it."""
+
+    def __init__(self, command):
+        self.command, self.process = command, None
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.process = subprocess.Popen([self.command, "-p", str(self.port)],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        start_new_session=True)
+        until = time.monotonic() + LIMIT
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise OSError("the server of SQS does not start")
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def call(self, operation, **parameters):
+        request = urllib.request.Request(self.url, json.dumps(parameters).encode(), {
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"AmazonSQS.{operation}",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/sqs/aws4_request, "
+                             "SignedHeaders=host, Signature=none"})
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+            return json.loads(answer.read() or "{}")
+
+    def create(self, name):
+        """The URL of a new queue."""
+        return self.call("CreateQueue", QueueName=name,
+                         Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+
+    def send(self, queue, *bodies):
+        for body in bodies:
+            self.call("SendMessage", QueueUrl=queue, MessageBody=body)
+
+    def left(self, queue):
+        """How many messages there are, in hand or not."""
+        found = self.call("GetQueueAttributes", QueueUrl=queue, AttributeNames=["All"])
+        return sum(int(found["Attributes"][name]) for name in (
+            "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))
+
+    def environment(self):
+        return {"AWS_ENDPOINT_URL_SQS": self.url, "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
 class Feed:
     """A service that runs in a folder of its own; a context manager, that may be restarted."""
 
-    def __init__(self, build, folder, *options):
+    def __init__(self, build, folder, *options, **environment):
         self.programs = pathlib.Path(build).resolve() / "examples/feed"
         self.folder = pathlib.Path(folder)
         self.options = list(options)
+        self.environment = {**own_environment(), **environment}
         self.port = 0
         self.process = None
         self.log = self.folder / "feed.log"
@@ -76,7 +158,7 @@ class Feed:
             begin = log.tell()
             self.process = subprocess.Popen(
                 [self.programs / "feed", "--port", str(self.port), *self.options], cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own_environment())
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         until = time.monotonic() + LIMIT
         while time.monotonic() < until:
             found = re.search(rb'"listening","address":"[^"]*:(\d+)"',

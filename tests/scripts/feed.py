@@ -146,8 +146,8 @@ class Stage:
         self.build, self.folder, self.slow = build, pathlib.Path(folder), slow
         self.options = ["--blocking"] if blocking else []
 
-    def feed(self, *options):
-        return feed_service.Feed(self.build, self.folder, *self.options, *options)
+    def feed(self, *options, **environment):
+        return feed_service.Feed(self.build, self.folder, *self.options, *options, **environment)
 
     def size(self, items):
         """Fewer where everything is slow."""
@@ -493,10 +493,81 @@ def drive(stage, script):
         equal(0, feed.end())
 
 
+# ---- a queue of SQS ---------------------------------------------------------------------------
+
+
+def server_of_queues():
+    command = feed_service.moto_server()
+    if not command:
+        raise Skip("moto's server of SQS cannot be had")
+    return feed_service.Queues(command)
+
+
+def sqs(stage):
+    """From a queue of SQS: items once at each, what is none in the dead-letter queue, nothing left."""
+    n = stage.size(200)
+    with server_of_queues() as queues:
+        queue, dead = queues.create("items"), queues.create("dead")
+        with stage.feed("--queue", queue, "--dead-queue", dead, **queues.environment()) as feed:
+            watch = feed.watch(clients=5, items=n)
+            queues.send(queue, "no json", "[1]\n", '{"text":\n"two lines"}')
+            equal(0, feed.producer(items=n, rate=n).wait(feed_service.LIMIT))
+            all_fine(watch.result())
+            wait_for("the last deletion", lambda: queues.left(queue) == 0)
+            equal(2, queues.left(dead))
+            equal(["no json", "[1]\n"], [json.loads(line)["body"] for line in
+                                         (stage.folder / "feed.dead").read_text().splitlines()])
+            equal(0, feed.end())
+        equal(True, '{"text": "two lines"}' in (stage.folder / "feed.journal").read_text())
+
+
+def sqs_away(stage):
+    """The queue's server goes away, and comes back: each is said once, the clients stay."""
+    with server_of_queues() as queues:
+        queue = queues.create("items")
+        with stage.feed("--queue", queue, **queues.environment()) as feed:
+            before = feed.watch(clients=3, items=20, run="before")
+            after = feed.watch(clients=3, items=20, run="after")
+            equal(0, feed.producer(items=20, rate=0, run="before").wait(feed_service.LIMIT))
+            all_fine(before.result())
+            queues.stop()
+            wait_for("its line", lambda: feed.lines("the queue fails"))
+            wait_for("some attempts", lambda: metrics(feed)["feed_queue_failures_total"] > 2)
+            equal(0, metrics(feed)["feed_queue_up"])
+            equal(503, post(feed, {})[0])
+            queues.start()
+            queues.create("items")
+            wait_for("its other line", lambda: feed.lines("the queue is back"))
+            equal(0, feed.producer(items=20, rate=0, run="after").wait(feed_service.LIMIT))
+            all_fine(after.result())
+            equal((1, 1), (len(feed.lines("the queue fails")), len(feed.lines("the queue is back"))))
+            equal(0, feed.end())
+
+
+def sqs_mistakes(stage):
+    """A queue that is not there, no keys: one line says so, and the page is served all the same."""
+    with server_of_queues() as queues:
+        nowhere = queues.url + "/123456789012/nowhere"
+        keyless = {**queues.environment(), "AWS_ACCESS_KEY_ID": "",
+                   "AWS_SECRET_ACCESS_KEY": "", "HOME": str(stage.folder),
+                   "AWS_EC2_METADATA_DISABLED": "true"}
+        for environment, reason in ((queues.environment(), "QueueDoesNotExist"),
+                                    (keyless, "credentials")):
+            with stage.feed("--queue", nowhere, **environment) as feed:
+                wait_for("its line", lambda feed=feed: feed.lines("the queue fails"))
+                wait_for("some attempts", lambda feed=feed:
+                         metrics(feed)["feed_queue_failures_total"] > 2)
+                equal(1, len(feed.lines("the queue fails")))
+                equal(True, reason in feed.lines("the queue fails")[0]["detail"])
+                equal(True, "<title>Feed</title>" in get(feed, "/"))
+                equal(0, feed.end())
+            (stage.folder / "feed.log").unlink()
+
+
 TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
          poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
-         newcomers, page)
-BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets)
+         newcomers, page, sqs, sqs_away, sqs_mistakes)
+BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away)
 
 
 def runs(chosen):
