@@ -28,7 +28,7 @@ def own_environment():
 
 
 def npm_client():
-    """The folder with npm's Socket.IO client, fetched if need be; None where it is not to be had."""
+    """The folder with npm's Socket.IO client, fetched if need be; None: it is not to be had."""
     if not shutil.which("node"):
         return None
     if not (MODULES / "node_modules/socket.io-client/package.json").exists():
@@ -96,8 +96,8 @@ class Queues:
         request = urllib.request.Request(self.url, json.dumps(parameters).encode(), {
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": f"AmazonSQS.{operation}",
-            "Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/sqs/aws4_request, "
-                             "SignedHeaders=host, Signature=none"})
+            "Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/sqs/"
+                             "aws4_request, SignedHeaders=host, Signature=none"})
         with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             return json.loads(answer.read() or "{}")
 

@@ -114,28 +114,39 @@ static void note_id(struct items *all, const char *id)
         all->next_id = n + 1;
 }
 
+/* An item as it stands in the file: it waits, or it is one of the kept ones. */
+static void replay_item(struct items *all, char kind, const char *id, const char *text, size_t n)
+{
+    struct item *i = append(all, id, text, n);
+    if (i && kind == '*')
+        keep(all, i);
+    else
+        note_id(all, id);
+}
+
+/* What became of an item that stands further up. */
+static void replay_change(struct items *all, char kind, const char *id)
+{
+    struct item *i = find(all, id);
+    if (i && kind == '*')
+        keep(all, i);
+    else if (i && kind == '-')
+        drop(all, i);
+}
+
 /* `line` is KIND ID [TEXT]; what makes no sense is passed over. */
 static void replay(void *arg, char *line, size_t n)
 {
     struct items *all = arg;
-    char kind = line[0], *id = line + 1, *blank = n > 0 ? strchr(id, ' ') : NULL;
-    const char *text = blank ? blank + 1 : NULL;
-    if (blank)
-        *blank = '\0';
-    struct item *i = n > 1 && kind != '+' && kind != '=' ? find(all, id) : NULL;
-    if (kind == '=')
+    char *id = line + 1, *text = n > 1 ? strchr(id, ' ') : NULL;
+    if (text)
+        *text++ = '\0';
+    if (line[0] == '=')
         all->next_id = strtoull(id, NULL, 10);
-    else if (kind == '-' && i)
-        drop(all, i);
-    else if (kind == '*' && i)
-        keep(all, i);
-    else if ((kind == '+' || kind == '*') && text) {
-        i = append(all, id, text, (size_t)(line + n - text));
-        if (i && kind == '*')
-            keep(all, i);
-        else
-            note_id(all, id);
-    }
+    else if (text && (line[0] == '+' || line[0] == '*'))
+        replay_item(all, line[0], id, text, (size_t)(line + n - text));
+    else if (n > 1)
+        replay_change(all, line[0], id);
 }
 
 static void rewrite(void *arg, FILE *to)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The feed service under what an operator's life has: floods, bad input, kills, restarts, a browser.
+"""The feed service in an operator's life: floods, bad input, kills, restarts, a browser.
 
 Items are counted by clients: ours (examples/feed/watch), and npm's Socket.IO client and headless
 Chromium where they are to be had, else those tests are skipped by name.  What one test starts it
@@ -441,7 +441,7 @@ def newcomers(stage):
 
 
 def page(stage):
-    """A browser: add, see, remove, and catch up after the service was killed; both clients' scripts."""
+    """A browser: add, see, remove, catch up after a kill; with npm's script, and the page's."""
     if not browser.find():
         raise Skip("Chromium is not installed")
     npm_script = feed_service.npm_client()
@@ -504,7 +504,7 @@ def server_of_queues():
 
 
 def sqs(stage):
-    """From a queue of SQS: items once at each, what is none in the dead-letter queue, nothing left."""
+    """A queue of SQS: items once at each, what is none in the dead-letter queue, nothing left."""
     n = stage.size(200)
     with server_of_queues() as queues:
         queue, dead = queues.create("items"), queues.create("dead")
@@ -540,7 +540,8 @@ def sqs_away(stage):
             wait_for("its other line", lambda: feed.lines("the queue is back"))
             equal(0, feed.producer(items=20, rate=0, run="after").wait(feed_service.LIMIT))
             all_fine(after.result())
-            equal((1, 1), (len(feed.lines("the queue fails")), len(feed.lines("the queue is back"))))
+            for line in ("the queue fails", "the queue is back"):
+                equal((line, 1), (line, len(feed.lines(line))))
             equal(0, feed.end())
 
 
