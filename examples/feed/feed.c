@@ -23,6 +23,17 @@ static struct source *choose(const struct options *o, struct items *items)
 #endif
 }
 
+static int join_others(struct feed *f)
+{
+    if (!*f->options->redis)
+        return 0;
+#ifdef FEED_REDIS
+    return shared_start(&f->shared, f);
+#else
+    return aw_raise(-ENOTSUP, "--redis: built without await-redis");
+#endif
+}
+
 static int start(struct feed *f)
 {
     f->items = items_open(f->options);
@@ -30,6 +41,8 @@ static int start(struct feed *f)
     if (!f->source)
         return aw_errno();
     AW_TRY(web_start(f));
+    AW_TRY(join_others(f));
+    AW_TRY(web_listen(f));
     f->pump = aw_create_task(pump, f, .name = "pump", .stack_size = 256 * 1024);
     return f->pump ? 0 : aw_errno();
 }
@@ -57,6 +70,8 @@ static void stop(struct feed *f)
         aw_unref(f->pump);
     }
     web_stop(f);
+    if (f->shared)
+        f->shared->stop(f->shared);
     if (f->source)
         f->source->free(f->source);
     if (f->items)

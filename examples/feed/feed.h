@@ -26,6 +26,7 @@ enum {
     MAX_ITEM = 256 * 1024, /* bytes of an item; what a message of SQS may have, too */
     MAX_DEPTH = 32,        /* of the JSON of an item */
     WHY = 160,             /* bytes of a reason in words */
+    CURSOR = 48,           /* bytes of a place among the kept items; "" is the beginning */
 };
 
 /* ---- options: options.c ---- */
@@ -35,6 +36,7 @@ struct options {
     const char *journal;            /* the file of the queue and of the kept items */
     const char *dead_letters;       /* the file of what could not be parsed */
     const char *queue, *dead_queue; /* URLs of queues of SQS; "": the embedded one, none */
+    const char *redis;              /* URL of the Redis that several copies share; "": none */
     const char *page, *client;      /* the folder of the page; the Socket.IO client's script */
     double keep, waiting;           /* how many items are kept; how many may wait */
     double grace;                   /* seconds to finish what is in hand */
@@ -127,8 +129,9 @@ int items_commit(struct items *all);
 /* A person has removed this one: was there one? */
 bool items_remove(struct items *all, const char *id);
 
-/* The first kept item behind this number; NULL. */
-const struct item *items_after(struct items *all, uint64_t number);
+/* Write the kept items behind the cursor, some of them, as elements of a JSON array; move the
+ * cursor behind them.  Are there more? */
+bool items_read(struct items *all, FILE *to, char cursor[CURSOR]);
 
 size_t items_kept(const struct items *all);
 size_t items_waiting(const struct items *all);
@@ -136,12 +139,28 @@ size_t items_waiting(const struct items *all);
 struct source *queue_new(struct items *items);
 struct source *sqs_new(const struct options *o, struct items *items);
 
+/* ---- what several copies of the service share: shared.c ---- */
+
+/* Broadcasts, and the kept items in place of those in the file.  The calls suspend, but for the
+ * first; a negative result is an error. */
+struct shared {
+    bool (*is_there)(struct shared *s);
+    int (*keep)(struct shared *s, const struct batch *b);
+    int (*remove)(struct shared *s, const char *id);              /* 1: there was one */
+    int (*read)(struct shared *s, FILE *to, char cursor[CURSOR]); /* 1: there are more */
+    void (*stop)(struct shared *s);
+};
+
+struct feed;
+int shared_start(struct shared **ret, struct feed *f);
+
 /* ---- the service: feed.c ---- */
 
 struct feed {
     const struct options *options;
     struct items *items;
     struct source *source;
+    struct shared *shared; /* NULL: this is the only copy */
     aw_sio *io;
     aw_sio_namespace *clients;
     aw_http_router *router;
@@ -159,9 +178,14 @@ struct feed {
  * until the source has been stopped. */
 int pump(void *arg);
 
-/* The page, POST /items, the Socket.IO server and what an operator asks for: web.c.  To be undone
- * by web_stop(), also when starting it failed.  Suspends. */
+/* The page, POST /items, the Socket.IO server and what an operator asks for: web.c.  First all is
+ * made, then it listens; to be undone by web_stop(), also when either failed.  They suspend. */
 int web_start(struct feed *f);
+int web_listen(struct feed *f);
 void web_stop(struct feed *f);
+
+/* Some of the kept items behind the cursor, as the arguments of the event "items":
+ * [[{"id":"17","item":{...}}, ...], more].  1: there are more; *ret is the caller's to free. */
+int next_piece(struct feed *f, char **ret, char cursor[CURSOR]);
 
 #endif

@@ -31,12 +31,16 @@ struct items {
     size_t kept, waiting, bytes; /* items; items; bytes of those that wait */
     size_t max_kept, max_waiting;
     uint64_t number, next_id;
+    char prefix[16]; /* of the ids that are given here */
     bool stopped;
     aw_event arrived; /* set while an item waits, or nothing more will come */
     struct journal *journal;
 };
 
-enum { MAX_BYTES = 256 * 1024 * 1024 }; /* of all that wait */
+enum {
+    MAX_BYTES = 256 * 1024 * 1024, /* of all that wait */
+    PIECE = 32 * 1024,             /* of kept items that are read at a time */
+};
 
 /* ---- the list ---- */
 
@@ -109,7 +113,8 @@ static struct item *find(struct items *all, const char *id)
 
 static void note_id(struct items *all, const char *id)
 {
-    uint64_t n = strtoull(id, NULL, 10);
+    const char *dash = strrchr(id, '-');
+    uint64_t n = strtoull(dash ? dash + 1 : id, NULL, 10);
     if (n >= all->next_id)
         all->next_id = n + 1;
 }
@@ -164,15 +169,25 @@ static void rewrite(void *arg, FILE *to)
 
 /* ---- from outside ---- */
 
+/* Several copies that share their clients must not give the same ids. */
+static void choose_prefix(struct items *all)
+{
+    uint32_t chance = 0;
+    aw_ignore(aw_random_bytes(&chance, sizeof chance));
+    snprintf(all->prefix, sizeof all->prefix, "%08x-", (unsigned)chance);
+}
+
 struct items *items_open(const struct options *o)
 {
     struct items *all = calloc(1, sizeof *all);
     if (!all)
         return aw_refuse(-ENOMEM, NULL);
     TAILQ_INIT(&all->list);
-    all->max_kept = (size_t)o->keep;
+    all->max_kept = *o->redis ? 0 : (size_t)o->keep;
     all->max_waiting = (size_t)o->waiting;
     all->next_id = 1;
+    if (*o->redis)
+        choose_prefix(all);
     struct journal_owner owner = {.replay = replay, .rewrite = rewrite, .arg = all};
     all->journal = journal_open(o->journal, o->sync, &owner);
     if (!all->journal) {
@@ -194,7 +209,7 @@ void items_close(struct items *all)
 /* All or none: what has been added when one fails is taken back. */
 static int add(struct items *all, struct message *m)
 {
-    snprintf(m->id, sizeof m->id, "%" PRIu64, all->next_id);
+    snprintf(m->id, sizeof m->id, "%s%" PRIu64, all->prefix, all->next_id);
     AW_TRY(journal_add(all->journal, '+', m->id, m->body));
     all->next_id++;
     if (append(all, m->id, m->body, m->length))
@@ -277,13 +292,22 @@ bool items_remove(struct items *all, const char *id)
     return true;
 }
 
-const struct item *items_after(struct items *all, uint64_t number)
+bool items_read(struct items *all, FILE *to, char cursor[CURSOR])
 {
+    uint64_t number = strtoull(cursor, NULL, 10);
+    size_t bytes = 0;
     struct item *i;
     TAILQ_FOREACH(i, &all->list, link)
-    if (i->number > number && i->state == KEPT)
-        return i;
-    return NULL;
+    {
+        if (i->state != KEPT || i->number <= number)
+            continue;
+        if (bytes > PIECE)
+            break;
+        fprintf(to, "%s{\"id\":\"%s\",\"item\":%s}", bytes ? "," : "", i->id, i->body);
+        bytes += i->length + 1;
+        snprintf(cursor, CURSOR, "%" PRIu64, i->number);
+    }
+    return i != NULL;
 }
 
 size_t items_kept(const struct items *all)

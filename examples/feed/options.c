@@ -29,6 +29,8 @@ static const struct option {
      "URL of a queue of SQS, in place of the embedded one"},
     {"dead-queue", "FEED_DEAD_QUEUE", TEXT, offsetof(struct options, dead_queue), "",
      "URL of a queue of SQS for messages that are no items"},
+    {"redis", "FEED_REDIS", TEXT, offsetof(struct options, redis), "",
+     "URL of a Redis, for several copies with one set of clients"},
     {"sync", "FEED_SYNC", FLAG, offsetof(struct options, sync), NULL,
      "answer when an item is on the disk: survives a loss of power, too"},
     {"keep", "FEED_KEEP", NUMBER, offsetof(struct options, keep), "200",

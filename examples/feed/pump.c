@@ -71,6 +71,8 @@ static int reject(struct feed *f, struct message *m)
 static int emit(struct feed *f, const struct message *m)
 {
     char *args;
+    if (f->shared && !f->shared->is_there(f->shared))
+        return aw_raise(-ENOTCONN, "Redis is not there"); /* before any client has it */
     if (asprintf(&args, "[{\"id\":\"%s\",\"item\":%s}]", m->id, m->body) < 0)
         return -ENOMEM;
     int err = aw_sio_broadcast(f->clients, "item_added", args);
@@ -88,6 +90,8 @@ static int deliver(void *arg)
         struct message *m = &p->batch.messages[p->sent];
         AW_TRY(*m->wrong ? reject(f, m) : emit(f, m));
     }
+    if (f->shared)
+        AW_TRY(f->shared->keep(f->shared, &p->batch));
     AW_TRY(f->source->done(f->source, &p->batch));
     return aw_sleep(0); /* let the sockets have their turn, however much waits */
 }

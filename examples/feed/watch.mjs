@@ -68,7 +68,7 @@ for (let i = 0; i < clients; i++) {
     client.ready = true;
   });
   socket.on('disconnect', () => { breaks++; });
-  socket.on('items', (some, more, done) => { some.forEach(({ item }) => note(client, item, false)); done(); });
+  socket.on('items', (some, more, done) => { some.forEach(({ item }) => note(client, item, false)); done?.(); });
   socket.on('item_added', ({ item }) => note(client, item, true));
 }
 setTimeout(finish, seconds * 1000);

@@ -18,7 +18,6 @@
 #include "feed/feed.h"
 
 enum {
-    PIECE = 32 * 1024,  /* bytes of kept items that are sent at a time */
     MOST_ITEMS = 1000,  /* in one request */
     MOST_EVENTS = 100,  /* of a client, */
     PERIOD = 10,        /* in so many seconds */
@@ -193,39 +192,34 @@ struct visitor {
     int events;
 };
 
-/* The kept items behind *last, as the arguments of an event: [[{"id":...,"item":...},...], more].
- */
-static char *next_piece(struct items *all, uint64_t *last, bool *more)
+int next_piece(struct feed *f, char **ret, char cursor[CURSOR])
 {
-    char *text;
-    size_t n, bytes = 0;
-    FILE *to = open_memstream(&text, &n);
+    size_t n;
+    FILE *to = open_memstream(ret, &n);
     if (!to)
-        return NULL;
-    const struct item *i = items_after(all, *last);
+        return -ENOMEM;
     fputs("[[", to);
-    for (; i && bytes < PIECE; i = items_after(all, *last)) {
-        fprintf(to, "%s{\"id\":\"%s\",\"item\":%s}", bytes ? "," : "", i->id, i->body);
-        bytes += i->length + 1;
-        *last = i->number;
-    }
-    *more = i != NULL;
-    fprintf(to, "],%s]", *more ? "true" : "false");
-    return fclose(to) == 0 ? text : NULL;
+    int more =
+        f->shared ? f->shared->read(f->shared, to, cursor) : items_read(f->items, to, cursor);
+    fputs(more > 0 ? "],true]" : "],false]", to);
+    if (fclose(to) == 0 && more >= 0)
+        return more;
+    free(*ret);
+    return more < 0 ? more : -ENOMEM;
 }
 
 static int show_kept(struct feed *f, aw_sio_socket *s)
 {
-    uint64_t last = 0;
-    bool more = true;
-    while (more) {
-        char *piece = next_piece(f->items, &last, &more);
-        if (!piece)
-            return -ENOMEM;
+    char cursor[CURSOR] = "";
+    int more;
+    do {
+        char *piece;
+        more = next_piece(f, &piece, cursor);
+        AW_TRY(more);
         int err = aw_sio_call(s, "items", piece); /* sent at once; then waits for its answer */
         free(piece);
         AW_TRY(err);
-    }
+    } while (more);
     return 0;
 }
 
@@ -238,7 +232,11 @@ static int on_connect(aw_sio_socket *s, void *arg)
     say("info", "connected", "{s:s, s:s}", "client", aw_sio_socket_id(s), "peer",
         aw_sio_socket_peer(s));
     int err = show_kept(arg, s);
-    return err == -ENOTCONN ? 0 : err;
+    bool away = !aw_sio_socket_connected(s);
+    if (err < 0 && !away)
+        say("warning", "a client is not shown what is kept", "{s:s, s:s}", "client",
+            aw_sio_socket_id(s), "reason", aw_strerror(err));
+    return away || err != -ETIMEDOUT ? 0 : err; /* one that does not answer is let go */
 }
 
 static int on_disconnect(aw_sio_socket *s, void *arg)
@@ -275,7 +273,8 @@ static int on_item_removed(aw_sio_event *e, void *arg)
     const char *id = aw_sio_event_string(e, 0);
     if (!admit(f, aw_sio_event_socket(e)))
         return 0;
-    bool removed = id && items_remove(f->items, id);
+    bool removed =
+        id && (f->shared ? f->shared->remove(f->shared, id) > 0 : items_remove(f->items, id));
     if (removed) {
         f->counted.removed++;
         aw_ignore(aw_sio_broadcast(f->clients, "item_removed", aw_sio_event_json(e, NULL)));
@@ -339,7 +338,11 @@ static int make_routes(struct feed *f)
 int web_start(struct feed *f)
 {
     AW_TRY(make_clients(f));
-    AW_TRY(make_routes(f));
+    return make_routes(f);
+}
+
+int web_listen(struct feed *f)
+{
     return aw_http_serve(&f->server, aw_http_router_handler, f->options->host, f->options->port,
                          .arg = f->router, .logger = log_exchange, .max_body = MAX_ITEM,
                          .stack_size = STACK);
