@@ -16,8 +16,9 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODULES = ROOT / "build/peers/socketio"
+PEERS = ROOT / "build/peers"
 CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"
+EMITTER = ("@socket.io/redis-emitter@5.1.0", "redis@4.7.0")
 LIMIT = 120.0  # seconds that anything may take
 
 
@@ -27,20 +28,31 @@ def own_environment():
             if not key.startswith(("FEED_", "AWS_"))}
 
 
-def npm_client():
-    """The folder with npm's Socket.IO client, fetched if need be; None: it is not to be had."""
+def npm_packages(place, *packages):
+    """The folder with these packages of npm's, fetched if need be; None: they are not to be had."""
+    names = [package.rpartition("@")[0] for package in packages]
     if not shutil.which("node"):
         return None
-    if not (MODULES / "node_modules/socket.io-client/package.json").exists():
+    if not all((place / "node_modules" / name / "package.json").exists() for name in names):
         if not shutil.which("npm"):
             return None
-        MODULES.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         try:
             subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix",
-                            MODULES, CLIENT], check=True, timeout=LIMIT, capture_output=True)
+                            place, *packages], check=True, timeout=LIMIT, capture_output=True)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             return None
-    return MODULES
+    return place
+
+
+def npm_client():
+    """The folder with npm's Socket.IO client; None."""
+    return npm_packages(PEERS / "socketio", CLIENT)
+
+
+def npm_emitter():
+    """The folder with npm's emitter over Redis; None."""
+    return npm_packages(PEERS / "emitter", *EMITTER)
 
 
 def moto_server():
@@ -119,6 +131,40 @@ class Queues:
     def environment(self):
         return {"AWS_ENDPOINT_URL_SQS": self.url, "AWS_ACCESS_KEY_ID": "key",
                 "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+class Redis:
+    """A Redis server that keeps nothing on disk; a context manager."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"],
+            cwd=self.folder, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + LIMIT
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise OSError("redis-server does not start")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Feed:

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -565,10 +566,106 @@ def sqs_mistakes(stage):
             (stage.folder / "feed.log").unlink()
 
 
+# ---- several copies behind one Redis ------------------------------------------------------------
+
+
+def redis(stage):
+    """A Redis server, where there is one and the service can use it."""
+    if not shutil.which("redis-server"):
+        raise Skip("redis-server is not installed")
+    program = pathlib.Path(stage.build) / "examples/feed/feed"
+    done = subprocess.run([program, "--port", "0", "--redis", "redis://127.0.0.1:1"], text=True,
+                          cwd=stage.folder, capture_output=True, check=False)
+    if "built without" in done.stderr:
+        raise Skip("the service is built without Redis")
+    equal((1, True), (done.returncode, "refused" in done.stderr))
+    return feed_service.Redis(stage.folder)
+
+
+def copies_of(stage, server, n=2):
+    """So many copies, each in a folder of its own."""
+    for number in range(n):
+        folder = stage.folder / str(number)
+        folder.mkdir()
+        yield feed_service.Feed(stage.build, folder, *stage.options, "--redis", server.url)
+
+
+def copies(stage):
+    """Two copies: what one takes reaches the clients of both; what is kept and removed is shared."""
+    n = stage.size(500)
+    with redis(stage) as server:
+        one, two = copies_of(stage, server)
+        with one, two:
+            watches = [feed.watch(clients=5, items=n) for feed in (one, two)]
+            equal(0, one.producer(items=n, rate=n).wait(feed_service.LIMIT))
+            for watch in watches:
+                all_fine(watch.result())
+            here, there = Client(one), Client(two)
+            [ident] = post(two, {"text": "to be removed"})[1]["ids"]
+            for client in (here, there):
+                equal([{"id": ident, "item": {"text": "to be removed"}}],
+                      client.event("item_added"))
+            here.emit("item_removed", ident)
+            for client in (here, there):
+                equal([ident], client.event("item_removed"))
+            seen, more, client = [], True, Client(two)
+            while more:
+                some, more = client.event("items")
+                seen += [entry["item"].get("n") for entry in some]
+            # The removed one was one of the latest 200.
+            equal(list(range(n + 1 - len(seen), n + 1)), seen)
+            equal(min(n, 199), len(seen))
+            equal((0, 0), (one.end(), two.end()))
+
+
+def redis_away(stage):
+    """Redis is stopped and started: no item is lost, and every client has all of them."""
+    n = 100
+    with redis(stage) as server:
+        one, two = copies_of(stage, server)
+        with one, two:
+            watches = [feed.watch(clients=3, items=n) for feed in (one, two)]
+            producer = one.producer(items=n, rate=50)
+            wait_for("some", lambda: metrics(one)["feed_items_emitted_total"] > n / 4)
+            server.stop()
+            wait_for("its line", lambda: one.lines("the queue fails"))
+            equal(0, producer.wait(feed_service.LIMIT))  # accepted all the same
+            server.start()
+            wait_for("its other line", lambda: one.lines("the queue is back"))
+            for watch in watches:
+                seen = watch.result()
+                equal((0, 0), (seen["missing"], seen["breaks"]))
+            equal((0, 0), (one.end(), two.end()))
+
+
+def emitter(stage):
+    """What npm's emitter says through Redis reaches the clients of both copies."""
+    modules = feed_service.npm_emitter()
+    if not modules:
+        raise Skip("npm's emitter cannot be had")
+    with redis(stage) as server:
+        one, two = copies_of(stage, server)
+        with one, two:
+            here, there = Client(one), Client(two)
+            item = {"id": "from afar", "item": {"text": "Grüße"}}
+            script = ("const {createClient} = require('redis');"
+                      "const {Emitter} = require('@socket.io/redis-emitter');"
+                      f"const client = createClient({{url: '{server.url}'}});"
+                      "client.connect().then(() => {"
+                      f"  new Emitter(client).emit('item_added', {json.dumps(item)});"
+                      "  return client.quit(); });")
+            subprocess.run(["node", "-e", script], cwd=modules, check=True, timeout=WAIT)
+            for client in (here, there):
+                equal([item], client.event("item_added"))
+            equal((0, 0), (one.end(), two.end()))
+
+
 TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
          poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
-         newcomers, page, sqs, sqs_away, sqs_mistakes)
-BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away)
+         newcomers, page, sqs, sqs_away, sqs_mistakes,
+         copies, redis_away, emitter)
+BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away,
+             copies)
 
 
 def runs(chosen):
