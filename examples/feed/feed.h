@@ -66,6 +66,7 @@ struct message {
     char *body; /* a zero follows */
     size_t length;
     char wrong[WHY]; /* why it is no item; "": it is one */
+    bool told;       /* in the log */
     void *source;    /* the source's own */
 };
 

@@ -61,10 +61,13 @@ static void bury(const struct options *o, const struct message *m)
 
 static int reject(struct feed *f, struct message *m)
 {
-    say("warning", "a message is no item", "{s:s, s:s, s:I}", "id", m->id, "reason", m->wrong,
-        "bytes", (json_int_t)m->length);
-    bury(f->options, m);
-    f->counted.rejected++;
+    if (!m->told) {
+        say("warning", "a message is no item", "{s:s, s:s, s:I}", "id", m->id, "reason", m->wrong,
+            "bytes", (json_int_t)m->length);
+        bury(f->options, m);
+        f->counted.rejected++;
+    }
+    m->told = true;
     return f->source->reject(f->source, m);
 }
 
@@ -159,7 +162,7 @@ static int serve(struct pump *p)
         parse(&p->batch.messages[i]);
     while ((err = p->call(p, deliver)) < 0)
         AW_TRY(try_again(p, err));
-    return 0;
+    return p->pause > 0 ? p->call(p, note_success) : 0;
 }
 
 static int work(void *arg)

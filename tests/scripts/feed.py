@@ -591,7 +591,7 @@ def copies_of(stage, server, n=2):
 
 
 def copies(stage):
-    """Two copies: what one takes reaches the clients of both; what is kept and removed is shared."""
+    """Two copies: what one takes reaches the clients of both; what is kept is shared."""
     n = stage.size(500)
     with redis(stage) as server:
         one, two = copies_of(stage, server)
