@@ -1,10 +1,10 @@
 /*
  * sqs.c - the queue outside: Amazon's SQS, or what speaks its protocol.
  *
- * A message is deleted only when it was served and is kept, so one that was in hand when the
- * service died comes again when its visibility ends; it has the same id, and who has seen it knows.
- * A long poll is broken off when the service is to stop: it is a task of its own, which stop()
- * cancels.
+ * The library's consumer polls the queue, keeps what it has received invisible as long as that
+ * takes, and deletes in batches.  It calls a coroutine for each message, which lines it up for the
+ * pump and sleeps until that is done with it: returning 0 is what deletes the message.  So whatever
+ * happens before that, the message comes again, with the same id, and who has seen it knows.
  */
 #include <await/sqs.h>
 #include <errno.h>
@@ -13,98 +13,145 @@
 
 #include "feed/feed.h"
 
-enum { MOST = 10 /* messages of one receive */ };
+/* A message in hand: its handler's and the pump's. */
+struct work {
+    TAILQ_ENTRY(work) link;
+    const aw_sqs_message *from; /* as long as the handler waits */
+    aw_event done;
+    int holders;
+    bool lined_up;
+    char body[]; /* for the pump to change */
+};
 
 struct sqs {
     struct source source;
     struct items *items; /* where what was served is kept */
     aw_sqs *client;
+    aw_sqs_consumer *consumer;
+    aw_task *run;
     const char *url, *dead; /* of the queue; of the one for what is no item, or NULL */
-    aw_sqs_messages *got;   /* those of the batch in hand, */
-    char *bodies[MOST];     /* and their bodies, for the pump to change */
-    aw_task *poll;
-    bool stopped, failed;
+    TAILQ_HEAD(, work) line;
+    aw_event news; /* something is lined up, went wrong, or has ended */
+    int error;
+    char why[500];
+    bool failed, ended;
 };
 
-static const aw_sqs_message *message_of(const struct message *m)
+/* ---- the consumer's side ---- */
+
+static void let_go(struct work *w)
 {
-    return m->source;
+    if (--w->holders == 0)
+        free(w);
 }
 
-/* ---- receiving ---- */
-
-static int fill(struct sqs *s, struct batch *b)
+static struct work *line_up(struct sqs *s, const aw_sqs_message *m)
 {
-    for (b->n = 0; b->n < aw_sqs_messages_count(s->got); b->n++) {
-        const aw_sqs_message *from = aw_sqs_messages_at(s->got, b->n);
-        struct message *m = &b->messages[b->n];
-        *m = (struct message){.length = from->size, .source = (void *)from};
-        snprintf(m->id, sizeof m->id, "%s", from->id);
-        m->body = s->bodies[b->n] = malloc(from->size + 1);
-        if (!m->body)
-            return -ENOMEM;
-        memcpy(m->body, from->body, from->size + 1);
+    struct work *w = calloc(1, sizeof *w + m->size + 1);
+    if (!w)
+        return NULL;
+    w->from = m;
+    w->holders = 1;
+    w->lined_up = true;
+    memcpy(w->body, m->body, m->size);
+    TAILQ_INSERT_TAIL(&s->line, w, link);
+    aw_ignore(aw_event_set(&s->news));
+    return w;
+}
+
+static int handle(const aw_sqs_message *m, void *arg)
+{
+    struct sqs *s = arg;
+    struct work *w = line_up(s, m);
+    if (!w)
+        return -ENOMEM;
+    int err = aw_event_wait(&w->done);
+    if (w->lined_up)
+        TAILQ_REMOVE(&s->line, w, link); /* cancelled before the pump had it */
+    let_go(w);
+    return err;
+}
+
+/* Of the queue; what a handler returns is not for the pump to hear.  The consumer tries again. */
+static int note_error(int err, const char *why, const aw_sqs_message *m, void *arg)
+{
+    struct sqs *s = arg;
+    if (!m) {
+        s->error = err;
+        snprintf(s->why, sizeof s->why, "%s", why);
+        aw_ignore(aw_event_set(&s->news));
     }
     return 0;
 }
 
-static void let_go(struct sqs *s)
-{
-    for (int i = 0; i < MOST; i++) {
-        free(s->bodies[i]);
-        s->bodies[i] = NULL;
-    }
-    aw_sqs_messages_unref(s->got);
-    s->got = NULL;
-}
-
-static int poll_queue(void *arg)
+static int consume(void *arg)
 {
     struct sqs *s = arg;
-    return aw_sqs_receive(&s->got, s->client, s->url, .max = MOST, .wait = s->failed ? -1 : 20);
+    int err = aw_sqs_consumer_run(s->consumer);
+    s->ended = true;
+    aw_ignore(aw_event_set(&s->news));
+    return err;
 }
 
-/* After a failure it does not wait for messages, so that the end of it is noticed at once. */
+/* ---- the pump's side ---- */
+
+/* Is the queue there?  Asked after a failure, so that its end is noticed at once. */
+static int probe(struct sqs *s)
+{
+    const char *const *pairs;
+    AW_TRY(
+        aw_sqs_get_attributes(s->client, s->url, (const char *[]){"QueueArn", NULL}, &pairs, NULL));
+    aw_sqs_free_pairs(pairs);
+    s->failed = false;
+    s->error = 0;
+    return 0;
+}
+
+static void take(struct batch *b, struct sqs *s, struct work *w)
+{
+    struct message *m = &b->messages[b->n++];
+    *m = (struct message){.body = w->body, .length = w->from->size, .source = w};
+    snprintf(m->id, sizeof m->id, "%s", w->from->id);
+    TAILQ_REMOVE(&s->line, w, link);
+    w->lined_up = false;
+    w->holders++;
+}
+
 static int receive(struct source *source, struct batch *b)
 {
     struct sqs *s = (struct sqs *)source;
-    if (s->stopped)
-        return AW_ESHUTDOWN;
-    let_go(s);
-    s->poll = aw_create_task(poll_queue, s, .name = "long poll", .stack_size = 256 * 1024);
-    if (!s->poll)
-        return aw_errno();
-    int n = aw_await(s->poll);
-    aw_unref(s->poll);
-    s->poll = NULL;
-    s->failed = n < 0;
-    return n == -ECANCELED && s->stopped ? AW_ESHUTDOWN : n < 0 ? n : fill(s, b);
+    b->n = 0;
+    if (s->failed)
+        return probe(s);
+    while (TAILQ_EMPTY(&s->line) && !s->error && !s->ended) {
+        aw_ignore(aw_event_clear(&s->news));
+        AW_TRY(aw_event_wait(&s->news));
+    }
+    while (!TAILQ_EMPTY(&s->line) && b->n < BATCH)
+        take(b, s, TAILQ_FIRST(&s->line));
+    if (b->n > 0)
+        return 0;
+    s->failed = s->error < 0;
+    return s->failed && !s->ended ? aw_raise(s->error, s->why) : AW_ESHUTDOWN;
 }
-
-static void stop(struct source *source)
-{
-    struct sqs *s = (struct sqs *)source;
-    s->stopped = true;
-    aw_cancel(s->poll);
-}
-
-/* ---- what becomes of messages ---- */
 
 /* Kept first, deleted then. */
 static int done(struct source *source, struct batch *b)
 {
     struct sqs *s = (struct sqs *)source;
-    aw_sqs_entry entries[BATCH] = {{.result = 0}};
-    for (size_t i = 0; i < b->n; i++) {
-        entries[i].receipt = message_of(&b->messages[i])->receipt;
+    for (size_t i = 0; i < b->n; i++)
         if (!*b->messages[i].wrong)
             AW_TRY(items_keep(s->items, &b->messages[i]));
-    }
     AW_TRY(items_commit(s->items));
-    return b->n == 0 ? 0 : aw_sqs_delete_batch(s->client, s->url, entries, b->n, NULL);
+    for (size_t i = 0; i < b->n; i++) {
+        struct work *w = b->messages[i].source;
+        aw_ignore(aw_event_set(&w->done));
+        let_go(w);
+    }
+    return 0;
 }
 
-/* It is deleted with its batch; where there is a queue for such messages it goes there before. */
+/* It is deleted like the others; where there is a queue for such messages it goes there before. */
 static int reject(struct source *source, struct message *m)
 {
     struct sqs *s = (struct sqs *)source;
@@ -126,6 +173,12 @@ static int add(struct source *source, struct message *m, size_t n)
     return err;
 }
 
+/* What is in hand is still served; what is not goes back to the queue at once. */
+static void stop(struct source *source)
+{
+    aw_ignore(aw_sqs_consumer_stop(((struct sqs *)source)->consumer));
+}
+
 static long waiting(struct source *source)
 {
     (void)source;
@@ -135,9 +188,25 @@ static long waiting(struct source *source)
 static void release(struct source *source)
 {
     struct sqs *s = (struct sqs *)source;
-    let_go(s);
+    if (s->run) {
+        aw_cancel(s->run);
+        aw_ignore(aw_join(s->run));
+    }
+    aw_sqs_consumer_unref(s->consumer);
     aw_sqs_unref(s->client);
     free(s);
+}
+
+static int begin(struct sqs *s)
+{
+    s->client = aw_sqs_new(.region = NULL); /* everything from the environment */
+    s->consumer = s->client ? aw_sqs_consumer_new(s->client, s->url, handle, s,
+                                                  .concurrency = BATCH, .on_error = note_error)
+                            : NULL;
+    if (!s->consumer)
+        return aw_errno();
+    s->run = aw_create_task(consume, s, .name = "consumer", .stack_size = 256 * 1024);
+    return s->run ? 0 : aw_errno();
 }
 
 struct source *sqs_new(const struct options *o, struct items *items)
@@ -145,10 +214,10 @@ struct source *sqs_new(const struct options *o, struct items *items)
     struct sqs *s = calloc(1, sizeof *s);
     if (!s)
         return aw_refuse(-ENOMEM, NULL);
+    TAILQ_INIT(&s->line);
     s->items = items;
     s->url = o->queue;
     s->dead = *o->dead_queue ? o->dead_queue : NULL;
-    s->client = aw_sqs_new(.region = NULL); /* everything from the environment */
     s->source = (struct source){.name = s->url,
                                 .receive = receive,
                                 .done = done,
@@ -157,9 +226,9 @@ struct source *sqs_new(const struct options *o, struct items *items)
                                 .stop = stop,
                                 .free = release,
                                 .waiting = waiting};
-    if (s->client)
+    int err = begin(s);
+    if (err >= 0)
         return &s->source;
-    int err = aw_errno();
-    free(s);
-    return aw_refuse(err, "no client of the queue");
+    release(&s->source);
+    return aw_refuse(err, "no consumer of the queue");
 }
