@@ -20,6 +20,7 @@ PEERS = ROOT / "build/peers"
 CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"
 EMITTER = ("@socket.io/redis-emitter@5.1.0", "redis@4.7.0")
 LIMIT = 120.0  # seconds that anything may take
+PREFIX = []  # of the commands of our programs, for builds that want to be run by something
 
 
 def own_environment():
@@ -177,6 +178,7 @@ class Feed:
         self.environment = {**own_environment(), **environment}
         self.port = 0
         self.process = None
+        self.children = []  # clients and producers
         self.log = self.folder / "feed.log"
         self.start()
 
@@ -185,6 +187,10 @@ class Feed:
 
     def __exit__(self, *_):
         self.end(signal.SIGKILL)
+        for child in self.children:
+            child.kill()
+            child.wait()
+            child.stdout.close()
 
     def start(self):
         """Start it, at the port that it had before if it had one, and wait until it listens.
@@ -203,7 +209,8 @@ class Feed:
         with open(self.log, "ab") as log:
             begin = log.tell()
             self.process = subprocess.Popen(
-                [self.programs / "feed", "--port", str(self.port), *self.options], cwd=self.folder,
+                [*PREFIX, self.programs / "feed", "--port", str(self.port), *self.options],
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         until = time.monotonic() + LIMIT
         while time.monotonic() < until:
@@ -234,15 +241,20 @@ class Feed:
 
     def producer(self, **options):
         """Starts a producer."""
-        return subprocess.Popen([self.programs / "produce", self.url() + "/", *flags(options)],
-                                text=True, stdout=subprocess.PIPE)
+        return self.child([self.programs / "produce", self.url() + "/", *flags(options)])
+
+    def child(self, command):
+        """A process that ends with the service at the latest."""
+        self.children.append(subprocess.Popen([*PREFIX, *map(str, command)], text=True,
+                                              stdout=subprocess.PIPE))
+        return self.children[-1]
 
     def watch(self, npm=None, **options):
         """Starts clients, ours or npm's, and waits until they are connected."""
         command = [self.programs / "watch", self.url("ws")]
         if npm:
             command = ["node", ROOT / "examples/feed/watch.mjs", npm, self.url()]
-        return Watch([*command, *flags(options)])
+        return Watch(self.child([*command, *flags(options)]))
 
 
 def flags(options):
@@ -252,22 +264,16 @@ def flags(options):
 class Watch:
     """Clients that count."""
 
-    def __init__(self, command):
-        self.process = subprocess.Popen(list(map(str, command)), text=True, stdout=subprocess.PIPE)
-        line = self.process.stdout.readline()
+    def __init__(self, process):
+        self.process = process
+        line = process.stdout.readline()
         if line != "ready\n":
-            self.process.kill()
-            self.process.wait()
             raise OSError(f"the clients are not ready: {line}")
 
     def result(self):
         """What they have counted; waits until they have."""
         text = self.process.communicate(timeout=LIMIT)[0]
         return dict(json.loads(text), status=self.process.returncode)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
 
 if __name__ == "__main__":  # fetch what is fetched
