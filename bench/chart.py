@@ -22,7 +22,7 @@ text { fill: #1f2328; } .dim { fill: #59636e; font-size: 11px; }
 </style>"""
 COLOURS = {"ours": "#e5484d", "raw": "#8b949e", "go": "#00add8", "tokio": "#d97706",
            "libuv": "#6e9b34", "asyncio": "#4584b6", "uvloop": "#a371f7",
-           "State Threads": "#b08968", "Boost.Context": "#2da44e"}
+           "State Threads": "#b08968", "Boost.Context": "#2da44e", "aiohttp": "#2c5bb4"}
 LEFT, WIDTH, RIGHT, LINE = 380, 520, 30, 26
 
 

@@ -205,6 +205,7 @@ def main():
     args = arguments()
     chosen = choose_rows(args.rows)
     os.environ["BENCH_LOAD"] = str((args.build / "bench/bench_load").resolve())
+    os.environ["BENCH_HTTP_SERVER"] = str((args.build / "bench/bench_http_client").resolve())
     others = {} if args.peers == "none" else find_peers(args.peers, args.out / "peers")
     about = machine(others)
     results = ROOT / "bench/results" if args.record else args.out

@@ -105,11 +105,26 @@ def uvloop(folder):
     return [python, HERE / "python.py", "--uvloop"], version.strip()
 
 
+def aiohttp(folder):
+    python = folder / "aiohttp/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "aiohttp"))
+    version_of = "import aiohttp; print(aiohttp.__version__)"
+    try:
+        version = call(str(python), "-c", version_of)
+    except Missing:
+        call(str(python), "-m", "pip", "--quiet", "install", "-r",
+             str(HERE / "requirements-aiohttp.txt"))
+        version = call(str(python), "-c", version_of)
+    return [python, HERE / "aiohttp_client.py"], version.strip()
+
+
 def libdispatch(folder):
     del folder
     raise Missing("no program for it yet: the distribution it was to be tried on has no package")
 
 
 PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop": uvloop,
+         "aiohttp": aiohttp,
          "State Threads": state_threads, "Boost.Context": boost_context,
          "libdispatch": libdispatch}

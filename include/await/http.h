@@ -48,6 +48,9 @@
  * Everything belongs to the thread that runs the session's loop.  NULL gives -EINVAL, 0, false or
  * "", whatever fits; giving up NULL is allowed.
  *
+ * Certificates are verified as libcurl does: for the names that they list, or, where they list
+ * none, for their common name.
+ *
  * The library uses libcurl, which is told to take its memory from the allocator of await/memory.h
  * unless the program has initialised it before.  Names are looked up in threads of libcurl's.
  */

@@ -1,7 +1,7 @@
 /*
  * await/sqs.h - Amazon's queue service, and what speaks its protocol: the companion await-sqs.
  *
- *     aw_sqs *sqs = aw_sqs_new();             // region, endpoint and keys from the surroundings
+ *     aw_sqs *sqs = aw_sqs_new(NULL);         // region, endpoint and keys from the surroundings
  *     char url[AW_SQS_URL_MAX];
  *     AW_TRY(aw_sqs_get_queue_url(sqs, "jobs", url, sizeof url));
  *     AW_TRY(aw_sqs_send(sqs, url, "a job"));
@@ -20,7 +20,8 @@
  * twice: a queue without .dedup ids may then hold a message twice.
  *
  * Where things come from, the first that there is:
- *   - region: .region; AWS_REGION; AWS_DEFAULT_REGION; `region` of the profile in the config file;
+ *   - region: the argument; AWS_REGION; AWS_DEFAULT_REGION; `region` of the profile in the config
+ * file;
  *   - endpoint: .endpoint; AWS_ENDPOINT_URL_SQS; AWS_ENDPOINT_URL; in the config file the profile's
  *     `services` section's `sqs`, then the profile's `endpoint_url` (neither environment nor file
  *     with AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true); else the region's own.  With an endpoint and
@@ -59,6 +60,7 @@
  *     -EBADMSG      the answer is no JSON, or not what it should be, or its MD5 is wrong
  *     -EREMOTEIO    any other error of the service's
  *     -ECANCELED, -ENOMEM, -ETIMEDOUT, -ECONNREFUSED and the others of await/http.h
+ *     AW_ESHUTDOWN  the client was closed
  *     AW_EMISUSE    outside a task; AW_ETHREAD in another loop than the client's
  *
  * Everything belongs to the thread that runs the client's loop.  NULL where something is needed is
@@ -106,17 +108,21 @@ typedef struct aw_sqs_opts {
     bool proxy_from_environment;
 } aw_sqs_opts;
 
-/* aw_sqs *aw_sqs_new(...options): a client of the running loop.  Options are copied; the
- * environment and the files are read by the first request.  NULL with aw_errno(): -EINVAL, -ENOMEM,
- * AW_EMISUSE (no running loop).  Does not suspend. */
+/* aw_sqs *aw_sqs_new(const char *region, ...options): a client of the running loop; the region may
+ * be NULL.  Options are copied; the rest of the surroundings is asked by the first request.  NULL
+ * with aw_errno(): -EINVAL, -ENOMEM, AW_EMISUSE (no running loop).  Does not suspend. */
 #ifndef __cplusplus
-#define aw_sqs_new(...) aw_sqs_new_(&(aw_sqs_opts){__VA_ARGS__})
+#define aw_sqs_new(...) aw_sqs_new_(&(aw_sqs_opts){.region = __VA_ARGS__})
 #endif
 AW_API aw_sqs *aw_sqs_new_(const aw_sqs_opts *opts);
 
 /* Another handle; returns `sqs`.  And one less: with the last one its connections are closed. */
 AW_API aw_sqs *aw_sqs_ref(aw_sqs *sqs);
 AW_API void aw_sqs_unref(aw_sqs *sqs);
+
+/* End it now: requests that are under way fail with AW_ESHUTDOWN, as do later ones; connections are
+ * closed.  0, also when done before; AW_ETHREAD.  Does not suspend. */
+AW_API int aw_sqs_close(aw_sqs *sqs);
 
 /* ---- queues ---- */
 

@@ -53,7 +53,7 @@ static void note_failure(aw_http_response *r, int err, const char *words)
     if (r->error)
         return;
     r->error = err;
-    r->words = words && *words ? aw_http_strndup(words, strlen(words)) : NULL;
+    r->words = words && *words ? aw_url_copy(words, strlen(words)) : NULL;
 }
 
 void aw_http_fail(aw_http_response *r, int err, const char *words)

@@ -117,7 +117,7 @@ static int copy_list(const char *const **list, size_t step)
     if (!to)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        to[i] = aw_http_strndup(from[i] ? from[i] : "", from[i] ? strlen(from[i]) : 0);
+        to[i] = aw_url_copy(from[i] ? from[i] : "", from[i] ? strlen(from[i]) : 0);
         if (!to[i])
             return -ENOMEM;
     }
@@ -130,7 +130,7 @@ static int copy_options(aw_http_session *s, const aw_http_session_opts *o)
     s->o.headers = s->o.connect_to = NULL;
     int err = 0;
 #define COPY_TEXT(name)                                                                            \
-    s->o.name = o->name ? aw_http_strndup(o->name, strlen(o->name)) : NULL;                           \
+    s->o.name = o->name ? aw_url_copy(o->name, strlen(o->name)) : NULL;                            \
     if (o->name && !s->o.name)                                                                     \
         err = -ENOMEM;
     TEXTS(COPY_TEXT)

@@ -208,7 +208,7 @@ static int note_outcome(struct aw_transfer *t)
         .reused = made == 0,
     };
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
-    t->redirect = to ? aw_http_strndup(to, strlen(to)) : NULL;
+    t->redirect = to ? aw_url_copy(to, strlen(to)) : NULL;
     return to && !t->redirect ? -ENOMEM : 0;
 }
 

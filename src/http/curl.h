@@ -117,6 +117,6 @@ bool aw_url_same_origin(const char *a, const char *b);
 bool aw_url_has_user(const char *url);
 
 /* A copy by aw_mem_alloc(); NULL for NULL, and when there is no memory. */
-char *aw_http_strndup(const char *text, size_t n);
+char *aw_url_copy(const char *text, size_t n);
 
 #endif

@@ -16,7 +16,7 @@
 
 enum { NAME_MAX_BYTES = 253 }; /* of a host's name, by the DNS */
 
-char *aw_http_strndup(const char *text, size_t n)
+char *aw_url_copy(const char *text, size_t n)
 {
     char *copy = text ? aw_mem_alloc(n + 1) : NULL;
     if (copy) {
@@ -230,6 +230,14 @@ static int drop_parts(CURLU *u, bool bare, bool words)
     return code_of_url(code);
 }
 
+/* libcurl's parser puts things together that it then refuses: what comes out has to go in again. */
+static int check_made(const char *text)
+{
+    CURLU *u = parse(NULL, text);
+    curl_url_cleanup(u);
+    return u ? 0 : aw_errno();
+}
+
 char *aw_url_text(const char *base, const char *url, const char *const *query, bool bare,
                   bool words)
 {
@@ -242,7 +250,9 @@ char *aw_url_text(const char *base, const char *url, const char *const *query, b
         err = drop_parts(u, bare, words);
     if (err >= 0)
         err = code_of_url(curl_url_get(u, CURLUPART_URL, &text, 0));
-    if (err >= 0 && !(copy = aw_http_strndup(text, strlen(text))))
+    if (err >= 0)
+        err = check_made(text);
+    if (err >= 0 && !(copy = aw_url_copy(text, strlen(text))))
         err = -ENOMEM;
     curl_free(text);
     curl_url_cleanup(u);

@@ -111,3 +111,11 @@ void aw_sqs_unref(aw_sqs *sqs)
     if (sqs && --sqs->refs == 0)
         free_client(sqs);
 }
+
+int aw_sqs_close(aw_sqs *sqs)
+{
+    if (!sqs)
+        return -EINVAL;
+    AW_TRY(aw_http_session_close(sqs->http));
+    return sqs->near ? aw_http_session_close(sqs->near) : 0;
+}

@@ -18,6 +18,16 @@ void aw_sqs_consumer_fail(aw_sqs_consumer *c, int err, const char *why)
     aw_ignore(aw_sqs_consumer_stop(c));
 }
 
+int aw_sqs_consumer_left(aw_sqs_consumer *c, int err)
+{
+    if (err >= 0 || c->closing)
+        return err;
+    c->broken = true;
+    aw_sqs_consumer_fail(c, err, "");
+    aw_ignore(aw_event_set(&c->ended));
+    return err;
+}
+
 void aw_sqs_consumer_tell(aw_sqs_consumer *c, int err, const aw_sqs_message *m)
 {
     char why[512];
@@ -108,6 +118,8 @@ static int poller(void *arg)
     c->polling++;
     int err = poll_on(c);
     c->polling--;
+    if (err < 0 && !c->stopping) /* somebody has cancelled it */
+        aw_sqs_consumer_fail(c, err, "");
     aw_ignore(aw_event_set(&c->ended));
     return err;
 }
@@ -141,7 +153,7 @@ static void wait_for_end(aw_sqs_consumer *c)
     while (!c->stopping || c->polling > 0 || c->in_hand > 0) {
         (void)aw_event_clear(&c->ended);
         int err = aw_event_wait(&c->ended);
-        if (err < 0 && c->cancelled) {
+        if (c->broken || (err < 0 && c->cancelled)) {
             aw_group_cancel(c->group);
             return;
         }
@@ -180,7 +192,7 @@ int aw_sqs_consumer_run(aw_sqs_consumer *c)
     AW_TRY(aw_group_enter(&group));
     c->group = &group;
     c->running = true;
-    c->cancelled = c->closing = false;
+    c->cancelled = c->closing = c->broken = false;
     c->result = 0;
     int err = start_all(c);
     if (err < 0)

@@ -54,6 +54,7 @@ struct aw_sqs_consumer {
     char *queue;
     aw_loop *loop;
     bool running, stopping, cancelled, closing, starting;
+    bool broken; /* the keeper or a deleter was cancelled: it cannot end in good order */
     int result;
     char why[512]; /* of a negative result */
 
@@ -78,6 +79,9 @@ void aw_sqs_consumer_tell(aw_sqs_consumer *c, int err, const aw_sqs_message *m);
 
 /* The task's body is to end with this. */
 void aw_sqs_consumer_fail(aw_sqs_consumer *c, int err, const char *why);
+
+/* The keeper, or a deleter, has ended with this: passed on. */
+int aw_sqs_consumer_left(aw_sqs_consumer *c, int err);
 
 /* Waits for the event, at most so long (INFINITY): 0 in either case; -ECANCELED. */
 int aw_sqs_wait_event(aw_event *event, double seconds);

@@ -125,9 +125,8 @@ static double until_due(const aw_sqs_consumer *c)
     return aw_container_of(c->kept.next, struct aw_sqs_job, keep)->due - aw_time();
 }
 
-int aw_sqs_keeper(void *arg)
+static int keep_on(aw_sqs_consumer *c)
 {
-    aw_sqs_consumer *c = arg;
     struct batch b = {.n = 0};
     while (!c->closing) {
         collect_returning(c, &b);
@@ -144,6 +143,11 @@ int aw_sqs_keeper(void *arg)
         AW_TRY(aw_sqs_wait_event(&c->due, until_due(c)));
     }
     return 0;
+}
+
+int aw_sqs_keeper(void *arg)
+{
+    return aw_sqs_consumer_left(arg, keep_on(arg));
 }
 
 /* ---- deleting ---- */
@@ -196,9 +200,8 @@ static int delete_batch(aw_sqs_consumer *c, struct batch *b)
     return err == -ECANCELED ? err : 0;
 }
 
-int aw_sqs_deleter(void *arg)
+static int delete_on(aw_sqs_consumer *c)
 {
-    aw_sqs_consumer *c = arg;
     struct batch b = {.n = 0};
     while (!c->closing) {
         double wait = patience(c);
@@ -211,4 +214,9 @@ int aw_sqs_deleter(void *arg)
         AW_TRY(delete_batch(c, &b));
     }
     return 0;
+}
+
+int aw_sqs_deleter(void *arg)
+{
+    return aw_sqs_consumer_left(arg, delete_on(arg));
 }

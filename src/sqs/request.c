@@ -37,7 +37,8 @@ void aw_sqs_call_end(struct aw_sqs_call *q)
 
 long long aw_sqs_seconds(double s)
 {
-    return s >= 0 && s < 1e9 ? (long long)ceil(s) : -1;
+    long long whole = s >= 0 && s < 1e9 ? (long long)s : -1;
+    return whole >= 0 && (double)whole < s ? whole + 1 : whole;
 }
 
 int aw_sqs_refuse(const struct aw_sqs_call *q, int err, const char *why)
@@ -172,7 +173,7 @@ bool aw_sqs_again(aw_sqs *c, int n, bool throttled, int *err)
     if (n > c->o.attempts || c->budget < PRICE)
         return false;
     c->budget -= PRICE;
-    double limit = ldexp(throttled ? 0.5 : 0.1, n - 2 < 16 ? n - 2 : 16);
+    double limit = (throttled ? 0.5 : 0.1) * (double)(1u << (n - 2 < 16 ? n - 2 : 16));
     int woken = aw_sleep(aw_sqs_drawn(c, limit < 20 ? limit : 20));
     if (woken < 0)
         *err = woken;
@@ -205,7 +206,8 @@ static bool correct(aw_sqs *c, const struct outcome *o, const aw_sqs_error *e,
         aw_sqs_ring_expired(c, ring);
         return done->keys = true;
     }
-    bool wrong = !isnan(o->clock) && fabs(o->clock - c->skew) > SKEW_MIN;
+    double off = o->clock - c->skew; /* NaN, if the answer has no date: then neither is so */
+    bool wrong = off > SKEW_MIN || off < -SKEW_MIN;
     if (o->err == -EACCES && aw_sqs_is_clock(e->code) && wrong && !done->clock) {
         c->skew = o->clock;
         return done->clock = true;

@@ -117,7 +117,7 @@ static int set_up(aw_sqs *c, char **region, char **endpoint)
 {
     char signing[96], words[160];
     if (!*region && !*endpoint)
-        return aw_raise(-EINVAL, "sqs: no region: neither .region nor AWS_REGION nor in the "
+        return aw_raise(-EINVAL, "sqs: no region: neither given nor in AWS_REGION nor in the "
                                  "profile, and no endpoint");
     if (!*region)
         AW_TRY(copy("us-east-1", region));
@@ -135,13 +135,19 @@ static int set_up(aw_sqs *c, char **region, char **endpoint)
     return 0;
 }
 
+static int read_config(const aw_sqs *c, char **ret)
+{
+    bool needed = !c->o.endpoint || !c->o.region;
+    return needed ? aw_sqs_shared_file("AWS_CONFIG_FILE", ".aws/config", ret) : 0;
+}
+
 static int settle(void *arg)
 {
     aw_sqs *c = arg;
     char *config = NULL, *region = NULL, *endpoint = NULL;
     if (c->endpoint)
         return 0;
-    int err = aw_sqs_shared_file("AWS_CONFIG_FILE", ".aws/config", &config);
+    int err = read_config(c, &config);
     if (err >= 0)
         err = find_region(c, config, &region);
     if (err >= 0)

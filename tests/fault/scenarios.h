@@ -132,6 +132,9 @@ void threads_take_part(void);
  * call can return has to tell those who wait. */
 void on_report(void (*fn)(void *arg), void *arg);
 
+/* Until what libcurl looks up in threads is over: see fetches.c. */
+void wait_for_threads(void);
+
 /* ---- arguments ---- */
 
 /* Something handed over with .release: it must come back once, and only if it was accepted. */

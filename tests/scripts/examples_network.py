@@ -16,7 +16,8 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 20  # seconds that anything may take
-NAMES = ("19_chat", "20_proxy", "21_tls_client", "22_http_client")  # the last: http_client.py
+# The last two: http_client.py and sqs.py.
+NAMES = ("19_chat", "20_proxy", "21_tls_client", "22_http_client", "25_sqs_worker")
 
 
 def equal(wanted, got):

@@ -37,7 +37,9 @@ KNOWN_PYTHON = (3, 14)  # the newest whose names the guide was compared with
 # What a fragment may use without saying what it is.
 GIVEN = """
 #include <await.h>
+#include <await/http.h>
 #include <await/net.h>
+#include <await/sqs.h>
 #include <await/testing.h>
 #include <await/tls.h>
 #include <math.h>

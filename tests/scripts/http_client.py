@@ -91,8 +91,9 @@ class Server:
         certificate(folder)
         config = pathlib.Path(folder) / "nginx.conf"
         config.write_text(CONFIG.format(folder=folder, plain=self.plain, tls=self.tls))
-        self.process = subprocess.Popen([nginx, "-p", folder, "-e", f"{folder}/errors", "-c", config],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command = [nginx, "-p", folder, "-e", f"{folder}/errors", "-c", config]
+        self.process = subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE)
         self.wait()
 
     def wait(self):

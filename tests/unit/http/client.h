@@ -13,6 +13,7 @@
 #include "await/net.h"
 #include "await/scope.h"
 #include "await/testing.h"
+#include "await/tls.h"
 
 #define OK_HEAD(length) "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\n"
 #define OK_HELLO OK_HEAD(5) "\r\nhello"
@@ -32,6 +33,7 @@ struct place {
     size_t piece;           /* send so many bytes at a time, letting others run in between */
     double delay;           /* seconds before an answer */
     bool mute;              /* read, and never answer */
+    aw_tls_context *tls;    /* speak TLS; NULL: plainly */
     unsigned connections, open, requests;
     char seen[SEEN_MAX][REQUEST_MAX]; /* requests, heads and bodies */
     size_t seen_size[SEEN_MAX];
@@ -152,10 +154,13 @@ static inline int serve_place(aw_stream *s, void *arg)
     struct place *p = arg;
     p->connections++;
     p->open++;
-    int err = converse(p, s);
+    s = aw_stream_ref(s);
+    int err = p->tls ? aw_start_tls(&s, p->tls, NULL) : 0;
+    err = err < 0 ? 0 : converse(p, s);
     p->open--;
     if (p->reset)
         aw_stream_abort(s);
+    aw_stream_unref(s);
     return err == -ECANCELED ? err : 0;
 }
 

@@ -169,7 +169,7 @@ TEST_IN_LOOP(client_signs_for_aws)
     OPEN_PLACE(&p, OK_HELLO);
     aw_http_session *s = SESSION_WITH(&p, .aws_sigv4 = "aws:amz:eu-west-1:sqs", .user = "AKID",
                                       .password = "secretkey");
-    /* The signature is what botocore makes of the same bytes, headers and date. */
+    /* What is signed, and for whom; the signature itself is libcurl's. */
     ASSERT_STATUS(aw_http_post(NULL, s, "/", .body = "{}",
                                .content_type = "application/x-amz-json-1.0",
                                .headers = AW_PAIRS("X-Amz-Target", "AmazonSQS.ListQueues",

@@ -44,6 +44,7 @@ TEST(client_url_refused)
                                       "//h/",
                                       "http://h/a\x01b"};
     char buf[100];
+    assert_int_equal(aw_url_make(NULL, "file:t//ttp://[::1/etc/passwd", NULL, buf, 100), -EINVAL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (aw_url_make(NULL, bad[i], NULL, buf, sizeof buf) != -EINVAL)
             fail_msg("accepted: %s as %s", bad[i], buf);
