@@ -58,9 +58,10 @@ def npm_emitter():
 
 def moto_server():
     """The command of moto's server of SQS, fetched if need be; None where it is not to be had."""
-    place = ROOT / "build/peers/sqs"
-    if (place / "bin/moto_server").exists():
-        return place / "bin/moto_server"
+    place = PEERS / "moto"
+    for found in (place / "bin/moto_server", PEERS / "sqs/bin/moto_server"):
+        if found.exists():
+            return found
     if shutil.which("moto_server"):
         return shutil.which("moto_server")
     try:
