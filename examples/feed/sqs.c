@@ -199,7 +199,7 @@ static void release(struct source *source)
 
 static int begin(struct sqs *s)
 {
-    s->client = aw_sqs_new(.region = NULL); /* everything from the environment */
+    s->client = aw_sqs_new(NULL); /* everything from the environment */
     s->consumer = s->client ? aw_sqs_consumer_new(s->client, s->url, handle, s,
                                                   .concurrency = BATCH, .on_error = note_error)
                             : NULL;
