@@ -61,6 +61,7 @@ ROWS = [
     Row("sim", L1 + ["io/io.h", "io/receive.h", "io/queue.h", "io/door.h", "sim/*"], ALL),
     # ssize_t and off_t belong to the POSIX calls that the library's own are named after.
     Row("include", [], ALL, ["sys/socket.h", "sys/types.h"]),
+    Row("examples/feed", ["feed/*"], ALL, ["*"], os=True),
     Row("examples", [], ALL, ["*"], os=True),
     Row("bench/coro", ["bench/*", "coro/*"], [], ["*"], os=True),
     Row("bench", ["bench/*"], ALL, ["*"], os=True),

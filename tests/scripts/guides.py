@@ -6,7 +6,8 @@ built with both compilers, and on the virtual clock has to print the ```text blo
 ("```text exit=134" where its exit status is not 0; "```text clock=real" for programs that block
 threads, where times may be late).  A ```python block that calls asyncio.run() is
 one too, on a clock of the same kind, and has to print the same block.  Any other ```c block is a
-fragment: it is compiled, inside a function unless it defines things itself, with GIVEN before it.
+fragment: it is compiled, inside a function unless it defines things itself, with GIVEN before it;
+"```c from=examples/..." has to stand in that file as it is.
 
 Beside that: each name of the library that a guide mentions has to be declared, each link has to
 lead somewhere, and each public name of Python's asyncio has to stand in asyncio.md.
@@ -246,6 +247,15 @@ def check_fragment(block, folder):
             sys.exit(f"{block.place}: {compiler} does not warn")
 
 
+def check_quotation(block, path):
+    """It is part of the file, word for word, but for how far it is indented."""
+    def words(text):
+        return " ".join(text.split())
+
+    if words(block.text) not in words((ROOT / path).read_text("utf-8")):
+        sys.exit(f"{block.place}: this does not stand in {path}")
+
+
 def check_names(guide):
     """The library's names in a guide that no public header has."""
     declared = set()
@@ -285,7 +295,11 @@ def checks(library):
             yield from check_programs(guide, folder, library)
             fragments = [b for b in blocks(guide) if b.language == "c" and not b.is_program()]
             for block in fragments:
-                check_fragment(block, folder)
+                quoted = re.search(r"\bfrom=(\S+)", block.words)
+                if quoted:
+                    check_quotation(block, quoted.group(1))
+                else:
+                    check_fragment(block, folder)
             yield f"{guide.name}: {len(fragments)} fragments", []
 
 

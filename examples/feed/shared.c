@@ -1,0 +1,162 @@
+/*
+ * shared.c - what several copies of the service have in common, behind one Redis.
+ *
+ * Broadcasts go to the clients of all copies by await's fan-out.  The kept items are a stream in
+ * Redis, feed:items, which is cut to --keep.  An item that Redis has not taken is not done: the
+ * pump tries it again.
+ *
+ * When Redis was away, this copy may have missed what the others have sent.  The subscription to
+ * feed:pulse, on which nobody ever says anything, tells that: then every client of this copy is
+ * shown the kept items, and takes from them what it has not seen.
+ */
+#include <await/redis.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "feed/feed.h"
+
+enum { PIECE = 50 /* items that are read at a time */ };
+
+struct copies {
+    struct shared shared;
+    struct feed *feed;
+    aw_redis *redis;
+    aw_redis_fanout *fanout;
+    aw_redis_subscription *pulse;
+    aw_task *listener;
+};
+
+/* ---- the kept items ---- */
+
+static bool is_there(struct shared *s)
+{
+    return aw_redis_connected(((struct copies *)s)->redis);
+}
+
+static int keep(struct shared *s, const struct batch *b)
+{
+    struct copies *c = (struct copies *)s;
+    unsigned most = (unsigned)c->feed->options->keep;
+    for (size_t i = 0; i < b->n; i++) {
+        const struct message *m = &b->messages[i];
+        if (!*m->wrong)
+            AW_TRY(aw_redis_send(c->redis, "XADD feed:items MAXLEN %u * id %s body %b", most, m->id,
+                                 (const void *)m->body, m->length));
+    }
+    return aw_redis_command(c->redis, NULL, "PING"); /* answered after those */
+}
+
+/* An entry of the stream: [entry, [id, "17", body, "{...}"]]. */
+static const aw_redis_reply *fields_of(const aw_redis_reply *entry)
+{
+    return entry->n == 2 && entry->elements[1].n == 4 ? entry->elements[1].elements : NULL;
+}
+
+static int remove_item(struct shared *s, const char *id)
+{
+    struct copies *c = (struct copies *)s;
+    aw_redis_reply *all;
+    int found = 0;
+    AW_TRY(aw_redis_command(c->redis, &all, "XRANGE feed:items - +"));
+    for (size_t i = 0; i < all->n; i++) {
+        const aw_redis_reply *fields = fields_of(&all->elements[i]);
+        if (fields && strcmp(fields[1].str, id) == 0)
+            found = aw_redis_command(c->redis, NULL, "XDEL feed:items %s",
+                                     all->elements[i].elements[0].str) >= 0;
+    }
+    aw_redis_reply_free(all);
+    return found;
+}
+
+static int read_items(struct shared *s, FILE *to, char cursor[CURSOR])
+{
+    aw_redis_reply *some;
+    AW_TRY(aw_redis_command(((struct copies *)s)->redis, &some, "XRANGE feed:items %s + COUNT %d",
+                            *cursor ? cursor : "-", PIECE));
+    for (size_t i = 0; i < some->n; i++) {
+        const aw_redis_reply *fields = fields_of(&some->elements[i]);
+        if (fields)
+            fprintf(to, "%s{\"id\":\"%s\",\"item\":%s}", i > 0 ? "," : "", fields[1].str,
+                    fields[3].str);
+        snprintf(cursor, CURSOR, "(%s", some->elements[i].elements[0].str); /* behind it */
+    }
+    int more = some->n == PIECE;
+    aw_redis_reply_free(some);
+    return more;
+}
+
+/* ---- when Redis was away ---- */
+
+/* To the clients of this copy alone: the others have copies of their own. */
+static int show_again(struct copies *c)
+{
+    char cursor[CURSOR] = "";
+    int more;
+    do {
+        char *piece;
+        more = next_piece(c->feed, &piece, cursor);
+        AW_TRY(more);
+        int err =
+            aw_sio_deliver(c->feed->clients, &(aw_sio_packet){.event = "items", .json = piece});
+        free(piece);
+        AW_TRY(err);
+    } while (more);
+    return 0;
+}
+
+static int listen_to_pulse(void *arg)
+{
+    struct copies *c = arg;
+    aw_redis_message m;
+    for (;;) {
+        AW_TRY(aw_redis_next(c->pulse, &m));
+        if (m.data)
+            continue;
+        int err = show_again(c);
+        say("info", "what was missed is shown", "{s:s}", "result",
+            err < 0 ? aw_strerror(err) : "ok");
+    }
+}
+
+/* ---- beginning and end ---- */
+
+static void log_line(const char *line, void *arg)
+{
+    (void)arg;
+    say("warning", "redis", "{s:s}", "line", line);
+}
+
+static void stop(struct shared *s)
+{
+    struct copies *c = (struct copies *)s;
+    if (c->listener) {
+        aw_cancel(c->listener);
+        aw_ignore(aw_join(c->listener));
+    }
+    aw_ignore(aw_redis_unsubscribe(c->pulse));
+    aw_ignore(aw_redis_fanout_stop(c->fanout));
+    if (c->redis)
+        aw_ignore(aw_redis_close(c->redis));
+    aw_redis_unref(c->redis);
+    free(c);
+}
+
+int shared_start(struct shared **ret, struct feed *f)
+{
+    struct copies *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    c->feed = f;
+    c->shared = (struct shared){.is_there = is_there,
+                                .keep = keep,
+                                .remove = remove_item,
+                                .read = read_items,
+                                .stop = stop};
+    *ret = &c->shared; /* to be stopped, whatever follows */
+    AW_TRY(aw_redis_open(&c->redis, f->options->redis, .logger = log_line));
+    AW_TRY(aw_redis_fanout_start(&c->fanout, c->redis, f->io));
+    AW_TRY(aw_redis_subscribe(&c->pulse, c->redis, "feed:pulse"));
+    c->listener = aw_create_task(listen_to_pulse, c, .name = "pulse");
+    return c->listener ? 0 : aw_errno();
+}

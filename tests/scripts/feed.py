@@ -1,0 +1,723 @@
+#!/usr/bin/env python3
+"""The feed service in an operator's life: floods, bad input, kills, restarts, a browser.
+
+Items are counted by clients: ours (examples/feed/watch), and npm's Socket.IO client and headless
+Chromium where they are to be had, else those tests are skipped by name.  What one test starts it
+ends.  Arguments: names of tests, in place of all.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import platform
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import browser  # noqa: E402: found by the line above
+import feed_service  # noqa: E402
+
+BUILDS = ("gcc", "clang", "asan", "tsan")
+WAIT = 30.0
+
+
+class Skip(Exception):
+    """Why a test cannot run here."""
+
+
+def equal(wanted, got):
+    if wanted != got:
+        raise AssertionError(f"wanted {wanted!r}, got {got!r}")
+
+
+def wait_for(what, condition, limit=WAIT):
+    until = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"never came: {what}")
+        time.sleep(0.01)
+
+
+def post(feed, body, kind="application/json", path="/items"):
+    """The status and the answer, a value if it is JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(feed.url() + path, data, {"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        text = error.read()
+        return error.code, json.loads(text) if text.startswith(b"{") else text
+
+
+def get(feed, path):
+    with urllib.request.urlopen(feed.url() + path, timeout=WAIT) as answer:
+        return answer.read().decode()
+
+
+def metrics(feed):
+    return {name: float(value) for name, value in
+            (line.split() for line in get(feed, "/metrics").splitlines() if line[0] != "#")}
+
+
+def all_fine(result):
+    for name in ("missing", "twice", "out_of_order", "only_kept"):
+        equal((name, 0), (name, result[name]))
+    equal(0, result["status"])
+
+
+class Client:
+    """A Socket.IO client by hand, over a WebSocket: what the others cannot be made to do."""
+
+    def __init__(self, feed, namespace=True):
+        self.socket = socket.create_connection(("127.0.0.1", feed.port), WAIT)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(
+            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{feed.port}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode())
+        self.file = self.socket.makefile("rb")
+        while self.file.readline() not in (b"\r\n", b""):
+            pass
+        if namespace:
+            self.send("40")
+            self.until("40")
+
+    def send(self, text):
+        data = text.encode()
+        head = bytes([0x81, 0x80 | len(data)]) if len(data) < 126 else \
+            bytes([0x81, 0xfe]) + len(data).to_bytes(2, "big")
+        self.socket.sendall(head + b"\0\0\0\0" + data)
+
+    def emit(self, *event):
+        self.send("42" + json.dumps(event))
+
+    def receive(self):
+        """The next text; None at the end."""
+        head = self.file.read(2)
+        if len(head) < 2 or head[0] & 15 == 8:
+            return None
+        n = head[1] & 127
+        if n > 125:
+            n = int.from_bytes(self.file.read(2 if n == 126 else 8), "big")
+        return self.file.read(n).decode()
+
+    def until(self, start):
+        """The first text that begins so."""
+        while True:
+            text = self.receive()
+            if text is None or text.startswith(start):
+                return text
+
+    def event(self, name):
+        """The arguments of the next event of this name; acknowledges what wants it."""
+        while True:
+            text = self.receive()
+            if text is None:
+                return None
+            if text.startswith("42"):
+                number, _, rest = text[2:].partition("[")
+                if number:
+                    self.send(f"43{number}[]")
+                value = json.loads("[" + rest)
+                if value[0] == name:
+                    return value[1:]
+
+    def reset(self):
+        """The end without a good-bye."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.file.close()
+        self.socket.close()
+
+
+class Stage:
+    """Where a test plays: a build, a folder, the way the pump runs."""
+
+    def __init__(self, build, folder, blocking, slow):
+        self.build, self.folder, self.slow = build, pathlib.Path(folder), slow
+        self.options = ["--blocking"] if blocking else []
+
+    def feed(self, *options, **environment):
+        return feed_service.Feed(self.build, self.folder, *self.options, *options, **environment)
+
+    def size(self, items):
+        """Fewer where everything is slow."""
+        return items // 5 if self.slow else items
+
+
+# ---- every item, once ------------------------------------------------------------------------
+
+
+def ours(stage):
+    """A thousand items to ten clients."""
+    n = stage.size(1000)
+    with stage.feed() as feed:
+        watch = feed.watch(clients=10, items=n)
+        equal(0, feed.producer(items=n, rate=n).wait(feed_service.LIMIT))
+        all_fine(watch.result())
+        got = metrics(feed)
+        equal((n, n, 0, 0), tuple(got[f"feed_{name}"] for name in (
+            "items_added_total", "items_emitted_total", "items_waiting",
+            "messages_rejected_total")))
+        equal(0, feed.end())
+
+
+def npm(stage):
+    """npm's clients: with an upgrade, polling, WebSocket alone."""
+    modules = feed_service.npm_client()
+    if not modules:
+        raise Skip("npm's Socket.IO client cannot be had")
+    n = stage.size(500)
+    with stage.feed() as feed:
+        for transports in ("polling,websocket", "polling", "websocket"):
+            watch = feed.watch(modules, clients=5, items=n, run=transports, transports=transports)
+            equal(0, feed.producer(items=n, rate=n, run=transports).wait(feed_service.LIMIT))
+            all_fine(watch.result())
+        equal(0, feed.end())
+
+
+def sync(stage):
+    """--sync: the same, on the disk."""
+    with stage.feed("--sync") as feed:
+        watch = feed.watch(clients=3, items=200)
+        equal(0, feed.producer(items=200, rate=0).wait(feed_service.LIMIT))
+        all_fine(watch.result())
+        equal(0, feed.end())
+
+
+# ---- ends and beginnings ---------------------------------------------------------------------
+
+
+def term_in_a_burst(stage):
+    """SIGTERM while items come: every one that was accepted has reached who was connected."""
+    n = stage.size(20000)
+    with stage.feed("--keep", "100000") as feed:
+        watch = feed.watch(clients=5, items=n, seconds=5)
+        producer = feed.producer(items=n, rate=0)
+        wait_for("items", lambda: metrics(feed)["feed_items_emitted_total"] > n / 20)
+        equal(0, feed.end())
+        producer.kill()
+        producer.communicate()
+        seen = watch.result()
+        kept = [line for line in (stage.folder / "feed.journal").read_text().splitlines()]
+        waiting = sum(line[0] == "+" for line in kept) - sum(line[0] in "*-" and " " not in line
+                                                             for line in kept)
+        served = sum(line[0] == "*" for line in kept)
+        equal((0, 0), (seen["twice"], seen["out_of_order"]))
+        equal(5 * served, seen["arrived"])
+        equal(0, waiting)
+
+
+def kill_and_restart(stage):
+    """SIGKILL in the middle, twice: who connects again has every item; twice only by its id."""
+    n = stage.size(5000)
+    with stage.feed("--keep", "100000") as feed:
+        watch = feed.watch(clients=5, items=n, seconds=60)
+        producer = feed.producer(items=n, rate=n / 2)
+        for part in (5, 2):
+            wait_for("items", lambda part=part: served(stage.folder) > n / part)
+            feed.end(signal.SIGKILL)
+            feed.start()
+        sent = json.loads(producer.communicate(timeout=feed_service.LIMIT)[0])
+        equal(n, sent["sent"])
+        seen = watch.result()
+        equal((0, 10), (seen["missing"], seen["breaks"]))
+        # A request whose answer was lost is made again: those items are in the feed twice.
+        if seen["twice"] > 5 * (sent["refused"] + 2 * 64):
+            raise AssertionError(f"too many came twice: {seen}, {sent}")
+        equal(0, feed.end())
+
+
+def served(folder):
+    text = (folder / "feed.journal").read_bytes()
+    return text.count(b"\n*") + text.startswith(b"*")
+
+
+def torn_journal(stage):
+    """A last line that was cut off is left out; ids go on behind those that were given."""
+    (stage.folder / "feed.journal").write_bytes(
+        b'=8\n*5 {"text":"kept"}\n+6 {"text":"waits"}\n+7 {"text":"goes"}\n-7\n+8 {"text":"wai')
+    with stage.feed() as feed:
+        client = Client(feed)
+        texts = [entry["item"]["text"] for entry in client.event("items")[0]]
+        while len(texts) < 2:
+            texts.append(client.event("item_added")[0]["item"]["text"])
+        equal(["kept", "waits"], texts)
+        equal((202, {"ids": ["8"]}), post(feed, {"text": "new"}))
+        equal([{"id": "8", "item": {"text": "new"}}], client.event("item_added"))
+        equal(0, feed.end())
+    lines = (stage.folder / "feed.journal").read_text().splitlines()
+    equal(["+8 {\"text\":\"new\"}", "*8"], lines[-2:])
+
+
+def two_on_one_journal(stage):
+    """The second one is told, and does not start."""
+    with stage.feed() as feed:
+        try:
+            stage.feed()
+        except OSError as error:
+            equal(True, "another process uses it" in str(error))
+        else:
+            raise AssertionError("two services on one journal")
+        equal(0, feed.end())
+
+
+# ---- bad input -------------------------------------------------------------------------------
+
+
+def poison(stage):
+    """500 messages of which 5 are no items: 495 are served, the five are told and put aside."""
+    bad = {100: b"no json", 200: b"[1]", 300: b'{"a":"\xff"}', 400: b"{" * 5000, 500: b'{"a":1'}
+    lines = [b"+%d %s\n" % (i, bad.get(i, b'{"run":"poison","n":%d,"at":0}' % i))
+             for i in range(1, 501)]
+    (stage.folder / "feed.journal").write_bytes(b"".join(lines))
+    with stage.feed("--keep", "1000") as feed:
+        wait_for("all of them", lambda: metrics(feed)["feed_items_emitted_total"] == 495)
+        equal(5, metrics(feed)["feed_messages_rejected_total"])
+        told = feed.lines("a message is no item")
+        equal([str(i) for i in bad], [line["id"] for line in told])
+        equal("nested more than 32 deep", told[3]["reason"])
+        equal(5, len((stage.folder / "feed.dead").read_bytes().splitlines()))
+        equal(True, b"7b2261223a22ff227d" in (stage.folder / "feed.dead").read_bytes())
+        client, seen = Client(feed), []
+        more = True
+        while more:
+            some, more = client.event("items")
+            seen += [entry["item"]["n"] for entry in some]
+        equal([i for i in range(1, 501) if i not in bad], seen)
+        equal(0, feed.end())
+
+
+def bad_requests(stage):
+    """Each is refused with its reason, in one line of the log, and the next one is served."""
+    with stage.feed("--waiting", "1000") as feed:
+        for status, reason, body, kind in (
+                (400, "line 1, column 1", b"{", "application/json"),
+                (400, "an item is a JSON object", [1], "application/json"),
+                (400, "an array has 1 to 1000 items", [], "application/json"),
+                (400, "an array has 1 to 1000 items", [{}] * 1001, "application/json"),
+                (400, "unable to decode byte 0xff", b'{"a":"\xff"}', "application/json"),
+                (400, "nested more than 32 deep", b"[" * 100000, "application/json"),
+                (400, "duplicate object key", b'{"a":1,"a":2}', "application/json"),
+                (415, "content type", {}, "text/plain")):
+            got, answer = post(feed, body, kind)
+            equal((status, True), (got, reason in answer["error"]))
+            equal(True, reason in feed.lines("items refused")[-1]["reason"])
+        largest = {"text": "x" * (256 * 1024 - len('{"text": ""}'))}
+        equal(202, post(feed, largest)[0])
+        equal(413, post(feed, {"text": "x" * 256 * 1024})[0])
+        equal(True, "max_body" in feed.lines("request refused")[-1]["line"])
+        equal("ok", json.loads(get(feed, "/healthz"))["status"])
+        equal(0, feed.end())
+
+
+def no_room(stage):
+    """More items than may wait: 503, and later again 202."""
+    with stage.feed("--waiting", "10") as feed:
+        equal((503, {"error": "too many items wait"}), post(feed, [{}] * 11))
+        equal(202, post(feed, [{}] * 10)[0])
+        equal(0, feed.end())
+
+
+def bad_options(stage):
+    """What is wrong with a flag is one line, and exit status 2."""
+    program = pathlib.Path(stage.build) / "examples/feed/feed"
+    for words, reason in ((["--kep", "5"], "--kep: no such option"),
+                          (["--keep", "x"], '"x" is not a number'),
+                          (["--keep"], "--keep: a value is missing")):
+        done = subprocess.run([program, *words], text=True, capture_output=True, check=False)
+        equal((2, 1, True), (done.returncode, len(done.stderr.splitlines()),
+                             reason in done.stderr))
+    done = subprocess.run([program, "--help"], text=True, capture_output=True, check=True)
+    equal(True, "FEED_JOURNAL" in done.stdout)
+    done = subprocess.run([program, "--journal", "/nowhere/feed"], text=True, check=False,
+                          capture_output=True)
+    equal((1, True), (done.returncode, "no such file" in done.stderr))
+
+
+# ---- clients that nobody wants ---------------------------------------------------------------
+
+
+def never_reads(stage):
+    """Clients that never read are cut off; the others have everything."""
+    n = 300
+    with stage.feed() as feed:
+        silent = [Client(feed) for _ in range(3)]
+        watch = feed.watch(clients=5, items=n)
+        equal(0, feed.producer(items=n, rate=60, size=100000).wait(feed_service.LIMIT))
+        all_fine(watch.result())
+        wait_for("the silent ones cut off",
+                 lambda: len([line for line in feed.lines("client refused")
+                              if "max_buffered" in line["line"]]) == 3)
+        for client in silent:
+            client.reset()
+        equal(0, feed.end())
+
+
+def floods(stage):
+    """A page that sends events without end is disconnected; unknown events are told, not served."""
+    with stage.feed() as feed:
+        client = Client(feed)
+        client.emit("nonsense", 1)
+        wait_for("its line", lambda: feed.lines("unknown event"))
+        equal("nonsense", feed.lines("unknown event")[0]["name"])
+        try:
+            for _ in range(5000):
+                client.emit("item_removed", "1")
+        except OSError:
+            pass
+        wait_for("its end", lambda: metrics(feed)["feed_clients"] == 0)
+        equal(1, metrics(feed)["feed_client_floods_total"])
+        equal(1, len(feed.lines("a client sends too many events")))
+        client.reset()
+        watch = feed.watch(clients=2, items=50)
+        equal(0, feed.producer(items=50, rate=0).wait(feed_service.LIMIT))
+        all_fine(watch.result())
+        equal(0, feed.end())
+
+
+def resets(stage):
+    """Connections are reset at random while items come; nobody else notices."""
+    n = stage.size(2000)
+    dice = random.Random(7)
+    with stage.feed() as feed:
+        watch = feed.watch(clients=5, items=n)
+        producer = feed.producer(items=n, rate=1000)
+        while producer.poll() is None:
+            client = Client(feed, namespace=dice.random() < 0.7)
+            if dice.random() < 0.5:
+                client.receive()
+            client.reset()
+        all_fine(watch.result())
+        wait_for("their ends", lambda: metrics(feed)["feed_clients"] == 0)
+        equal(0, feed.end())
+
+
+# ---- what clients see ------------------------------------------------------------------------
+
+
+def removing(stage):
+    """item_removed from one client is told to all, once, and the item is not shown again."""
+    with stage.feed() as feed:
+        one, two = Client(feed), Client(feed)
+        equal({"ids": ["1", "2"]}, post(feed, [{"text": "a"}, {"text": "b"}])[1])
+        for client in (one, two):
+            for _ in range(2):
+                client.event("item_added")
+        one.send('4217["item_removed","1"]')
+        equal(["1"], two.event("item_removed"))
+        equal("4317[true]", one.until("43"))
+        two.send('425["item_removed","1"]')
+        equal("435[false]", two.until("43"))
+        two.emit("item_removed", {"what": 1})
+        two.emit("item_removed")
+        equal([[{"id": "2", "item": {"text": "b"}}], False], Client(feed).event("items"))
+        equal(1, metrics(feed)["feed_items_removed_total"])
+        equal(0, feed.end())
+
+
+def newcomers(stage):
+    """Kept items come in pieces, in order, only the latest, to clients that take their time."""
+    with stage.feed("--keep", "150") as feed:
+        for first in range(0, 300, 100):
+            post(feed, [{"n": n, "fill": "x" * 2000} for n in range(first, first + 100)])
+        wait_for("all of them", lambda: metrics(feed)["feed_items_emitted_total"] == 300)
+        client, seen, pieces, more = Client(feed), [], 0, True
+        while more:
+            some, more = client.event("items")
+            seen += [entry["item"]["n"] for entry in some]
+            pieces += 1
+        equal((list(range(150, 300)), True), (seen, pieces > 5))
+        equal(0, feed.end())
+
+
+def page(stage):
+    """A browser: add, see, remove, catch up after a kill; with npm's script, and the page's."""
+    if not browser.find():
+        raise Skip("Chromium is not installed")
+    npm_script = feed_service.npm_client()
+    for script in [npm_script and npm_script /
+                   "node_modules/socket.io-client/dist/socket.io.min.js", "/nowhere"]:
+        if script:
+            drive(stage, script)
+
+
+def texts(window):
+    return window.evaluate("[...document.querySelectorAll('#items .what')].map(e => e.textContent)")
+
+
+def state(window, wanted):
+    window.wait_for(f"document.getElementById('state').dataset.state === '{wanted}'")
+
+
+def drive(stage, script):
+    for name in stage.folder.glob("feed.*"):
+        name.unlink()
+    with stage.feed("--client", str(script)) as feed, browser.Browser() as window:
+        window.open(feed.url())
+        equal(script == "/nowhere", window.evaluate("io.toString().includes('heart')"))
+        state(window, "connected")
+        window.press("n")
+        window.type("<b>first</b>")
+        window.press("Enter")
+        window.wait_for("document.querySelectorAll('#items li').length === 1")
+        equal(["<b>first</b>"], texts(window))
+        equal("", window.evaluate("document.getElementById('text').value"))
+        post(feed, [{"text": "second"}, {"other": 3}])
+        window.wait_for("document.querySelectorAll('#items li').length === 3")
+        equal(['{"other":3}', "second", "<b>first</b>"], texts(window))
+        window.evaluate("document.getElementById('items').focus()")
+        window.press("ArrowDown")
+        window.press("ArrowDown")
+        window.press("Delete")
+        window.wait_for("document.querySelectorAll('#items li').length === 2")
+        equal(['{"other":3}', "<b>first</b>"], texts(window))
+        equal("Remove: <b>first</b>",
+              window.evaluate("document.activeElement.getAttribute('aria-label')"))
+        feed.end(signal.SIGKILL)
+        state(window, "disconnected")
+        feed.start()
+        post(feed, {"text": "while it was away"})
+        state(window, "connected")
+        window.wait_for("document.querySelectorAll('#items li').length === 3")
+        equal(["while it was away", '{"other":3}', "<b>first</b>"], texts(window))
+        equal(0, feed.end())
+
+
+# ---- a queue of SQS ---------------------------------------------------------------------------
+
+
+def server_of_queues():
+    command = feed_service.moto_server()
+    if not command:
+        raise Skip("moto's server of SQS cannot be had")
+    return feed_service.Queues(command)
+
+
+def sqs(stage):
+    """A queue of SQS: items once at each, what is none in the dead-letter queue, nothing left."""
+    n = stage.size(200)
+    with server_of_queues() as queues:
+        queue, dead = queues.create("items"), queues.create("dead")
+        with stage.feed("--queue", queue, "--dead-queue", dead, **queues.environment()) as feed:
+            watch = feed.watch(clients=5, items=n)
+            queues.send(queue, "no json", "[1]\n", '{"text":\n"two lines"}')
+            equal(0, feed.producer(items=n, rate=n).wait(feed_service.LIMIT))
+            all_fine(watch.result())
+            wait_for("the last deletion", lambda: queues.left(queue) == 0)
+            equal(2, queues.left(dead))
+            equal(["no json", "[1]\n"], [json.loads(line)["body"] for line in
+                                         (stage.folder / "feed.dead").read_text().splitlines()])
+            equal(0, feed.end())
+        equal(True, '{"text": "two lines"}' in (stage.folder / "feed.journal").read_text())
+
+
+def sqs_away(stage):
+    """The queue's server goes away, and comes back: each is said once, the clients stay."""
+    with server_of_queues() as queues:
+        queue = queues.create("items")
+        with stage.feed("--queue", queue, **queues.environment()) as feed:
+            before = feed.watch(clients=3, items=20, run="before")
+            after = feed.watch(clients=3, items=20, run="after")
+            equal(0, feed.producer(items=20, rate=0, run="before").wait(feed_service.LIMIT))
+            all_fine(before.result())
+            queues.stop()
+            wait_for("its line", lambda: feed.lines("the queue fails"))
+            wait_for("some attempts", lambda: metrics(feed)["feed_queue_failures_total"] > 2)
+            equal(0, metrics(feed)["feed_queue_up"])
+            equal(503, post(feed, {})[0])
+            queues.start()
+            queues.create("items")
+            wait_for("its other line", lambda: feed.lines("the queue is back"))
+            equal(0, feed.producer(items=20, rate=0, run="after").wait(feed_service.LIMIT))
+            all_fine(after.result())
+            for line in ("the queue fails", "the queue is back"):
+                equal((line, 1), (line, len(feed.lines(line))))
+            equal(0, feed.end())
+
+
+def sqs_mistakes(stage):
+    """A queue that is not there, no keys: one line says so, and the page is served all the same."""
+    with server_of_queues() as queues:
+        nowhere = queues.url + "/123456789012/nowhere"
+        keyless = {**queues.environment(), "AWS_ACCESS_KEY_ID": "",
+                   "AWS_SECRET_ACCESS_KEY": "", "HOME": str(stage.folder),
+                   "AWS_EC2_METADATA_DISABLED": "true"}
+        for environment, reason in ((queues.environment(), "QueueDoesNotExist"),
+                                    (keyless, "credentials")):
+            with stage.feed("--queue", nowhere, **environment) as feed:
+                wait_for("its line", lambda feed=feed: feed.lines("the queue fails"))
+                wait_for("some attempts", lambda feed=feed:
+                         metrics(feed)["feed_queue_failures_total"] > 2)
+                equal(1, len(feed.lines("the queue fails")))
+                equal(True, reason in feed.lines("the queue fails")[0]["detail"])
+                equal(True, "<title>Feed</title>" in get(feed, "/"))
+                equal(0, feed.end())
+            (stage.folder / "feed.log").unlink()
+
+
+# ---- several copies behind one Redis ------------------------------------------------------------
+
+
+def redis(stage):
+    """A Redis server, where there is one and the service can use it."""
+    if not shutil.which("redis-server"):
+        raise Skip("redis-server is not installed")
+    program = pathlib.Path(stage.build) / "examples/feed/feed"
+    done = subprocess.run([program, "--port", "0", "--redis", "redis://127.0.0.1:1"], text=True,
+                          cwd=stage.folder, capture_output=True, check=False)
+    if "built without" in done.stderr:
+        raise Skip("the service is built without Redis")
+    equal((1, True), (done.returncode, "refused" in done.stderr))
+    return feed_service.Redis(stage.folder)
+
+
+def copies_of(stage, server, n=2):
+    """So many copies, each in a folder of its own."""
+    for number in range(n):
+        folder = stage.folder / str(number)
+        folder.mkdir()
+        yield feed_service.Feed(stage.build, folder, *stage.options, "--redis", server.url)
+
+
+def copies(stage):
+    """Two copies: what one takes reaches the clients of both; what is kept is shared."""
+    n = stage.size(500)
+    with redis(stage) as server:
+        one, two = copies_of(stage, server)
+        with one, two:
+            watches = [feed.watch(clients=5, items=n) for feed in (one, two)]
+            equal(0, one.producer(items=n, rate=n).wait(feed_service.LIMIT))
+            for watch in watches:
+                all_fine(watch.result())
+            here, there = Client(one), Client(two)
+            [ident] = post(two, {"text": "to be removed"})[1]["ids"]
+            for client in (here, there):
+                equal([{"id": ident, "item": {"text": "to be removed"}}],
+                      client.event("item_added"))
+            here.emit("item_removed", ident)
+            for client in (here, there):
+                equal([ident], client.event("item_removed"))
+            seen, more, client = [], True, Client(two)
+            while more:
+                some, more = client.event("items")
+                seen += [entry["item"].get("n") for entry in some]
+            # The removed one was one of the latest 200.
+            equal(list(range(n + 1 - len(seen), n + 1)), seen)
+            equal(min(n, 199), len(seen))
+            equal((0, 0), (one.end(), two.end()))
+
+
+def redis_away(stage):
+    """Redis is stopped and started: no item is lost, and every client has all of them."""
+    n = 100
+    with redis(stage) as server:
+        one, two = copies_of(stage, server)
+        with one, two:
+            watches = [feed.watch(clients=3, items=n) for feed in (one, two)]
+            producer = one.producer(items=n, rate=50)
+            wait_for("some", lambda: metrics(one)["feed_items_emitted_total"] > n / 4)
+            server.stop()
+            wait_for("its line", lambda: one.lines("the queue fails"))
+            equal(0, producer.wait(feed_service.LIMIT))  # accepted all the same
+            server.start()
+            wait_for("its other line", lambda: one.lines("the queue is back"))
+            for watch in watches:
+                seen = watch.result()
+                equal((0, 0), (seen["missing"], seen["breaks"]))
+            equal((0, 0), (one.end(), two.end()))
+
+
+def emitter(stage):
+    """What npm's emitter says through Redis reaches the clients of both copies."""
+    modules = feed_service.npm_emitter()
+    if not modules:
+        raise Skip("npm's emitter cannot be had")
+    with redis(stage) as server:
+        one, two = copies_of(stage, server)
+        with one, two:
+            here, there = Client(one), Client(two)
+            item = {"id": "from afar", "item": {"text": "Grüße"}}
+            script = ("const {createClient} = require('redis');"
+                      "const {Emitter} = require('@socket.io/redis-emitter');"
+                      f"const client = createClient({{url: '{server.url}'}});"
+                      "client.connect().then(() => {"
+                      f"  new Emitter(client).emit('item_added', {json.dumps(item)});"
+                      "  return client.quit(); });")
+            subprocess.run(["node", "-e", script], cwd=modules, check=True, timeout=WAIT)
+            for client in (here, there):
+                equal([item], client.event("item_added"))
+            equal((0, 0), (one.end(), two.end()))
+
+
+TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
+         poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
+         newcomers, page, sqs, sqs_away, sqs_mistakes,
+         copies, redis_away, emitter)
+BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away,
+             copies)
+
+
+def runs(chosen, tsan):
+    """(test, blocking) of each; with TSan those with a thread."""
+    for test in TESTS:
+        if not chosen or test.__name__ in chosen:
+            if not tsan:
+                yield test, False
+            if test in BOTH_WAYS:
+                yield test, True
+
+
+def prepare(name):
+    """As tests/run.py has it for the tests of such a build: TSan wants addresses as they were."""
+    if name == "tsan":
+        feed_service.PREFIX[:] = ["setarch", platform.machine(), "-R"]
+        os.environ["AWAIT_BACKEND"] = "epoll"
+
+
+def run(test, build, blocking, slow):
+    """How it ended: "ok", "skipped" or "failed"; says what went wrong."""
+    name = test.__name__ + (", blocking" if blocking else "")
+    with tempfile.TemporaryDirectory(prefix="await-feed-") as folder:
+        try:
+            test(Stage(build, folder, blocking, slow))
+            print(f"ok: {name}", flush=True)
+            return "ok"
+        except Skip as reason:
+            print(f"skip: {name}: {reason}", flush=True)
+            return "skipped"
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            log = pathlib.Path(folder, "feed.log")
+            end = log.read_text(errors="replace")[-3000:] if log.exists() else ""
+            print(f"FAILED: {name}: {error}\n{end}", flush=True)
+            return "failed"
+
+
+def main():
+    builds = {name: os.environ.get(f"AWAIT_BUILD_{name.upper()}") for name in BUILDS}
+    builds = {name: ROOT / folder for name, folder in builds.items() if folder}
+    if not any((folder / "examples/feed/feed").exists() for folder in builds.values()):
+        print("skip: no build with the feed service at hand")
+        return 77
+    ended = []
+    for name, folder in builds.items():
+        prepare(name)
+        for test, blocking in runs(sys.argv[1:], name == "tsan"):
+            ended.append(run(test, folder, blocking, name in ("asan", "tsan")))
+    print(", ".join(f"{ended.count(how)} {how}" for how in ("ok", "skipped", "failed")))
+    return 1 if "failed" in ended else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
