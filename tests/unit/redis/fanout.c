@@ -391,7 +391,7 @@ static void outage(struct node *a, struct node *b, struct redis_server *s, struc
         aw_ignore(aw_sio_broadcast(a->root, "again", "[]"));
         assert_int_equal(aw_sleep(0.01), 0);
         expect(ca, "42[\"again\"]");
-        assert_int_equal(aw_sio_broadcast(b->root, "local", "[]", .room = "blue"), 0);
+        aw_ignore(aw_sio_broadcast(b->root, "local", "[]", .room = "blue"));
         next(cb, buf, sizeof buf);
     } while (strcmp(buf, "42[\"local\"]") == 0);
     assert_string_equal(buf, "42[\"again\"]");
