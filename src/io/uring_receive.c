@@ -16,6 +16,7 @@
  * receives one chunk.
  */
 #include "io/uring_io.h"
+#include "sys/notes.h"
 
 enum { RING_ENTRIES = 512, GROUP = 0 };
 
@@ -182,6 +183,13 @@ static void ended(struct uring_io *u, struct aw_op *op, int64_t res)
         aw_uring_finish(u, op, res);
 }
 
+/* The kernel has written to the chunk by itself, and not in a call that valgrind could see. */
+static void arrived_in(struct aw_receiver *r, struct aw_chunk *c, size_t len)
+{
+    AW_NOTE_DEFINED(c->data, len);
+    aw_receiver_add(r, c, len);
+}
+
 void aw_uring_receive_event(struct uring_io *u, struct aw_op *op, int32_t res, uint32_t flags,
                             aw_list *completed)
 {
@@ -189,7 +197,7 @@ void aw_uring_receive_event(struct uring_io *u, struct aw_op *op, int32_t res, u
     if (flags & IORING_CQE_F_BUFFER) {
         struct aw_chunk *c = take_back(&u->buffers, (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT));
         if (res > 0)
-            aw_receiver_add(r, c, (size_t)res);
+            arrived_in(r, c, (size_t)res);
         else
             aw_chunk_release(c);
     }

@@ -9,9 +9,12 @@
 
 #include "fault/inject.h"
 
+/* An emulator's own thread counts as one of the program's once the program has had one: the child
+ * of a fork then gets no server, and needs none: see sweep(). */
 void process_begins(void)
 {
-    assert_int_equal(aw_process_server(), 0);
+    int err = aw_process_server();
+    assert_true(err == 0 || (err == AW_EMISUSE && test_is_emulated()));
 }
 
 /* ---- jobs, in worker processes ---- */

@@ -70,6 +70,8 @@ static inline void plain_in_range(plain_number n, plain_number lo, plain_number 
     plain_compare_strings((a), (b), 0, PLAIN_HERE_(#a " other than " #b))
 #define assert_memory_equal(a, b, n)                                                               \
     plain_compare(memcmp((a), (b), (n)) == 0, 1, 1, PLAIN_HERE_(#a " equal to " #b))
+#define assert_memory_not_equal(a, b, n)                                                           \
+    plain_compare(memcmp((a), (b), (n)) == 0, 0, 1, PLAIN_HERE_(#a " other than " #b))
 
 struct CMUnitTest {
     const char *name;

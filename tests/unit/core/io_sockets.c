@@ -251,7 +251,9 @@ TEST_IN_LOOP(io_vectors_are_read_and_written)
     assert_int_equal(aw_readv(fds[0], NULL, 0), 0);
     assert_int_equal(aw_writev(fds[1], v, 0), 0);
     close_both(fds);
-    assert_int_equal(aw_writev(fds[1], v, 0), -EBADF);
+    if (!test_is_emulated()) /* an emulator answers for the system when there is nothing to write */
+        assert_int_equal(aw_writev(fds[1], v, 0), -EBADF);
+    assert_int_equal(aw_writev(fds[1], v, 2), -EBADF);
 }
 
 /* A pipe that blocks, and more vectors than go into it. */

@@ -131,6 +131,8 @@ TEST(signal_given_back_while_others_send_it)
 {
     pthread_t threads[2];
     int signo = SIGUSR1, arg;
+    if (test_is_emulated())
+        SKIP("an emulator looks twice at a signal's action, and calls SIG_IGN if it has changed");
     signal(SIGUSR1, SIG_IGN);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, send_all_the_time, &signo), 0);

@@ -47,11 +47,23 @@ TEST(table_map_gives_memory_that_unmap_takes)
     assert_ptr_equal(untouched, &p);
 }
 
+/* The ring's entries are there where the library is built with it. */
+static bool is_built(size_t offset)
+{
+#ifdef AW_IO_URING
+    (void)offset;
+    return true;
+#else
+    return offset < offsetof(struct aw_sys_table, ring_open) ||
+           offset > offsetof(struct aw_sys_table, ring_enter);
+#endif
+}
+
 TEST(table_no_entry_is_missing)
 {
     void (*const *entry)(void) = (void *)&aw_sys;
     for (size_t i = 0; i < sizeof aw_sys / sizeof *entry; i++)
-        assert_true(entry[i] != NULL);
+        assert_true((entry[i] != NULL) == is_built(i * sizeof *entry));
 }
 
 TEST(table_poll_one_says_what_is_ready_and_does_not_wait)

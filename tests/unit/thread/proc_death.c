@@ -321,18 +321,23 @@ static int babble(const void *in, size_t n, aw_process_reply *out)
     return run_for_ever(NULL, 0, out);
 }
 
+/* The answer is the child's pid. */
 static int answer_and_babble(const void *in, size_t n, aw_process_reply *out)
 {
-    (void)in, (void)n, (void)out;
+    sigset_t go;
+    int signo;
+    (void)in, (void)n;
+    sigemptyset(&go);
+    sigaddset(&go, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &go, NULL);
     pid_t child = fork();
-    if (child == 0) { /* still there, and speaking, when the answer has been sent */
-        for (;;) {
+    if (child == 0) { /* still there, and speaking, when the answer has been received */
+        sigwait(&go, &signo);
+        while (send(DATA, "babble", 6, MSG_NOSIGNAL) >= 0)
             pause_ms(1);
-            if (send(DATA, "babble", 6, MSG_NOSIGNAL) < 0)
-                _exit(0);
-        }
+        _exit(0);
     }
-    return 0;
+    return aw_process_write(out, &child, sizeof child);
 }
 
 /* What begins like an answer: see struct aw_proc_answer. */
@@ -451,6 +456,10 @@ TEST_REAL_CLOCK(proc_speaking_without_being_asked)
     aw_process_pool *pool = make_pool(.max_workers = 1);
     aw_cfuture *f = submit(pool, answer_and_babble, NULL, 0);
     assert_int_equal(aw_cfuture_result(f, INFINITY), 0);
+    size_t size;
+    const pid_t *speaker = aw_process_output(f, &size);
+    assert_int_equal(size, sizeof *speaker);
+    assert_int_equal(kill(*speaker, SIGUSR1), 0);
     aw_cfuture_unref(f);
     wait_until(aw_process_pool_pids(pool, NULL, 0) == 0);
     assert_int_equal(collect(submit(pool, tell_pid, NULL, 0)), 0);
