@@ -1,7 +1,7 @@
 /*
  * feed.h - the feed service: what its files share.
  *
- *     POST /items ---> the queue --------> pump.c ---> item_added, to every client (web.c)
+ *     POST /items ---> the queue --------> pump.c ---> item_added, to every client (clients.c)
  *     (web.c)          (queue.c, sqs.c)      |
  *                                            +-------> the kept items: what newcomers are shown
  *                                                      (items.c; shared.c: in Redis)
@@ -21,12 +21,13 @@
 #include <sys/queue.h>
 
 enum {
-    ID_SIZE = 64,          /* bytes of an item's id, and the zero */
-    BATCH = 64,            /* items that are taken from the queue at a time */
-    MAX_ITEM = 256 * 1024, /* bytes of an item; what a message of SQS may have, too */
-    MAX_DEPTH = 32,        /* of the JSON of an item */
-    WHY = 160,             /* bytes of a reason in words */
-    CURSOR = 48,           /* bytes of a place among the kept items; "" is the beginning */
+    ID_SIZE = 64,               /* bytes of an item's id, and the zero */
+    BATCH = 64,                 /* items that are taken from the queue at a time */
+    MAX_ITEM = 256 * 1024,      /* bytes of an item; what a message of SQS may have, too */
+    MAX_DEPTH = 32,             /* of the JSON of an item */
+    HANDLER_STACK = 256 * 1024, /* bytes: parsing JSON needs some */
+    WHY = 160,                  /* bytes of a reason in words */
+    CURSOR = 48,                /* bytes of a place among the kept items; "" is the beginning */
 };
 
 /* ---- options: options.c ---- */
@@ -179,14 +180,18 @@ struct feed {
  * until the source has been stopped. */
 int pump(void *arg);
 
-/* The page, POST /items, the Socket.IO server and what an operator asks for: web.c.  First all is
- * made, then it listens; to be undone by web_stop(), also when either failed.  They suspend. */
+/* The Socket.IO server: clients.c. */
+int clients_start(struct feed *f);
+
+/* Some of the kept items behind the cursor, as the arguments of the event "items":
+ * [[{"id":"17","item":{...}}, ...], more].  1: there are more; *ret is the caller's to free.
+ * Suspends. */
+int next_piece(struct feed *f, char **ret, char cursor[CURSOR]);
+
+/* That, the page, POST /items and what an operator asks for: web.c.  First all is made, then it
+ * listens; to be undone by web_stop(), also when either failed.  They suspend. */
 int web_start(struct feed *f);
 int web_listen(struct feed *f);
 void web_stop(struct feed *f);
-
-/* Some of the kept items behind the cursor, as the arguments of the event "items":
- * [[{"id":"17","item":{...}}, ...], more].  1: there are more; *ret is the caller's to free. */
-int next_piece(struct feed *f, char **ret, char cursor[CURSOR]);
 
 #endif

@@ -1,29 +1,16 @@
 /*
- * web.c - what the network sees: the page, its Socket.IO server, POST /items, /healthz, /metrics.
+ * web.c - what HTTP is for: the page, POST /items, /healthz, /metrics, and the way to Socket.IO.
  *
- * Clients are strangers.  An item that is none is refused with a reason; a client that sends more
- * events than a person could is disconnected; one that does not read is by the library.  Each of
- * these is one line in the log.
- *
- * A newcomer is shown the kept items piece by piece, each after it has acknowledged the one before:
- * so a slow one gets them at its own pace.  What is added meanwhile comes in between, and clients
- * tell items apart by their ids.
+ * An item that is none is refused with a reason, which is a line in the log, too.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "feed/feed.h"
 
-enum {
-    MOST_ITEMS = 1000,  /* in one request */
-    MOST_EVENTS = 100,  /* of a client, */
-    PERIOD = 10,        /* in so many seconds */
-    BUFFERED = 8 << 20, /* bytes kept for a client that reads slowly */
-    STACK = 256 * 1024, /* of a handler: parsing JSON needs some */
-};
+enum { MOST_ITEMS = 1000 /* in one request */ };
 
 /* ---- POST /items ---- */
 
@@ -43,7 +30,7 @@ static int refuse(aw_http_request *r, int status, const char *why)
     return answer_json(r, status, json_pack("{s:s}", "error", why));
 }
 
-/* The messages of an array of objects; NULL: one is none. */
+/* The messages of an array; what is no object has no body there. */
 static struct message *messages_of(const json_t *items, size_t n)
 {
     struct message *m = calloc(n, sizeof *m);
@@ -184,112 +171,6 @@ static int page(aw_http_request *r, void *arg)
     return aw_http_files_handler(r, f->files);
 }
 
-/* ---- clients ---- */
-
-/* How many events a client has sent lately. */
-struct visitor {
-    double since;
-    int events;
-};
-
-int next_piece(struct feed *f, char **ret, char cursor[CURSOR])
-{
-    size_t n;
-    FILE *to = open_memstream(ret, &n);
-    if (!to)
-        return -ENOMEM;
-    fputs("[[", to);
-    int more =
-        f->shared ? f->shared->read(f->shared, to, cursor) : items_read(f->items, to, cursor);
-    fputs(more > 0 ? "],true]" : "],false]", to);
-    if (fclose(to) == 0 && more >= 0)
-        return more;
-    free(*ret);
-    return more < 0 ? more : -ENOMEM;
-}
-
-static int show_kept(struct feed *f, aw_sio_socket *s)
-{
-    char cursor[CURSOR] = "";
-    int more;
-    do {
-        char *piece;
-        more = next_piece(f, &piece, cursor);
-        AW_TRY(more);
-        int err = aw_sio_call(s, "items", piece); /* sent at once; then waits for its answer */
-        free(piece);
-        AW_TRY(err);
-    } while (more);
-    return 0;
-}
-
-static int on_connect(aw_sio_socket *s, void *arg)
-{
-    struct visitor *v = calloc(1, sizeof *v);
-    if (!v)
-        return -ENOMEM;
-    aw_sio_socket_set_data(s, v);
-    say("info", "connected", "{s:s, s:s}", "client", aw_sio_socket_id(s), "peer",
-        aw_sio_socket_peer(s));
-    int err = show_kept(arg, s);
-    bool away = !aw_sio_socket_connected(s);
-    if (err < 0 && !away)
-        say("warning", "a client is not shown what is kept", "{s:s, s:s}", "client",
-            aw_sio_socket_id(s), "reason", aw_strerror(err));
-    return away || err != -ETIMEDOUT ? 0 : err; /* one that does not answer is let go */
-}
-
-static int on_disconnect(aw_sio_socket *s, void *arg)
-{
-    (void)arg;
-    say("info", "disconnected", "{s:s, s:s}", "client", aw_sio_socket_id(s), "reason",
-        aw_sio_socket_reason(s));
-    free(aw_sio_socket_data(s));
-    aw_sio_socket_set_data(s, NULL);
-    return 0;
-}
-
-/* Is this event one of few?  Else it is the last one of its client. */
-static bool admit(struct feed *f, aw_sio_socket *s)
-{
-    struct visitor *v = aw_sio_socket_data(s);
-    if (!v || !aw_sio_socket_connected(s))
-        return false;
-    if (aw_time() - v->since > PERIOD)
-        *v = (struct visitor){.since = aw_time()};
-    if (++v->events <= MOST_EVENTS)
-        return true;
-    say("warning", "a client sends too many events", "{s:s, s:s, s:i}", "client",
-        aw_sio_socket_id(s), "peer", aw_sio_socket_peer(s), "limit", MOST_EVENTS);
-    f->counted.floods++;
-    aw_ignore(aw_sio_disconnect(s, .close = true));
-    return false;
-}
-
-/* socket.emit('item_removed', id, removed => ...): take it away, for everybody. */
-static int on_item_removed(aw_sio_event *e, void *arg)
-{
-    struct feed *f = arg;
-    const char *id = aw_sio_event_string(e, 0);
-    if (!admit(f, aw_sio_event_socket(e)))
-        return 0;
-    bool removed =
-        id && (f->shared ? f->shared->remove(f->shared, id) > 0 : items_remove(f->items, id));
-    if (removed) {
-        f->counted.removed++;
-        aw_ignore(aw_sio_broadcast(f->clients, "item_removed", aw_sio_event_json(e, NULL)));
-    }
-    return aw_sio_event_wants_ack(e) ? aw_sio_ack(e, removed ? "[true]" : "[false]") : 0;
-}
-
-static int on_unknown(aw_sio_event *e, void *arg)
-{
-    if (admit(arg, aw_sio_event_socket(e)))
-        say("warning", "unknown event", "{s:s, s:s}", "name", aw_sio_event_name(e), "client",
-            aw_sio_socket_id(aw_sio_event_socket(e)));
-    return 0;
-}
-
 /* ---- starting and stopping ---- */
 
 static void log_exchange(const aw_http_log_entry *entry, void *arg)
@@ -297,24 +178,6 @@ static void log_exchange(const aw_http_log_entry *entry, void *arg)
     (void)arg;
     if (entry->refused)
         say("warning", "request refused", "{s:s}", "line", entry->text);
-}
-
-static void log_client(const char *line, void *arg)
-{
-    (void)arg;
-    say("warning", "client refused", "{s:s}", "line", line);
-}
-
-static int make_clients(struct feed *f)
-{
-    f->io = aw_sio_new(.logger = log_client, .max_buffered = BUFFERED, .stack_size = STACK);
-    f->clients = f->io ? aw_sio_of(f->io, "/") : NULL;
-    if (!f->clients)
-        return aw_errno();
-    AW_TRY(aw_sio_on_connect(f->clients, on_connect, f));
-    AW_TRY(aw_sio_on_disconnect(f->clients, on_disconnect, f));
-    AW_TRY(aw_sio_on(f->clients, "item_removed", on_item_removed, f));
-    return aw_sio_on(f->clients, NULL, on_unknown, f);
 }
 
 static int make_routes(struct feed *f)
@@ -337,7 +200,7 @@ static int make_routes(struct feed *f)
 
 int web_start(struct feed *f)
 {
-    AW_TRY(make_clients(f));
+    AW_TRY(clients_start(f));
     return make_routes(f);
 }
 
@@ -345,7 +208,7 @@ int web_listen(struct feed *f)
 {
     return aw_http_serve(&f->server, aw_http_router_handler, f->options->host, f->options->port,
                          .arg = f->router, .logger = log_exchange, .max_body = MAX_ITEM,
-                         .stack_size = STACK);
+                         .stack_size = HANDLER_STACK);
 }
 
 void web_stop(struct feed *f)
