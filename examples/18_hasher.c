@@ -1,12 +1,10 @@
 /*
  * A parallel file hasher: `18_hasher FOLDER` prints a hash of each file in it.
  *
- * One task walks through the folder and starts one for each file, at most eight at a time: it takes
- * a place before it starts one, so a million files are not a million tasks.
- *
- * A block is hashed where it is read, in the task.  What takes long is the disk, and its waits are
- * what runs in parallel; FNV-1a takes some 60 microseconds for a block, hardly more than handing it
- * to a thread and back would cost.  With a slow hash, aw_to_thread(hash_block, ...) would be right.
+ * Notice that one task walks through the folder and starts one for each file, at most eight at a
+ * time: it takes a place before it starts one, so a million files are not a million tasks.  What
+ * takes long is the disk, and its waits are what runs in parallel; hashing a block costs hardly
+ * more than handing it to a thread would.  With a slow hash, aw_to_thread() would be right.
  */
 #define _DEFAULT_SOURCE /* strdup, DT_REG */
 #include <await.h>
