@@ -449,6 +449,8 @@ SCENARIO(file_calls)
     struct file f = {.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .fd = -1};
     f.by_kernel = strcmp(getenv("AWAIT_BACKEND"), "io_uring") == 0;
     CHECK(f.dir >= 0);
+    if (test_is_emulated()) /* as in regular_file */
+        threads_take_part();
     int err = run_main(use_file, &f);
     if (f.fd >= 0)
         close(f.fd);
