@@ -57,6 +57,20 @@ static bool within(json_t *value, unsigned limit)
 
 /* ---- both ways ---- */
 
+/* jansson writes down what is wrong with a text; where there is no memory it mostly does not, and
+ * then the code is still what it was before the call. */
+static json_t *load(const char *text, size_t n, size_t flags, json_error_t *error)
+{
+    *error = (json_error_t){0};
+    return json_loadb(text, n, flags | JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+}
+
+static bool lacked_memory(const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+    return code == json_error_unknown || code == json_error_out_of_memory;
+}
+
 int aw_sio_json_parse(json_t **ret, const char *text, size_t n, unsigned depth)
 {
     if (aw_sio_json_depth(text, n, depth) < 0)
@@ -64,13 +78,12 @@ int aw_sio_json_parse(json_t **ret, const char *text, size_t n, unsigned depth)
     if (n > 0 && memchr(text, '\0', n)) /* behind a number jansson does not mind one */
         return -EBADMSG;
     json_error_t error;
-    size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    json_t *value = json_loadb(text, n, flags, &error);
+    json_t *value = load(text, n, 0, &error);
     /* JavaScript writes a whole number up to 1e21 with all its digits. */
     if (!value && json_error_code(&error) == json_error_numeric_overflow)
-        value = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, &error);
+        value = load(text, n, JSON_DECODE_INT_AS_REAL, &error);
     if (!value)
-        return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+        return lacked_memory(&error) ? -ENOMEM : -EBADMSG;
     *ret = value;
     return 0;
 }
