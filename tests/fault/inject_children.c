@@ -3,6 +3,7 @@
  */
 #include "core/core.h"
 #include "fault/inject.h"
+#include "sys/spawn.h"
 
 static const struct aw_sys_table *real;
 
@@ -45,12 +46,22 @@ static int pidfd_signal(int pidfd, int signo)
     return err ? err : real->pidfd_signal(pidfd, signo);
 }
 
-/* A status that is taken by somebody else is. */
+/* Somebody else has taken the status: there was one to take.  The thread that waits for the child
+ * where there are no pidfds would wait on, if the child did. */
+static void taken_by_another(int pidfd, int pid, int *ret_status)
+{
+    if (pidfd < 0) {
+        aw_ignore(real->kill(pid, SIGKILL));
+        aw_wait_for_end(pid);
+    }
+    aw_ignore(real->reap(pidfd, pid, ret_status));
+}
+
 static int reap(int pidfd, int pid, int *ret_status)
 {
     int err = inject_hit(SITE_REAP, false);
     if (err == -ECHILD)
-        aw_ignore(real->reap(pidfd, pid, ret_status));
+        taken_by_another(pidfd, pid, ret_status);
     return err ? err : real->reap(pidfd, pid, ret_status);
 }
 
