@@ -181,9 +181,10 @@ static int use(aw_redis *r)
 
 static int redis(void *arg)
 {
-    struct shop shop = {.server = NULL};
+    static struct shop shop; /* its handlers may go on when this task is cut off */
     aw_redis *r;
     const char *path = arg;
+    shop = (struct shop){.server = NULL};
     AW_TRY(aw_start_unix_server(&shop.server, serve, path, .arg = &shop));
     int err = aw_redis_open(&r, NULL, .path = path, .logger = hear_of_it, .connect_timeout = 0.1,
                             .timeout = 0.3, .backoff_max = 0.1);

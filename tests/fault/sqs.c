@@ -114,7 +114,8 @@ static int close_service(struct service *v, int err)
 static int make_client(struct service *v, const char *region)
 {
     v->sqs = aw_sqs_new(region, .endpoint = v->url, .access_key = region ? "a" : NULL,
-                        .secret_key = region ? "b" : NULL, .attempts = 1, .timeout = 2);
+                        .secret_key = region ? "b" : NULL, .attempts = 1,
+                        .timeout = test_is_instrumented() ? 2 : 0.5);
     if (!v->sqs)
         return unexpected(aw_errno(), "a client", __FILE__, __LINE__);
     aw_sqs_unref(aw_sqs_ref(v->sqs));
@@ -147,7 +148,7 @@ static int messages(aw_sqs *sqs)
     aw_sqs_messages *m;
     EXPECT_HERE(aw_sqs_send(sqs, QUEUE, "x", .attributes = &a, .n_attributes = 1), 0);
     EXPECT_HERE(aw_sqs_send_batch(sqs, QUEUE, out, 2, NULL), 0);
-    int n = aw_sqs_receive(&m, sqs, QUEUE);
+    int n = aw_sqs_receive(&m, sqs, QUEUE, .wait = 0.01);
     if (disturbed() && n == 0) { /* they went into an answer that was lost */
         aw_sqs_messages_unref(m);
         return expected_error;
@@ -226,7 +227,7 @@ static int consume(struct service *v)
 {
     aw_sqs_consumer_stats s;
     v->consumer = aw_sqs_consumer_new(v->sqs, QUEUE, handle, v, .retry_delay = -1,
-                                      .delete_wait = 0.001, .on_error = hear);
+                                      .delete_wait = 0.001, .wait = 0.01, .on_error = hear);
     if (!v->consumer)
         return unexpected(aw_errno(), "a consumer", __FILE__, __LINE__);
     aw_sqs_consumer_unref(aw_sqs_consumer_ref(v->consumer));
