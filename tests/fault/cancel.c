@@ -117,7 +117,7 @@ static void woken(const struct aw_tcb *t, const struct aw_wait *w, int result)
     bool answers_itself = w->kind->cancel && !w->kind->effect_wins;
     if (w == victim.wait) {
         victim.wait = NULL;
-        victim.owed = w->kind->effect_wins && result != -ECANCELED;
+        victim.owed = result != -ECANCELED; /* an effect, also of a job that was at work already */
         if (answers_itself && result != -ECANCELED)
             wrong("a wait that was cancelled returns -ECANCELED", w->kind->name, result);
         if (in_group(t))
