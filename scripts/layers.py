@@ -52,7 +52,9 @@ ROWS = [
         ALL, foreign)
     for name, foreign in (("fs", []), ("proc", []), ("tls", ["openssl/*"]))
 ] + [
-    Row(f"src/{name}", ["base/*", f"{name}/*"], ALL, foreign)
+    Row("src/text", ["base/*", "text/*"], ALL),
+] + [
+    Row(f"src/{name}", ["base/*", "text/*", f"{name}/*"], ALL, foreign)
     for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h"] + FILES),
                           ("ws", ["wslay/*", "openssl/sha.h"]), ("sio", ["jansson.h"]),
                           ("redis", ["hiredis/*", "jansson.h", "msgpack.h"]),

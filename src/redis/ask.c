@@ -31,7 +31,7 @@ static void unref(struct question *q)
     aw_mem_free(q);
 }
 
-static void pack(struct rd_text *out, const char *text)
+static void pack(struct aw_growing *out, const char *text)
 {
     rd_pack_string(out, text, strlen(text));
 }
@@ -41,7 +41,7 @@ static int pass_on(struct question *q, aw_sio_event *answer)
 {
     size_t n;
     struct json_t *said;
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     const aw_sio_bytes *attachments;
     const char *json = aw_sio_event_json(answer, &n);
     AW_TRY(rd_json_parse(&said, json, n));
@@ -60,7 +60,7 @@ static int pass_on(struct question *q, aw_sio_event *answer)
     int err = t.failed;
     if (err == 0)
         err = rd_publish(q->fanout->redis, q->channel, t.data, t.len);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
@@ -108,14 +108,14 @@ static void count(aw_sio_socket *s, void *arg)
 /* {type: 8, requestId, clientCount} */
 static int tell_number(struct question *q, size_t n)
 {
-    struct rd_text t = {0};
-    rd_text_adds(&t, "{\"type\":8,\"requestId\":");
+    struct aw_growing t = {0};
+    aw_growing_adds(&t, "{\"type\":8,\"requestId\":");
     rd_text_quote(&t, q->b.request_id, strlen(q->b.request_id));
-    rd_text_printf(&t, ",\"clientCount\":%zu}", n);
+    aw_growing_printf(&t, ",\"clientCount\":%zu}", n);
     int err = t.failed;
     if (err == 0)
         err = rd_publish(q->fanout->redis, q->channel, t.data, t.len);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 

@@ -64,12 +64,12 @@ void rd_channel_unref(struct rd_channel *c)
 /* Tell the server.  Without a connection that is done when there is one. */
 static int tell(aw_redis *r, struct rd_channel *c, const char *word)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     if (!r->messages.stream)
         return 0;
     int err = RD_FORMAT(&t, word, c->name);
     struct rd_call *call = err < 0 ? NULL : rd_link_send(&r->messages, &t, false);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     if (!call)
         return err < 0 ? err : aw_errno() == -ENOTCONN ? 0 : aw_errno();
     if (*word == 'S' || word[1] == 'S') {

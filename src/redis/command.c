@@ -60,7 +60,7 @@ void rd_call_answer(struct rd_link *l, struct rd_call *c, int err, aw_redis_repl
 /* A command that is being done, and whose. */
 struct exchange {
     aw_redis *client;
-    struct rd_text *command;
+    struct aw_growing *command;
     struct rd_call *call;
     aw_redis_reply *reply;
 };
@@ -111,7 +111,7 @@ static int perform(void *arg)
             return aw_errno();
         AW_TRY(wait_for_room(l)); /* it was broken; not sent */
     }
-    rd_text_clear(x->command);
+    aw_growing_clear(x->command);
     AW_TRY(aw_event_wait(&x->call->done));
     return collect(x);
 }
@@ -130,7 +130,7 @@ static void abandon(struct exchange *x)
     aw_mem_free(c);
 }
 
-static int exchange(aw_redis *r, struct rd_text *command, double timeout, aw_redis_reply **ret)
+static int exchange(aw_redis *r, struct aw_growing *command, double timeout, aw_redis_reply **ret)
 {
     struct exchange x = {.client = r, .command = command};
     if (!aw_current_task())
@@ -153,7 +153,7 @@ static int exchange(aw_redis *r, struct rd_text *command, double timeout, aw_red
 
 int aw_redis_command(aw_redis *r, aw_redis_reply **ret, const char *format, ...)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     AW_TRY(rd_check(r));
     va_list ap;
     va_start(ap, format);
@@ -161,24 +161,24 @@ int aw_redis_command(aw_redis *r, aw_redis_reply **ret, const char *format, ...)
     va_end(ap);
     if (err >= 0)
         err = exchange(r, &t, r->opts.timeout, ret);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
 int aw_redis_command_argv_(const aw_redis_argv_opts *o)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     AW_TRY(rd_check(o->redis));
     if (isnan(o->timeout))
         return aw_raise(-EINVAL, ".timeout is NaN");
     int err = rd_format_argv(&t, o->argv, o->lengths, o->n);
     if (err >= 0)
         err = exchange(o->redis, &t, o->timeout != 0 ? o->timeout : o->redis->opts.timeout, o->ret);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
-int rd_send(aw_redis *r, const struct rd_text *command)
+int rd_send(aw_redis *r, const struct aw_growing *command)
 {
     if (r->closing)
         return AW_ESHUTDOWN;
@@ -187,7 +187,7 @@ int rd_send(aw_redis *r, const struct rd_text *command)
 
 int aw_redis_send(aw_redis *r, const char *format, ...)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     AW_TRY(rd_check(r));
     va_list ap;
     va_start(ap, format);
@@ -197,6 +197,6 @@ int aw_redis_send(aw_redis *r, const char *format, ...)
         err = rd_format_check(&t);
     if (err >= 0)
         err = rd_send(r, &t);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }

@@ -32,7 +32,7 @@ int rd_read(struct rd_link *l, aw_stream *s, aw_redis_reply **ret)
 }
 
 /* Ask something before anybody else may. */
-static int ask(struct rd_link *l, aw_stream *s, struct rd_text *command)
+static int ask(struct rd_link *l, aw_stream *s, struct aw_growing *command)
 {
     aw_redis_reply *reply = NULL;
     int err = aw_stream_write(s, command->data, command->len);
@@ -47,24 +47,24 @@ static int ask(struct rd_link *l, aw_stream *s, struct rd_text *command)
 static int log_in(struct rd_link *l, aw_stream *s)
 {
     const aw_redis_opts *o = &l->client->opts;
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     if (!o->password)
         return 0;
     int err =
         o->user ? RD_FORMAT(&t, "AUTH", o->user, o->password) : RD_FORMAT(&t, "AUTH", o->password);
     if (err >= 0)
         err = ask(l, s, &t);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
 static int choose(struct rd_link *l, aw_stream *s, const char *const *argv, size_t n)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     int err = rd_format_argv(&t, argv, NULL, n);
     if (err >= 0)
         err = ask(l, s, &t);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 

@@ -9,12 +9,12 @@
 
 int rd_publish(aw_redis *r, const char *channel, const char *data, size_t n)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     int err = rd_format_argv(&t, (const char *const[]){"PUBLISH", channel, data},
                              (const size_t[]){7, strlen(channel), n}, 3);
     if (err >= 0)
         err = rd_send(r, &t);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
@@ -31,7 +31,7 @@ struct rd_space *rd_space_find(const aw_redis_fanout *f, const char *name)
 static int broadcast(aw_sio_namespace *ns, const aw_sio_packet *p, void *arg)
 {
     aw_redis_fanout *f = arg;
-    struct rd_text packet = {0};
+    struct aw_growing packet = {0};
     struct json_t *arguments;
     const char *nsp = aw_sio_namespace_name(ns);
     if (!aw_redis_connected(f->redis))
@@ -47,7 +47,7 @@ static int broadcast(aw_sio_namespace *ns, const aw_sio_packet *p, void *arg)
     if (err == 0 && f->python)
         err = rd_python_send(f, nsp, p, arguments);
     rd_json_unref(arguments);
-    rd_text_clear(&packet);
+    aw_growing_clear(&packet);
     return err;
 }
 
@@ -136,7 +136,7 @@ static void on_end(struct rd_sink *sink, int err)
 static int add_space(aw_redis_fanout *f, aw_sio_namespace *ns)
 {
     struct rd_space *s = aw_mem_zalloc(sizeof *s);
-    struct rd_text name = {0}, answers = {0};
+    struct aw_growing name = {0}, answers = {0};
     if (!s)
         return -ENOMEM;
     s->fanout = f;
@@ -144,12 +144,12 @@ static int add_space(aw_redis_fanout *f, aw_sio_namespace *ns)
     s->requests.message = on_request;
     s->requests.interrupted = on_nothing;
     s->requests.ended = on_end;
-    rd_text_printf(&name, "%s-request#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
-    rd_text_printf(&answers, "%s-response#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
+    aw_growing_printf(&name, "%s-request#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
+    aw_growing_printf(&answers, "%s-response#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
     int err = name.failed ? name.failed : answers.failed;
     if (err == 0)
         err = rd_sink_add(f->redis, &s->requests, name.data, false);
-    rd_text_clear(&name);
+    aw_growing_clear(&name);
     s->channel = answers.data;
     if (err < 0) {
         aw_mem_free(answers.data);
@@ -239,12 +239,12 @@ static int set_up(aw_redis_fanout *f, const aw_redis_fanout_opts *o)
 
 static int hear_all(aw_redis_fanout *f)
 {
-    struct rd_text pattern = {0};
-    rd_text_printf(&pattern, "%.400s#*%c", f->key, 0);
+    struct aw_growing pattern = {0};
+    aw_growing_printf(&pattern, "%.400s#*%c", f->key, 0);
     int err = pattern.failed;
     if (err == 0)
         err = rd_sink_add(f->redis, &f->broadcasts, pattern.data, true);
-    rd_text_clear(&pattern);
+    aw_growing_clear(&pattern);
     AW_TRY(err);
     if (f->python)
         AW_TRY(rd_sink_add(f->redis, &f->pythons, f->python, false));
@@ -281,7 +281,7 @@ void rd_fanout_unref(aw_redis_fanout *f)
         return;
     aw_mem_free(f->key);
     aw_mem_free(f->python);
-    rd_text_clear(&f->channel);
+    aw_growing_clear(&f->channel);
     aw_sio_unref(f->io);
     aw_redis_unref(f->redis);
     aw_mem_free(f);

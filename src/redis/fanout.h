@@ -40,7 +40,7 @@ struct aw_redis_fanout {
     char uid[RD_UID + 1], host_id[RD_HOST_ID + 1];
     struct rd_sink broadcasts, pythons;
     struct rd_space *spaces;
-    struct rd_text channel; /* scratch */
+    struct aw_growing channel; /* scratch */
 };
 
 /* ---- fanout.c ---- */
@@ -56,9 +56,9 @@ void rd_fanout_unref(aw_redis_fanout *f);
 /* ---- packet.c ---- */
 
 /* A broadcast as it is sent, and where to: arguments are an array. */
-void rd_packet_write(struct rd_text *out, const char *uid, const char *nsp, const aw_sio_packet *p,
-                     const struct json_t *arguments);
-void rd_packet_channel(struct rd_text *out, const char *key, const char *nsp,
+void rd_packet_write(struct aw_growing *out, const char *uid, const char *nsp,
+                     const aw_sio_packet *p, const struct json_t *arguments);
+void rd_packet_channel(struct aw_growing *out, const char *key, const char *nsp,
                        const aw_sio_packet *p);
 
 /* The arguments of a packet as a value: 0, -EINVAL with words, AW_ELIMIT, -ENOMEM. */

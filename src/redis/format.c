@@ -15,8 +15,8 @@ enum { HEAD_ROOM = 24 };
 
 /* What is being made: the argument that is open begins at `begin` of `word`. */
 struct draft {
-    struct rd_text *out;
-    struct rd_text word;
+    struct aw_growing *out;
+    struct aw_growing word;
     bool open;
     size_t n;
 };
@@ -25,9 +25,9 @@ static void end_word(struct draft *d)
 {
     if (!d->open)
         return;
-    rd_text_printf(d->out, "$%zu\r\n", d->word.len);
-    rd_text_add(d->out, d->word.data, d->word.len);
-    rd_text_adds(d->out, "\r\n");
+    aw_growing_printf(d->out, "$%zu\r\n", d->word.len);
+    aw_growing_add(d->out, d->word.data, d->word.len);
+    aw_growing_adds(d->out, "\r\n");
     d->word.len = 0;
     d->open = false;
     d->n++;
@@ -49,31 +49,31 @@ static unsigned long long unsigned_of(va_list *ap, int longs)
                         : va_arg(*ap, size_t);
 }
 
-static bool put_number(struct rd_text *w, char c, int longs, va_list *ap)
+static bool put_number(struct aw_growing *w, char c, int longs, va_list *ap)
 {
     if (c == 'd' || c == 'i')
-        rd_text_printf(w, "%lld", signed_of(ap, longs));
+        aw_growing_printf(w, "%lld", signed_of(ap, longs));
     else if (c == 'u')
-        rd_text_printf(w, "%llu", unsigned_of(ap, longs));
+        aw_growing_printf(w, "%llu", unsigned_of(ap, longs));
     else if (c == 'f' || c == 'g')
-        rd_text_printf(w, "%.17g", va_arg(*ap, double));
+        aw_growing_printf(w, "%.17g", va_arg(*ap, double));
     else
         return false;
     return true;
 }
 
-static bool put_string(struct rd_text *w, char c, va_list *ap)
+static bool put_string(struct aw_growing *w, char c, va_list *ap)
 {
     const char *data = va_arg(*ap, const char *);
     size_t n = c == 'b' ? va_arg(*ap, size_t) : data ? strlen(data) : 0;
     if (!data && (n > 0 || c == 's'))
         return false;
-    rd_text_add(w, data, n);
+    aw_growing_add(w, data, n);
     return true;
 }
 
 /* What a percent sign stands for: behind it; NULL: nothing that is known. */
-static const char *put(struct rd_text *w, const char *at, va_list *ap)
+static const char *put(struct aw_growing *w, const char *at, va_list *ap)
 {
     int longs = 0;
     bool fine = true;
@@ -82,14 +82,14 @@ static const char *put(struct rd_text *w, const char *at, va_list *ap)
     if (longs == 0 && (*at == 's' || *at == 'b'))
         fine = put_string(w, *at, ap);
     else if (longs == 0 && *at == '%')
-        rd_text_addc(w, '%');
+        aw_growing_addc(w, '%');
     else
         fine = put_number(w, *at, longs, ap);
     return fine ? at + 1 : NULL;
 }
 
 /* The head, before the arguments. */
-static int finish(struct rd_text *out, size_t n)
+static int finish(struct aw_growing *out, size_t n)
 {
     char head[HEAD_ROOM];
     int size = snprintf(head, sizeof head, "*%zu\r\n", n);
@@ -111,7 +111,7 @@ static const char *scan(struct draft *d, const char *at, va_list *ap)
         }
         d->open = true;
         if (*at != '%')
-            rd_text_addc(&d->word, *at++);
+            aw_growing_addc(&d->word, *at++);
         else
             at = put(&d->word, at + 1, ap);
     }
@@ -119,18 +119,18 @@ static const char *scan(struct draft *d, const char *at, va_list *ap)
     return at;
 }
 
-int rd_format(struct rd_text *out, const char *format, va_list ap)
+int rd_format(struct aw_growing *out, const char *format, va_list ap)
 {
     struct draft d = {.out = out};
     va_list copy;
     if (!format)
         return -EINVAL;
-    rd_text_room(out, HEAD_ROOM);
+    aw_growing_room(out, HEAD_ROOM);
     va_copy(copy, ap);
     const char *end = scan(&d, format, &copy);
     va_end(copy);
     int err = d.word.failed ? d.word.failed : 0;
-    rd_text_clear(&d.word);
+    aw_growing_clear(&d.word);
     if (!end)
         return aw_raise(-EINVAL, "the format makes no sense, or a string is NULL");
     if (err == 0 && d.n == 0)
@@ -138,18 +138,18 @@ int rd_format(struct rd_text *out, const char *format, va_list ap)
     return err ? err : finish(out, d.n);
 }
 
-int rd_format_argv(struct rd_text *out, const char *const *argv, const size_t *lengths, size_t n)
+int rd_format_argv(struct aw_growing *out, const char *const *argv, const size_t *lengths, size_t n)
 {
     if (!argv || n == 0)
         return aw_raise(-EINVAL, "the command is empty");
-    rd_text_room(out, HEAD_ROOM);
+    aw_growing_room(out, HEAD_ROOM);
     for (size_t i = 0; i < n; i++) {
         if (!argv[i] && !(lengths && lengths[i] == 0))
             return aw_raise(-EINVAL, "an argument is NULL");
         size_t len = lengths ? lengths[i] : strlen(argv[i]);
-        rd_text_printf(out, "$%zu\r\n", len);
-        rd_text_add(out, argv[i], len);
-        rd_text_adds(out, "\r\n");
+        aw_growing_printf(out, "$%zu\r\n", len);
+        aw_growing_add(out, argv[i], len);
+        aw_growing_adds(out, "\r\n");
     }
     return finish(out, n);
 }
@@ -164,7 +164,7 @@ static const char *const forbidden[] = {
 };
 
 /* The i-th argument of a command: its length; 0, there is none. */
-static size_t argument(const struct rd_text *c, unsigned i, const char **ret)
+static size_t argument(const struct aw_growing *c, unsigned i, const char **ret)
 {
     const char *end = c->data + c->len, *at = memchr(c->data, '$', c->len);
     for (size_t n; at && at < end; at += n + 2) {
@@ -186,7 +186,7 @@ static bool is(const char *text, size_t n, const char *word)
     return same == n && !word[same];
 }
 
-int rd_format_check(const struct rd_text *command)
+int rd_format_check(const struct aw_growing *command)
 {
     const char *word, *second;
     size_t n = argument(command, 0, &word);

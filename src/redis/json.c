@@ -90,11 +90,11 @@ bool rd_json_is_array(const json_t *value)
 
 static int add(const char *text, size_t n, void *out)
 {
-    rd_text_add(out, text, n);
+    aw_growing_add(out, text, n);
     return 0;
 }
 
-void rd_json_write(struct rd_text *out, const json_t *value)
+void rd_json_write(struct aw_growing *out, const json_t *value)
 {
     if (json_dump_callback(value, add, out, JSON_COMPACT | JSON_ENCODE_ANY) < 0 && !out->failed)
         out->failed = -EINVAL;
@@ -102,7 +102,8 @@ void rd_json_write(struct rd_text *out, const json_t *value)
 
 /* ---- as msgpack ---- */
 
-static void pack(struct rd_text *out, const json_t *v, const aw_sio_bytes *attachments, size_t n);
+static void pack(struct aw_growing *out, const json_t *v, const aw_sio_bytes *attachments,
+                 size_t n);
 
 /* Is it a placeholder, and for which attachment? */
 static bool placeholder(const json_t *v, size_t n, size_t *ret)
@@ -115,7 +116,7 @@ static bool placeholder(const json_t *v, size_t n, size_t *ret)
     return true;
 }
 
-static void pack_object(struct rd_text *out, const json_t *v, const aw_sio_bytes *attachments,
+static void pack_object(struct aw_growing *out, const json_t *v, const aw_sio_bytes *attachments,
                         size_t n)
 {
     size_t i;
@@ -133,7 +134,7 @@ static void pack_object(struct rd_text *out, const json_t *v, const aw_sio_bytes
 }
 
 /* Recurses no deeper than what was parsed. */
-static void pack(struct rd_text *out, const json_t *v, const aw_sio_bytes *attachments, size_t n)
+static void pack(struct aw_growing *out, const json_t *v, const aw_sio_bytes *attachments, size_t n)
 {
     switch (json_typeof(v)) {
     case JSON_OBJECT:
@@ -163,7 +164,7 @@ static void pack(struct rd_text *out, const json_t *v, const aw_sio_bytes *attac
     }
 }
 
-void rd_json_pack(struct rd_text *out, const json_t *value, const aw_sio_bytes *attachments,
+void rd_json_pack(struct aw_growing *out, const json_t *value, const aw_sio_bytes *attachments,
                   size_t n)
 {
     pack(out, value, attachments, n);

@@ -28,10 +28,10 @@ bool rd_json_true(const struct json_t *value);
 bool rd_json_is_array(const struct json_t *value);
 
 /* As text, compact. */
-void rd_json_write(struct rd_text *out, const struct json_t *value);
+void rd_json_write(struct aw_growing *out, const struct json_t *value);
 
 /* As msgpack; placeholders become the bytes that they stand for.  What is wrong, out->failed. */
-void rd_json_pack(struct rd_text *out, const struct json_t *value, const aw_sio_bytes *attachments,
-                  size_t n);
+void rd_json_pack(struct aw_growing *out, const struct json_t *value,
+                  const aw_sio_bytes *attachments, size_t n);
 
 #endif

@@ -20,7 +20,7 @@ void rd_link_init(struct rd_link *l, aw_redis *r, bool for_messages)
 
 /* ---- calls ---- */
 
-struct rd_call *rd_link_send(struct rd_link *l, const struct rd_text *command, bool wanted)
+struct rd_call *rd_link_send(struct rd_link *l, const struct aw_growing *command, bool wanted)
 {
     if (!l->stream)
         return aw_refuse(-ENOTCONN, "there is no connection to Redis");
@@ -77,7 +77,7 @@ static void wind_up(struct rd_link *l)
 static int tick(void *arg)
 {
     struct rd_link *l = arg;
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     if (!l->heard && l->pinging) {
         rd_link_broken(l, -ETIMEDOUT, "the server does not answer");
         return 0;
@@ -87,7 +87,7 @@ static int tick(void *arg)
         if (c)
             c->is_ping = l->pinging = true;
     }
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     l->heard = false;
     if (l->stream)
         wind_up(l);

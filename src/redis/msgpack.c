@@ -22,24 +22,24 @@ enum { DEPTH = 30 }; /* msgpack-c has 32 */
 
 static int add(void *out, const char *data, size_t n)
 {
-    rd_text_add(out, data, n);
+    aw_growing_add(out, data, n);
     return 0;
 }
 
-static msgpack_packer packer(struct rd_text *out)
+static msgpack_packer packer(struct aw_growing *out)
 {
     msgpack_packer p;
     msgpack_packer_init(&p, out, add);
     return p;
 }
 
-void rd_pack_nil(struct rd_text *out)
+void rd_pack_nil(struct aw_growing *out)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_nil(&p);
 }
 
-void rd_pack_bool(struct rd_text *out, bool value)
+void rd_pack_bool(struct aw_growing *out, bool value)
 {
     msgpack_packer p = packer(out);
     if (value)
@@ -48,43 +48,43 @@ void rd_pack_bool(struct rd_text *out, bool value)
         msgpack_pack_false(&p);
 }
 
-void rd_pack_integer(struct rd_text *out, int64_t value)
+void rd_pack_integer(struct aw_growing *out, int64_t value)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_int64(&p, value);
 }
 
-void rd_pack_real(struct rd_text *out, double value)
+void rd_pack_real(struct aw_growing *out, double value)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_double(&p, value);
 }
 
-void rd_pack_string(struct rd_text *out, const char *text, size_t n)
+void rd_pack_string(struct aw_growing *out, const char *text, size_t n)
 {
     msgpack_packer p = packer(out);
     if (n > UINT32_MAX)
         out->failed = AW_ELIMIT;
     msgpack_pack_str(&p, n);
-    rd_text_add(out, text, n);
+    aw_growing_add(out, text, n);
 }
 
-void rd_pack_bytes(struct rd_text *out, const void *data, size_t n)
+void rd_pack_bytes(struct aw_growing *out, const void *data, size_t n)
 {
     msgpack_packer p = packer(out);
     if (n > UINT32_MAX)
         out->failed = AW_ELIMIT;
     msgpack_pack_bin(&p, n);
-    rd_text_add(out, data, n);
+    aw_growing_add(out, data, n);
 }
 
-void rd_pack_array(struct rd_text *out, size_t n)
+void rd_pack_array(struct aw_growing *out, size_t n)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_array(&p, n);
 }
 
-void rd_pack_map(struct rd_text *out, size_t n)
+void rd_pack_map(struct aw_growing *out, size_t n)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_map(&p, n);
@@ -205,20 +205,20 @@ static void write_bytes(struct rd_broadcast *b, const char *data, size_t n)
         b->json.failed = AW_ELIMIT;
         return;
     }
-    rd_text_printf(&b->json, "{\"_placeholder\":true,\"num\":%zu}", p->n_attachments);
+    aw_growing_printf(&b->json, "{\"_placeholder\":true,\"num\":%zu}", p->n_attachments);
     b->attachments[p->n_attachments++] = (aw_sio_bytes){.data = keep(b, data, n), .size = n};
 }
 
-static void write_real(struct rd_text *t, double value)
+static void write_real(struct aw_growing *t, double value)
 {
     if (!isfinite(value))
-        rd_text_adds(t, "null");
+        aw_growing_adds(t, "null");
     else
-        rd_text_printf(t, "%.17g", value);
+        aw_growing_printf(t, "%.17g", value);
 }
 
 /* A time as JavaScript writes it: by the days of the civil calendar. */
-static void write_time(struct rd_text *t, int64_t seconds, unsigned nanoseconds)
+static void write_time(struct aw_growing *t, int64_t seconds, unsigned nanoseconds)
 {
     int64_t days = seconds / 86400, rest = seconds % 86400;
     if (rest < 0) {
@@ -232,19 +232,19 @@ static void write_time(struct rd_text *t, int64_t seconds, unsigned nanoseconds)
     int month = (int)(5 * day + 2) / 153, date = (int)day - (153 * month + 2) / 5 + 1;
     month += month < 10 ? 3 : -9;
     year += era * 400 + (month <= 2);
-    rd_text_printf(t, "\"%04lld-%02d-%02dT%02d:%02d:%02d.%03uZ\"", (long long)year, month, date,
-                   (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60),
-                   nanoseconds / 1000000);
+    aw_growing_printf(t, "\"%04lld-%02d-%02dT%02d:%02d:%02d.%03uZ\"", (long long)year, month, date,
+                      (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60),
+                      nanoseconds / 1000000);
 }
 
 /* Times; everything else that is of a type of its own is nothing here, as JavaScript's undefined.
  */
-static void write_ext(struct rd_text *t, const msgpack_object_ext *e)
+static void write_ext(struct aw_growing *t, const msgpack_object_ext *e)
 {
     uint64_t high, low;
     struct view v = {(const unsigned char *)e->ptr, (const unsigned char *)e->ptr + e->size};
     if (e->type != -1) {
-        rd_text_adds(t, "null");
+        aw_growing_adds(t, "null");
     } else if (e->size == 4 && number(&v, 4, &low)) {
         write_time(t, (int64_t)low, 0);
     } else if (e->size == 8 && number(&v, 8, &low)) {
@@ -253,52 +253,52 @@ static void write_ext(struct rd_text *t, const msgpack_object_ext *e)
                low + 62167219200u < 2 * 253402300800u) { /* years 0 to about 10,000 */
         write_time(t, (int64_t)low, (unsigned)high % 1000000000);
     } else {
-        rd_text_adds(t, "null");
+        aw_growing_adds(t, "null");
     }
 }
 
-static void write_key(struct rd_text *t, const msgpack_object *key)
+static void write_key(struct aw_growing *t, const msgpack_object *key)
 {
     if (key->type == MSGPACK_OBJECT_STR && !memchr(key->via.str.ptr, 0, key->via.str.size))
         rd_text_quote(t, key->via.str.ptr, key->via.str.size);
     else if (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-        rd_text_printf(t, "\"%llu\"", (unsigned long long)key->via.u64);
+        aw_growing_printf(t, "\"%llu\"", (unsigned long long)key->via.u64);
     else
         t->failed = t->failed ? t->failed : -EBADMSG;
-    rd_text_addc(t, ':');
+    aw_growing_addc(t, ':');
 }
 
 static void write_map(struct rd_broadcast *b, const msgpack_object_map *map)
 {
-    rd_text_addc(&b->json, '{');
+    aw_growing_addc(&b->json, '{');
     for (uint32_t i = 0; i < map->size && !b->json.failed; i++) {
         if (i > 0)
-            rd_text_addc(&b->json, ',');
+            aw_growing_addc(&b->json, ',');
         write_key(&b->json, &map->ptr[i].key);
         write_value(b, &map->ptr[i].val);
     }
-    rd_text_addc(&b->json, '}');
+    aw_growing_addc(&b->json, '}');
 }
 
 static void write_array(struct rd_broadcast *b, const msgpack_object_array *array, uint32_t from)
 {
-    rd_text_addc(&b->json, '[');
+    aw_growing_addc(&b->json, '[');
     for (uint32_t i = from; i < array->size && !b->json.failed; i++) {
         if (i > from)
-            rd_text_addc(&b->json, ',');
+            aw_growing_addc(&b->json, ',');
         write_value(b, &array->ptr[i]);
     }
-    rd_text_addc(&b->json, ']');
+    aw_growing_addc(&b->json, ']');
 }
 
-static void write_number(struct rd_text *t, const msgpack_object *o)
+static void write_number(struct aw_growing *t, const msgpack_object *o)
 {
     if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 > INT64_MAX)
         write_real(t, (double)o->via.u64);
     else if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-        rd_text_printf(t, "%llu", (unsigned long long)o->via.u64);
+        aw_growing_printf(t, "%llu", (unsigned long long)o->via.u64);
     else if (o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        rd_text_printf(t, "%lld", (long long)o->via.i64);
+        aw_growing_printf(t, "%lld", (long long)o->via.i64);
     else
         write_real(t, o->via.f64);
 }
@@ -308,10 +308,10 @@ static void write_value(struct rd_broadcast *b, const msgpack_object *o)
 {
     switch (o->type) {
     case MSGPACK_OBJECT_NIL:
-        rd_text_adds(&b->json, "null");
+        aw_growing_adds(&b->json, "null");
         break;
     case MSGPACK_OBJECT_BOOLEAN:
-        rd_text_adds(&b->json, o->via.boolean ? "true" : "false");
+        aw_growing_adds(&b->json, o->via.boolean ? "true" : "false");
         break;
     case MSGPACK_OBJECT_STR:
         rd_text_quote(&b->json, o->via.str.ptr, o->via.str.size);
@@ -406,7 +406,7 @@ static int read_packet(struct rd_broadcast *b, const msgpack_object *packet)
     if (!b->packet.event)
         return -EBADMSG;
     write_array(b, &data->via.array, 1);
-    rd_text_addc(&b->json, '\0');
+    aw_growing_addc(&b->json, '\0');
     b->packet.json = b->json.data;
     b->packet.attachments = b->attachments;
     return b->json.failed;
@@ -454,6 +454,6 @@ void rd_broadcast_clear(struct rd_broadcast *b)
 {
     aw_mem_free(b->arena);
     aw_mem_free(b->names);
-    rd_text_clear(&b->json);
+    aw_growing_clear(&b->json);
     *b = (struct rd_broadcast){.uid = NULL};
 }

@@ -9,14 +9,14 @@
 
 /* ---- writing, piece by piece ---- */
 
-void rd_pack_nil(struct rd_text *out);
-void rd_pack_bool(struct rd_text *out, bool value);
-void rd_pack_integer(struct rd_text *out, int64_t value);
-void rd_pack_real(struct rd_text *out, double value);
-void rd_pack_string(struct rd_text *out, const char *text, size_t n);
-void rd_pack_bytes(struct rd_text *out, const void *data, size_t n);
-void rd_pack_array(struct rd_text *out, size_t n);
-void rd_pack_map(struct rd_text *out, size_t n);
+void rd_pack_nil(struct aw_growing *out);
+void rd_pack_bool(struct aw_growing *out, bool value);
+void rd_pack_integer(struct aw_growing *out, int64_t value);
+void rd_pack_real(struct aw_growing *out, double value);
+void rd_pack_string(struct aw_growing *out, const char *text, size_t n);
+void rd_pack_bytes(struct aw_growing *out, const void *data, size_t n);
+void rd_pack_array(struct aw_growing *out, size_t n);
+void rd_pack_map(struct aw_growing *out, size_t n);
 
 /* ---- reading ---- */
 
@@ -32,7 +32,7 @@ struct rd_broadcast {
     /* private */
     char *arena;
     size_t used;
-    struct rd_text json;
+    struct aw_growing json;
     aw_sio_bytes attachments[RD_ATTACHMENTS];
     const char **names;
 };

@@ -7,12 +7,12 @@
 
 #include "redis/fanout.h"
 
-static void pack(struct rd_text *out, const char *text)
+static void pack(struct aw_growing *out, const char *text)
 {
     rd_pack_string(out, text, strlen(text));
 }
 
-static void pack_names(struct rd_text *out, const char *key, const char *const *names, size_t n)
+static void pack_names(struct aw_growing *out, const char *key, const char *const *names, size_t n)
 {
     pack(out, key);
     rd_pack_array(out, n);
@@ -20,8 +20,8 @@ static void pack_names(struct rd_text *out, const char *key, const char *const *
         pack(out, names[i]);
 }
 
-void rd_packet_write(struct rd_text *out, const char *uid, const char *nsp, const aw_sio_packet *p,
-                     const struct json_t *arguments)
+void rd_packet_write(struct aw_growing *out, const char *uid, const char *nsp,
+                     const aw_sio_packet *p, const struct json_t *arguments)
 {
     rd_pack_array(out, 3);
     pack(out, uid);
@@ -46,18 +46,18 @@ void rd_packet_write(struct rd_text *out, const char *uid, const char *nsp, cons
     }
 }
 
-void rd_packet_channel(struct rd_text *out, const char *key, const char *nsp,
+void rd_packet_channel(struct aw_growing *out, const char *key, const char *nsp,
                        const aw_sio_packet *p)
 {
-    rd_text_adds(out, key);
-    rd_text_addc(out, '#');
-    rd_text_adds(out, nsp);
-    rd_text_addc(out, '#');
+    aw_growing_adds(out, key);
+    aw_growing_addc(out, '#');
+    aw_growing_adds(out, nsp);
+    aw_growing_addc(out, '#');
     if (p->n_rooms == 1) {
-        rd_text_adds(out, p->rooms[0]);
-        rd_text_addc(out, '#');
+        aw_growing_adds(out, p->rooms[0]);
+        aw_growing_addc(out, '#');
     }
-    rd_text_addc(out, '\0');
+    aw_growing_addc(out, '\0');
 }
 
 int rd_packet_arguments(const aw_sio_packet *p, struct json_t **ret)
@@ -93,7 +93,7 @@ static size_t gather(const char **to, const char *one, const char *const *list)
 
 static int send_packet(const aw_redis_emit_opts *o, const aw_sio_packet *p)
 {
-    struct rd_text channel = {0}, packet = {0};
+    struct aw_growing channel = {0}, packet = {0};
     struct json_t *arguments;
     const char *nsp = o->nsp ? o->nsp : "/";
     AW_TRY(rd_packet_arguments(p, &arguments));
@@ -103,8 +103,8 @@ static int send_packet(const aw_redis_emit_opts *o, const aw_sio_packet *p)
     int err = channel.failed ? channel.failed : packet.failed;
     if (err == 0)
         err = rd_publish(o->redis, channel.data, packet.data, packet.len);
-    rd_text_clear(&channel);
-    rd_text_clear(&packet);
+    aw_growing_clear(&channel);
+    aw_growing_clear(&packet);
     return err;
 }
 

@@ -11,44 +11,44 @@
 
 /* ---- what leaves ---- */
 
-static void add_names(struct rd_text *t, const char *key, const char *const *names, size_t n)
+static void add_names(struct aw_growing *t, const char *key, const char *const *names, size_t n)
 {
-    rd_text_printf(t, ",\"%s\":", key);
+    aw_growing_printf(t, ",\"%s\":", key);
     if (n == 0)
-        rd_text_adds(t, "null");
+        aw_growing_adds(t, "null");
     else if (n > 1)
-        rd_text_addc(t, '[');
+        aw_growing_addc(t, '[');
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
-            rd_text_addc(t, ',');
+            aw_growing_addc(t, ',');
         rd_text_quote(t, names[i], strlen(names[i]));
     }
     if (n > 1)
-        rd_text_addc(t, ']');
+        aw_growing_addc(t, ']');
 }
 
 int rd_python_send(aw_redis_fanout *f, const char *nsp, const aw_sio_packet *p,
                    const struct json_t *arguments)
 {
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     if (p->n_attachments > 0)
         return 0; /* JSON has no bytes */
-    rd_text_adds(&t, "{\"method\":\"emit\",\"event\":");
+    aw_growing_adds(&t, "{\"method\":\"emit\",\"event\":");
     rd_text_quote(&t, p->event, strlen(p->event));
-    rd_text_adds(&t, ",\"data\":");
+    aw_growing_adds(&t, ",\"data\":");
     if (rd_json_size(arguments) == 0)
-        rd_text_adds(&t, "null");
+        aw_growing_adds(&t, "null");
     else
         rd_json_write(&t, rd_json_size(arguments) == 1 ? rd_json_at(arguments, 0) : arguments);
-    rd_text_adds(&t, ",\"namespace\":");
+    aw_growing_adds(&t, ",\"namespace\":");
     rd_text_quote(&t, nsp, strlen(nsp));
     add_names(&t, "room", p->rooms, p->n_rooms);
     add_names(&t, "skip_sid", p->except, p->n_except);
-    rd_text_printf(&t, ",\"callback\":null,\"host_id\":\"%s\"}", f->host_id);
+    aw_growing_printf(&t, ",\"callback\":null,\"host_id\":\"%s\"}", f->host_id);
     int err = t.failed;
     if (err == 0)
         err = rd_publish(f->redis, f->python, t.data, t.len);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
@@ -71,13 +71,13 @@ static int emit(aw_sio_namespace *ns, const struct json_t *m)
 {
     const struct json_t *data = rd_json_get(m, "data"), *room = rd_json_get(m, "room");
     const struct json_t *skip = rd_json_get(m, "skip_sid");
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     const char **names =
         aw_mem_alloc((rd_json_size(room) + rd_json_size(skip) + 3) * sizeof *names);
-    rd_text_addc(&t, '[');
+    aw_growing_addc(&t, '[');
     if (data)
         rd_json_write(&t, data);
-    rd_text_add(&t, "]", 2);
+    aw_growing_add(&t, "]", 2);
     int err = names ? t.failed : -ENOMEM;
     if (err == 0) {
         aw_sio_packet p = {.event = rd_json_string(rd_json_get(m, "event")), .json = t.data};
@@ -90,7 +90,7 @@ static int emit(aw_sio_namespace *ns, const struct json_t *m)
         bool nowhere = rd_json_size(room) > 0 && p.n_rooms == 0;
         err = nowhere ? -EBADMSG : aw_sio_deliver(ns, &p);
     }
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     aw_mem_free(names);
     return err;
 }

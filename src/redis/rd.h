@@ -126,7 +126,7 @@ void rd_link_stop(struct rd_link *l);
 void rd_link_broken(struct rd_link *l, int err, const char *why);
 
 /* Send a command: NULL with aw_errno().  It is on the list then, `wanted` as given. */
-struct rd_call *rd_link_send(struct rd_link *l, const struct rd_text *command, bool wanted);
+struct rd_call *rd_link_send(struct rd_link *l, const struct aw_growing *command, bool wanted);
 
 /* ---- connect.c ---- */
 
@@ -145,7 +145,7 @@ int rd_error_of(const aw_redis_reply *reply);
 void rd_call_answer(struct rd_link *l, struct rd_call *c, int err, aw_redis_reply *reply);
 
 /* What aw_redis_send() does. */
-int rd_send(aw_redis *r, const struct rd_text *command);
+int rd_send(aw_redis *r, const struct aw_growing *command);
 
 /* ---- channel.c ---- */
 

@@ -17,7 +17,7 @@ struct request {
     const struct json_t *json;
     aw_sio_packet who; /* its rooms */
     const char **names;
-    struct rd_text answer;
+    struct aw_growing answer;
     size_t n; /* elements of the answer */
 };
 
@@ -91,7 +91,7 @@ static bool choose(struct request *q)
 
 /* ---- answers ---- */
 
-static void quote(struct rd_text *t, const char *text)
+static void quote(struct aw_growing *t, const char *text)
 {
     rd_text_quote(t, text, strlen(text));
 }
@@ -99,7 +99,7 @@ static void quote(struct rd_text *t, const char *text)
 static void comma(struct request *q)
 {
     if (q->n++ > 0)
-        rd_text_addc(&q->answer, ',');
+        aw_growing_addc(&q->answer, ',');
 }
 
 /* {"requestId":"...","<what>": and what follows is the caller's. */
@@ -108,16 +108,16 @@ static bool open_answer(struct request *q, const char *what)
     const char *id = rd_json_string(rd_json_get(q->json, "requestId"));
     if (!id)
         return false;
-    rd_text_adds(&q->answer, "{\"requestId\":");
+    aw_growing_adds(&q->answer, "{\"requestId\":");
     quote(&q->answer, id);
-    rd_text_printf(&q->answer, ",\"%s\":", what);
+    aw_growing_printf(&q->answer, ",\"%s\":", what);
     return true;
 }
 
 static void send_answer(struct request *q)
 {
     aw_redis_fanout *f = q->space->fanout;
-    rd_text_addc(&q->answer, '}');
+    aw_growing_addc(&q->answer, '}');
     int err = q->answer.failed;
     if (err == 0)
         err = rd_publish(f->redis, q->space->channel, q->answer.data, q->answer.len);
@@ -145,9 +145,9 @@ static void add_rooms(aw_sio_socket *s, void *arg)
     aw_mem_free(rooms);
 }
 
-static void add_field(struct rd_text *t, const char *name, const char *value)
+static void add_field(struct aw_growing *t, const char *name, const char *value)
 {
-    rd_text_printf(t, ",\"%s\":", name);
+    aw_growing_printf(t, ",\"%s\":", name);
     quote(t, value);
 }
 
@@ -155,31 +155,31 @@ static void add_field(struct rd_text *t, const char *name, const char *value)
 static void add_socket(aw_sio_socket *s, void *arg)
 {
     struct request *q = arg;
-    struct rd_text *t = &q->answer;
+    struct aw_growing *t = &q->answer;
     comma(q);
-    rd_text_adds(t, "{\"id\":");
+    aw_growing_adds(t, "{\"id\":");
     quote(t, aw_sio_socket_id(s));
-    rd_text_adds(t,
-                 ",\"handshake\":{\"headers\":{},\"xdomain\":false,\"secure\":false,\"query\":{}");
+    aw_growing_adds(
+        t, ",\"handshake\":{\"headers\":{},\"xdomain\":false,\"secure\":false,\"query\":{}");
     add_field(t, "address", aw_sio_socket_peer(s));
     add_field(t, "url", aw_sio_socket_query(s));
-    rd_text_adds(t, ",\"auth\":");
-    rd_text_adds(t, aw_sio_socket_auth(s));
-    rd_text_adds(t, "},\"rooms\":[");
+    aw_growing_adds(t, ",\"auth\":");
+    aw_growing_adds(t, aw_sio_socket_auth(s));
+    aw_growing_adds(t, "},\"rooms\":[");
     size_t before = q->n;
     q->n = 0;
     add_rooms(s, q);
     q->n = before;
-    rd_text_adds(t, "],\"data\":{}}");
+    aw_growing_adds(t, "],\"data\":{}}");
 }
 
 static void answer_list(struct request *q, const char *what, rd_socket_fn *add)
 {
     if (!open_answer(q, what))
         return;
-    rd_text_addc(&q->answer, '[');
+    aw_growing_addc(&q->answer, '[');
     rd_each_socket(q->space->ns, &q->who, add, q);
-    rd_text_addc(&q->answer, ']');
+    aw_growing_addc(&q->answer, ']');
     send_answer(q);
 }
 
@@ -212,20 +212,20 @@ static void server_event(struct request *q)
     aw_redis_fanout *f = q->space->fanout;
     const struct json_t *data = rd_json_get(q->json, "data");
     const char *event = rd_json_string(rd_json_at(data, 0));
-    struct rd_text t = {0};
-    rd_text_addc(&t, '[');
+    struct aw_growing t = {0};
+    aw_growing_addc(&t, '[');
     for (size_t i = 1; i < rd_json_size(data); i++) {
         if (i > 1)
-            rd_text_addc(&t, ',');
+            aw_growing_addc(&t, ',');
         rd_json_write(&t, rd_json_at(data, i));
     }
-    rd_text_add(&t, "]", 2);
+    aw_growing_add(&t, "]", 2);
     if (event && !t.failed && f->server_event)
         f->server_event(q->space->ns, event, t.data, f->arg);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
     if (!open_answer(q, "data"))
         return;
-    rd_text_add(&q->answer, "null,\"type\":6", 13);
+    aw_growing_add(&q->answer, "null,\"type\":6", 13);
     send_answer(q);
 }
 
@@ -265,7 +265,7 @@ void rd_request(struct rd_space *s, const char *data, size_t n)
     bool ours = uid && strcmp(uid, f->uid) == 0;
     if (!ours && rd_json_integer(rd_json_get(json, "type"), &type) && choose(&q))
         perform(&q, type);
-    rd_text_clear(&q.answer);
+    aw_growing_clear(&q.answer);
     aw_mem_free(q.names);
     rd_json_unref(json);
 }

@@ -204,9 +204,9 @@ int aw_sio_broadcast_(const aw_sio_emit_opts *o)
         return -EINVAL;
     AW_TRY(aw_sio_here(o->ns->io));
     size_t n = count(o->rooms) + count(o->except_rooms) + 3;
-    struct aw_sio_text written = {0};
+    struct aw_growing written = {0};
     if (o->value && aw_sio_json_write(&written, o->value, o->ns->io->opts.max_depth) == 0)
-        aw_sio_text_addc(&written, '\0');
+        aw_growing_addc(&written, '\0');
     int err = written.failed;
     if (err == 0 && n > FEW && !(names = aw_mem_alloc(n * sizeof *names)))
         err = -ENOMEM;
@@ -223,6 +223,6 @@ int aw_sio_broadcast_(const aw_sio_emit_opts *o)
         err = broadcast(o, &p, names);
     if (names != few)
         aw_mem_free(names);
-    aw_sio_text_clear(&written);
+    aw_growing_clear(&written);
     return err;
 }

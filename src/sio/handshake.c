@@ -8,14 +8,14 @@
 
 /* ---- what is kept ---- */
 
-static void add_string(struct aw_sio_text *t, const char *text)
+static void add_string(struct aw_growing *t, const char *text)
 {
-    aw_sio_text_add(t, text, strlen(text) + 1);
+    aw_growing_add(t, text, strlen(text) + 1);
 }
 
 char *aw_sio_handshake_new(const aw_http_request *r)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     const char *name, *value;
     add_string(&t, aw_http_request_peer(r));
     add_string(&t, aw_http_request_query(r));
@@ -23,11 +23,11 @@ char *aw_sio_handshake_new(const aw_http_request *r)
         add_string(&t, name);
         add_string(&t, value);
     }
-    aw_sio_text_addc(&t, '\0');
+    aw_growing_addc(&t, '\0');
     char *block = t.failed ? NULL : aw_mem_alloc(t.len);
     if (block)
         memcpy(block, t.data, t.len);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     return block;
 }
 

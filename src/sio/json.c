@@ -90,12 +90,12 @@ int aw_sio_json_parse(json_t **ret, const char *text, size_t n, unsigned depth)
 
 static int add(const char *data, size_t n, void *out)
 {
-    struct aw_sio_text *text = out;
-    aw_sio_text_add(text, data, n);
+    struct aw_growing *text = out;
+    aw_growing_add(text, data, n);
     return text->failed;
 }
 
-int aw_sio_json_write(struct aw_sio_text *out, const json_t *value, unsigned depth)
+int aw_sio_json_write(struct aw_growing *out, const json_t *value, unsigned depth)
 {
     if (!within((json_t *)value, depth))
         return out->failed = AW_ELIMIT;
@@ -104,23 +104,23 @@ int aw_sio_json_write(struct aw_sio_text *out, const json_t *value, unsigned dep
     return out->failed;
 }
 
-void aw_sio_json_quote(struct aw_sio_text *out, const char *text, size_t n)
+void aw_sio_json_quote(struct aw_growing *out, const char *text, size_t n)
 {
-    aw_sio_text_addc(out, '"');
+    aw_growing_addc(out, '"');
     for (const char *end = text + n; text < end; text++) {
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\') {
-            aw_sio_text_addc(out, '\\');
-            aw_sio_text_addc(out, *text);
+            aw_growing_addc(out, '\\');
+            aw_growing_addc(out, *text);
         } else if (c < 0x20) {
             static const char hex[] = "0123456789abcdef";
             char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            aw_sio_text_add(out, escape, sizeof escape);
+            aw_growing_add(out, escape, sizeof escape);
         } else {
-            aw_sio_text_addc(out, *text);
+            aw_growing_addc(out, *text);
         }
     }
-    aw_sio_text_addc(out, '"');
+    aw_growing_addc(out, '"');
 }
 
 /* ---- looking at values ---- */

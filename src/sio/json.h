@@ -22,10 +22,10 @@ int aw_sio_json_parse(struct json_t **ret, const char *text, size_t n, unsigned 
 
 /* A value as compact text, keys in the order they were set.  0; AW_ELIMIT, -ENOMEM; -EINVAL for
  * what has no text.  `out` is then failed. */
-int aw_sio_json_write(struct aw_sio_text *out, const struct json_t *value, unsigned depth);
+int aw_sio_json_write(struct aw_growing *out, const struct json_t *value, unsigned depth);
 
 /* A string as JSON, quoted. */
-void aw_sio_json_quote(struct aw_sio_text *out, const char *text, size_t n);
+void aw_sio_json_quote(struct aw_growing *out, const char *text, size_t n);
 
 void aw_sio_json_unref(struct json_t *value);
 struct json_t *aw_sio_json_ref(struct json_t *value);

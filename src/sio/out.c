@@ -104,9 +104,9 @@ static bool inside(const char **text, size_t *n)
 }
 
 /* The arguments as text, from whichever form they were given in. */
-static int add_arguments(aw_sio *io, struct aw_sio_text *t, const struct aw_sio_draft *d)
+static int add_arguments(aw_sio *io, struct aw_growing *t, const struct aw_sio_draft *d)
 {
-    struct aw_sio_text written = {0};
+    struct aw_growing written = {0};
     const char *text = d->json ? d->json : "[]";
     size_t n = strlen(text);
     int err = 0;
@@ -123,10 +123,10 @@ static int add_arguments(aw_sio *io, struct aw_sio_text *t, const struct aw_sio_
         err = aw_raise(-EINVAL, "the arguments are no JSON array");
     if (err == 0) {
         if (d->event && n > 0)
-            aw_sio_text_addc(t, ',');
-        aw_sio_text_add(t, text, n);
+            aw_growing_addc(t, ',');
+        aw_growing_add(t, text, n);
     }
-    aw_sio_text_clear(&written);
+    aw_growing_clear(&written);
     return err;
 }
 
@@ -161,7 +161,7 @@ static int check_draft(const aw_sio *io, const struct aw_sio_draft *d)
     return 0;
 }
 
-static int write_text(aw_sio *io, struct aw_sio_text *t, const struct aw_sio_draft *d)
+static int write_text(aw_sio *io, struct aw_growing *t, const struct aw_sio_draft *d)
 {
     AW_TRY(check_draft(io, d));
     bool binary = d->n_attachments > 0;
@@ -175,14 +175,14 @@ static int write_text(aw_sio *io, struct aw_sio_text *t, const struct aw_sio_dra
         .has_id = d->has_id,
         .id = d->id,
     };
-    aw_sio_text_addc(t, AW_EIO_MESSAGE);
+    aw_growing_addc(t, AW_EIO_MESSAGE);
     aw_sio_packet_head(t, &head);
     size_t begin = t->len;
-    aw_sio_text_addc(t, '[');
+    aw_growing_addc(t, '[');
     if (d->event)
         aw_sio_json_quote(t, d->event, strlen(d->event));
     AW_TRY(add_arguments(io, t, d));
-    aw_sio_text_addc(t, ']');
+    aw_growing_addc(t, ']');
     if (t->failed)
         return t->failed;
     return check_json(io, t->data + begin, t->len - begin, d->n_attachments);
@@ -190,10 +190,10 @@ static int write_text(aw_sio *io, struct aw_sio_text *t, const struct aw_sio_dra
 
 struct aw_sio_out *aw_sio_encode(aw_sio *io, const struct aw_sio_draft *d)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     int err = write_text(io, &t, d);
     struct aw_sio_out *out = err < 0 ? aw_refuse(err, aw_errmsg())
                                      : new_block(t.data, t.len, d->attachments, d->n_attachments);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     return out;
 }

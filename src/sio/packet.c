@@ -98,19 +98,19 @@ int aw_sio_packet_decode(struct aw_sio_wire *ret, char *text, size_t n, unsigned
     return 0;
 }
 
-void aw_sio_packet_head(struct aw_sio_text *out, const struct aw_sio_wire *p)
+void aw_sio_packet_head(struct aw_growing *out, const struct aw_sio_wire *p)
 {
-    aw_sio_text_addc(out, (char)('0' + p->type));
+    aw_growing_addc(out, (char)('0' + p->type));
     if (p->type >= AW_SIO_BINARY_EVENT) {
-        aw_sio_text_addu(out, p->attachments);
-        aw_sio_text_addc(out, '-');
+        aw_growing_addu(out, p->attachments);
+        aw_growing_addc(out, '-');
     }
     if (p->nsp_len != 1 || p->nsp[0] != '/') {
-        aw_sio_text_add(out, p->nsp, p->nsp_len);
-        aw_sio_text_addc(out, ',');
+        aw_growing_add(out, p->nsp, p->nsp_len);
+        aw_growing_addc(out, ',');
     }
     if (p->has_id)
-        aw_sio_text_addu(out, p->id);
+        aw_growing_addu(out, p->id);
 }
 
 bool aw_sio_reserved(const char *name, size_t n)

@@ -40,7 +40,7 @@ struct aw_sio_wire {
 int aw_sio_packet_decode(struct aw_sio_wire *ret, char *text, size_t n, unsigned max_attachments);
 
 /* The head of a packet, up to where its JSON begins. */
-void aw_sio_packet_head(struct aw_sio_text *out, const struct aw_sio_wire *p);
+void aw_sio_packet_head(struct aw_growing *out, const struct aw_sio_wire *p);
 
 /* Is it an event's name that only the library itself uses? */
 bool aw_sio_reserved(const char *name, size_t n);

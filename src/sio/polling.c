@@ -49,16 +49,16 @@ static int hold(struct aw_sio_session *s)
 /* What waits, and when nothing does what tells so. */
 static int give(struct aw_sio_session *s, aw_http_request *r)
 {
-    struct aw_sio_text payload = {0};
+    struct aw_growing payload = {0};
     aw_sio_session_drain(s, &payload);
     if (payload.len && s->state == AW_SIO_ENDED)
-        aw_sio_text_addc(&payload, AW_EIO_SEPARATOR);
+        aw_growing_addc(&payload, AW_EIO_SEPARATOR);
     if (s->state == AW_SIO_ENDED || (s->state == AW_SIO_LINGERING && !payload.len))
-        aw_sio_text_addc(&payload, s->final);
+        aw_growing_addc(&payload, s->final);
     else if (!payload.len)
-        aw_sio_text_addc(&payload, AW_EIO_NOOP);
+        aw_growing_addc(&payload, AW_EIO_NOOP);
     int err = payload.failed ? payload.failed : respond(r, payload.data, payload.len);
-    aw_sio_text_clear(&payload);
+    aw_growing_clear(&payload);
     return err;
 }
 

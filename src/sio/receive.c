@@ -12,15 +12,15 @@
 
 static int answer_invalid(struct aw_sio_session *s, const struct aw_sio_wire *p)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     struct aw_sio_wire head = {.type = AW_SIO_CONNECT_ERROR, .nsp = p->nsp, .nsp_len = p->nsp_len};
-    aw_sio_text_addc(&t, AW_EIO_MESSAGE);
+    aw_growing_addc(&t, AW_EIO_MESSAGE);
     aw_sio_packet_head(&t, &head);
-    aw_sio_text_adds(&t, "{\"message\":\"Invalid namespace\"}");
+    aw_growing_adds(&t, "{\"message\":\"Invalid namespace\"}");
     struct aw_sio_out *out = t.failed ? NULL : aw_sio_out_new(t.data, t.len);
     int err = out ? aw_sio_session_send(s, out, false) : -ENOMEM;
     aw_sio_out_unref(out);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     return err == -EILSEQ ? -EBADMSG : err;
 }
 

@@ -86,20 +86,20 @@ struct aw_sio_session *aw_sio_session_find(const aw_sio *io, const char *sid)
 struct aw_sio_out *aw_sio_session_greeting(const struct aw_sio_session *s)
 {
     const aw_sio_opts *o = &s->io->opts;
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     bool more = !s->ws && !o->no_websocket;
-    aw_sio_text_adds(&t, "0{\"sid\":\"");
-    aw_sio_text_adds(&t, s->sid);
-    aw_sio_text_adds(&t, more ? "\",\"upgrades\":[\"websocket\"]" : "\",\"upgrades\":[]");
-    aw_sio_text_adds(&t, ",\"pingInterval\":");
-    aw_sio_text_addu(&t, (uint64_t)(o->ping_interval * 1e3));
-    aw_sio_text_adds(&t, ",\"pingTimeout\":");
-    aw_sio_text_addu(&t, (uint64_t)(o->ping_timeout * 1e3));
-    aw_sio_text_adds(&t, ",\"maxPayload\":");
-    aw_sio_text_addu(&t, o->max_payload);
-    aw_sio_text_addc(&t, '}');
+    aw_growing_adds(&t, "0{\"sid\":\"");
+    aw_growing_adds(&t, s->sid);
+    aw_growing_adds(&t, more ? "\",\"upgrades\":[\"websocket\"]" : "\",\"upgrades\":[]");
+    aw_growing_adds(&t, ",\"pingInterval\":");
+    aw_growing_addu(&t, (uint64_t)(o->ping_interval * 1e3));
+    aw_growing_adds(&t, ",\"pingTimeout\":");
+    aw_growing_addu(&t, (uint64_t)(o->ping_timeout * 1e3));
+    aw_growing_adds(&t, ",\"maxPayload\":");
+    aw_growing_addu(&t, o->max_payload);
+    aw_growing_addc(&t, '}');
     struct aw_sio_out *out = t.failed ? aw_refuse(t.failed, NULL) : aw_sio_out_new(t.data, t.len);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     return out;
 }
 
@@ -169,21 +169,21 @@ int aw_sio_session_take_websocket(struct aw_sio_session *s, aw_websocket *ws)
     return err;
 }
 
-static void add_out(struct aw_sio_text *payload, const struct aw_sio_out *out)
+static void add_out(struct aw_growing *payload, const struct aw_sio_out *out)
 {
     if (payload->len)
-        aw_sio_text_addc(payload, AW_EIO_SEPARATOR);
-    aw_sio_text_add(payload, out->text, out->len);
+        aw_growing_addc(payload, AW_EIO_SEPARATOR);
+    aw_growing_add(payload, out->text, out->len);
     for (unsigned i = 0; i < out->n; i++) {
-        aw_sio_text_adds(payload, "\x1e"
-                                  "b");
-        char *at = aw_sio_text_room(payload, aw_sio_base64_size(out->parts[i].size));
+        aw_growing_adds(payload, "\x1e"
+                                 "b");
+        char *at = aw_growing_room(payload, aw_sio_base64_size(out->parts[i].size));
         if (at)
             aw_sio_base64_encode(at, out->parts[i].data, out->parts[i].size);
     }
 }
 
-void aw_sio_session_drain(struct aw_sio_session *s, struct aw_sio_text *payload)
+void aw_sio_session_drain(struct aw_sio_session *s, struct aw_growing *payload)
 {
     for (aw_fifo_node *node = s->queue.head; node; node = node->next)
         add_out(payload, aw_container_of(node, struct aw_sio_queued, node)->out);

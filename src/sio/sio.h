@@ -315,7 +315,7 @@ int aw_sio_session_send(struct aw_sio_session *s, struct aw_sio_out *out, bool i
 int aw_sio_session_take_websocket(struct aw_sio_session *s, aw_websocket *ws);
 
 /* Everything that waits, taken out of the queue, as a payload. */
-void aw_sio_session_drain(struct aw_sio_session *s, struct aw_sio_text *payload);
+void aw_sio_session_drain(struct aw_sio_session *s, struct aw_growing *payload);
 
 /* A GET that is held goes on. */
 void aw_sio_session_wake(struct aw_sio_session *s);

@@ -82,15 +82,15 @@ aw_sio_socket *aw_sio_socket_of(const struct aw_sio_session *s, const char *nsp,
 /* A packet of this type, with this JSON. */
 static int send_packet(aw_sio_socket *s, enum aw_sio_type type, const char *json)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     struct aw_sio_wire head = {.type = type, .nsp = s->ns->name, .nsp_len = strlen(s->ns->name)};
-    aw_sio_text_addc(&t, AW_EIO_MESSAGE);
+    aw_growing_addc(&t, AW_EIO_MESSAGE);
     aw_sio_packet_head(&t, &head);
-    aw_sio_text_adds(&t, json);
+    aw_growing_adds(&t, json);
     struct aw_sio_out *out = t.failed ? NULL : aw_sio_out_new(t.data, t.len);
     int err = out ? aw_sio_session_send(s->session, out, false) : -ENOMEM;
     aw_sio_out_unref(out);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     return err;
 }
 
@@ -129,19 +129,19 @@ static int call_on_connect(struct aw_sio_job *job)
 /* The client is told why it is not let in; it may try again. */
 static void turn_away(aw_sio_socket *s, int err, const char *words)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     if (s->refusal) {
-        aw_sio_text_adds(&t, s->refusal);
+        aw_growing_adds(&t, s->refusal);
     } else {
         const char *message = *words ? words : aw_strerror(err);
-        aw_sio_text_adds(&t, "{\"message\":");
+        aw_growing_adds(&t, "{\"message\":");
         aw_sio_json_quote(&t, message, strlen(message));
-        aw_sio_text_addc(&t, '}');
+        aw_growing_addc(&t, '}');
     }
-    aw_sio_text_addc(&t, '\0');
+    aw_growing_addc(&t, '\0');
     if (t.failed || send_packet(s, AW_SIO_CONNECT_ERROR, t.data) < 0)
         aw_sio_session_doom(s->session, "transport error");
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     aw_sio_socket_end(s, "server namespace disconnect");
 }
 
@@ -198,22 +198,22 @@ int aw_sio_socket_begin(struct aw_sio_session *session, aw_sio_namespace *ns, co
 int aw_sio_refuse(aw_sio_socket *s, const char *message, const char *json)
 {
     struct json_t *value = NULL;
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     if (!s || !message)
         return -EINVAL;
     if (json && aw_sio_json_parse(&value, json, strlen(json), s->ns->io->opts.max_depth) < 0)
         return -EINVAL;
     aw_sio_json_unref(value);
-    aw_sio_text_adds(&t, "{\"message\":");
+    aw_growing_adds(&t, "{\"message\":");
     aw_sio_json_quote(&t, message, strlen(message));
     if (json) {
-        aw_sio_text_adds(&t, ",\"data\":");
-        aw_sio_text_adds(&t, json);
+        aw_growing_adds(&t, ",\"data\":");
+        aw_growing_adds(&t, json);
     }
-    aw_sio_text_adds(&t, "}");
-    aw_sio_text_addc(&t, '\0');
+    aw_growing_adds(&t, "}");
+    aw_growing_addc(&t, '\0');
     if (t.failed) {
-        aw_sio_text_clear(&t);
+        aw_growing_clear(&t);
         return -ENOMEM;
     }
     aw_mem_free(s->refusal);

@@ -25,7 +25,7 @@ static void same(const struct rd_broadcast *a, const struct rd_broadcast *b)
 static void again(const struct rd_broadcast *b)
 {
     struct json_t *arguments;
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     struct rd_broadcast other;
     int err = rd_packet_arguments(&b->packet, &arguments);
     if (err < 0)
@@ -36,7 +36,7 @@ static void again(const struct rd_broadcast *b)
         abort();
     same(b, &other);
     rd_broadcast_clear(&other);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -19,16 +19,16 @@ static void expect(bool is_so)
 
 static void read_again(const struct aw_sio_wire *p)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     struct aw_sio_wire again;
     aw_sio_packet_head(&t, p);
     size_t head = t.len;
-    aw_sio_text_add(&t, p->json, p->json_len);
+    aw_growing_add(&t, p->json, p->json_len);
     expect(!t.failed && aw_sio_packet_decode(&again, t.data, t.len, 10) == 0);
     expect(again.type == p->type && again.has_id == p->has_id && again.id == p->id &&
            again.attachments == p->attachments && again.nsp_len == p->nsp_len &&
            again.json == t.data + head);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
 }
 
 static void look_at(aw_sio *io, const aw_sio_event *e, unsigned attachments)

@@ -9,7 +9,7 @@
 
 /* ---- bytes ---- */
 
-static void pack(struct rd_text *t, const aw_sio_packet *p)
+static void pack(struct aw_growing *t, const aw_sio_packet *p)
 {
     struct json_t *arguments;
     assert_int_equal(rd_packet_arguments(p, &arguments), 0);
@@ -29,11 +29,11 @@ TEST(redis_broadcast_has_the_bytes_of_node)
                                    "b\xa3nsp\xa1/\x83\xa5rooms\x90\xa6"
                                    "except\x90\xa5"
                                    "flags\x80";
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     pack(&t, &(aw_sio_packet){.event = "e", .json = "[1,{\"a\":\"b\"}]"});
     assert_int_equal(t.len, sizeof expected - 1);
     assert_memory_equal(t.data, expected, t.len);
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
 }
 
 /* Everything that JSON can say, and bytes, there and back. */
@@ -44,7 +44,7 @@ TEST(redis_broadcast_there_and_back)
                                "[],{},{\"k\":[{\"_placeholder\":true,\"num\":0}]}]";
     static const char *const rooms[] = {"r1", "r2"}, *const except[] = {"x"};
     aw_sio_bytes bytes = {.data = "\0\1\2", .size = 3};
-    struct rd_text t = {0};
+    struct aw_growing t = {0};
     struct rd_broadcast b;
     pack(&t, &(aw_sio_packet){.event = "ev",
                               .json = json,
@@ -74,7 +74,7 @@ TEST(redis_broadcast_there_and_back)
         assert_int_equal(rd_broadcast_read(&b, cut, n), -EBADMSG);
         free(cut);
     }
-    rd_text_clear(&t);
+    aw_growing_clear(&t);
 }
 
 /* Times, undefined, and a packet without flags and options, as other emitters write it. */

@@ -229,7 +229,7 @@ TEST(socketio_packet_has_a_limit_of_attachments)
 
 TEST(socketio_heads_written)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     aw_sio_packet_head(&t, &(struct aw_sio_wire){.type = AW_SIO_BINARY_ACK,
                                                  .attachments = 2,
                                                  .nsp = "/custom",
@@ -238,11 +238,11 @@ TEST(socketio_heads_written)
                                                  .id = 789});
     assert_int_equal(t.len, strlen("62-/custom,789"));
     assert_memory_equal(t.data, "62-/custom,789", t.len);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     aw_sio_packet_head(&t, &(struct aw_sio_wire){.type = AW_SIO_EVENT, .nsp = "/", .nsp_len = 1});
     assert_int_equal(t.len, 1);
     assert_memory_equal(t.data, "2", 1);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
 }
 
 TEST(socketio_reserved_names)
@@ -257,16 +257,16 @@ TEST(socketio_reserved_names)
 
 TEST(sio_text_has_a_ceiling)
 {
-    struct aw_sio_text t = {.ceiling = 5};
-    aw_sio_text_adds(&t, "abc");
-    aw_sio_text_addu(&t, 12);
+    struct aw_growing t = {.ceiling = 5};
+    aw_growing_adds(&t, "abc");
+    aw_growing_addu(&t, 12);
     assert_int_equal(t.failed, 0);
-    aw_sio_text_addc(&t, 'x');
+    aw_growing_addc(&t, 'x');
     assert_int_equal(t.failed, AW_ELIMIT);
     assert_int_equal(t.len, 5);
-    aw_sio_text_add(&t, "", 0);
+    aw_growing_add(&t, "", 0);
     assert_int_equal(t.failed, AW_ELIMIT);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     assert_int_equal(t.failed, 0);
-    assert_null(aw_sio_text_room(&t, (size_t)-1));
+    assert_null(aw_growing_room(&t, (size_t)-1));
 }

@@ -24,12 +24,12 @@ TEST(sio_json_keeps_order_and_is_compact)
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         json_t *v;
-        struct aw_sio_text t = {0};
+        struct aw_growing t = {0};
         assert_int_equal(parse(texts[i], &v), 0);
         assert_int_equal(aw_sio_json_write(&t, v, 64), 0);
         assert_int_equal(t.len, strlen(texts[i]));
         assert_memory_equal(t.data, texts[i], t.len);
-        aw_sio_text_clear(&t);
+        aw_growing_clear(&t);
         aw_sio_json_unref(v);
     }
 }
@@ -91,9 +91,9 @@ TEST(sio_json_depth_is_checked_before_writing)
         json_object_set_new(outer, "a", value);
         value = outer;
     }
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     assert_int_equal(aw_sio_json_write(&t, value, 64), 0);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
     assert_int_equal(aw_sio_json_write(&t, value, 63), AW_ELIMIT);
     assert_int_equal(t.len, 0);
     json_decref(value);
@@ -104,7 +104,7 @@ TEST(sio_json_that_contains_itself_is_refused)
     json_t *a = json_array(), *b = json_array();
     json_array_append(a, b);
     json_array_append(b, a);
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     assert_int_equal(aw_sio_json_write(&t, a, 64), AW_ELIMIT);
     json_array_clear(b);
     json_decref(b);
@@ -145,10 +145,10 @@ TEST(sio_json_placeholders_are_looked_at)
 
 TEST(sio_json_quotes)
 {
-    struct aw_sio_text t = {0};
+    struct aw_growing t = {0};
     aw_sio_json_quote(&t, "a\"b\\c\n\x01\xc3\xa9", 9);
     const char *want = "\"a\\\"b\\\\c\\u000a\\u0001\xc3\xa9\"";
     assert_int_equal(t.len, strlen(want));
     assert_memory_equal(t.data, want, t.len);
-    aw_sio_text_clear(&t);
+    aw_growing_clear(&t);
 }
