@@ -252,7 +252,9 @@ AW_API int aw_stream_set_error_(const aw_stream_error_opts *opts);
 
 /* ---- writing ---- */
 
-/* Write n bytes: what cannot be sent at once is copied and sent later, in order.
+/* Write n bytes: what cannot be sent at once is copied and sent later, in order.  Where many
+ * connections are at work a small write may be kept until the end of the loop's pass, and go out by
+ * one system call with those of the others; it counts as pending until then.
  *
  * 0; AW_ELIMIT when more than .max_pending bytes would be pending, and nothing is written then;
  * -ENOMEM, likewise; -EBADF on a stream that is only read; AW_EMISUSE after aw_stream_write_eof()

@@ -114,6 +114,12 @@ bool aw_op_begin(const aw_loop *l, struct aw_op *op)
     return l->io->backend->submit(l->io, op);
 }
 
+bool aw_op_post(const aw_loop *l, struct aw_op *op)
+{
+    const struct aw_io_backend *backend = l->io->backend;
+    return backend->post && backend->post(l->io, op);
+}
+
 bool aw_op_cancel(const aw_loop *l, struct aw_op *op)
 {
     return l->io->backend->cancel(l->io, op);

@@ -25,9 +25,10 @@ int64_t aw_op_await(const struct aw_op *op, const void *caller);
  * of the loop's pool, after earlier calls on the descriptor.  `name` is the call's, for reports. */
 int64_t aw_op_await_in_turn(struct aw_op *op, const char *name, const void *caller);
 
-/* For objects that own operations, such as a struct aw_receiver: submit() and cancel() of the
- * loop's backend, in its thread, once it has run. */
+/* For objects that own operations, such as a struct aw_receiver: submit(), post() and cancel() of
+ * the loop's backend, in its thread, once it has run. */
 bool aw_op_begin(const aw_loop *l, struct aw_op *op);
+bool aw_op_post(const aw_loop *l, struct aw_op *op); /* false also where it has no post() */
 bool aw_op_cancel(const aw_loop *l, struct aw_op *op);
 
 #endif

@@ -88,6 +88,10 @@ void aw_ring_fill(struct io_uring_sqe *sqe, const struct aw_op *op)
     case AW_OP_SEND:
         io_uring_prep_send(sqe, op->fd, op->buf, op->len, op->flags | MSG_NOSIGNAL);
         break;
+    case AW_OP_POST:
+        io_uring_prep_send(sqe, op->fd, op->buf, op->len,
+                           MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
+        break;
     case AW_OP_RECVMSG:
         io_uring_prep_recvmsg(sqe, op->fd, op->buf, flags);
         break;

@@ -57,6 +57,7 @@ enum aw_op_kind {
     AW_OP_MKDIRAT,   /* fd, buf: the path, mode: only by a thread, as those that follow */
     AW_OP_GETDENTS,  /* fd, buf, len */
     AW_OP_SENDFILE,  /* fd: to what, other: from where, offset, len */
+    AW_OP_POST,      /* fd, buf, len: only by the backend's post() */
     AW_OP_KINDS
 };
 
@@ -99,7 +100,7 @@ struct aw_op {
 
 struct aw_io; /* a backend's instance */
 
-/* Eight functions, and no more.  All but wake() are called by the thread that runs the loop, and
+/* Nine functions, and no more.  All but wake() are called by the thread that runs the loop, and
  * between runs by the one that the loop belongs to then. */
 struct aw_io_backend {
     const char *name; /* "epoll": what AWAIT_BACKEND and reports call it */
@@ -122,6 +123,14 @@ struct aw_io_backend {
     /* Begin an operation.  True: it completed at once, op->result is set, and it will not appear
      * in poll().  False: it is in flight. */
     bool (*submit)(struct aw_io *io, struct aw_op *op);
+
+    /* Send a few bytes, as send(2) with MSG_DONTWAIT does, together with what others post before
+     * the next poll(): one call for all of them.  True: it is in flight, of op->buf there is a
+     * copy, to which op->buf points until op->done() has been called; it completes in the next
+     * poll() with how many bytes were taken, or -EAGAIN, or an error, and cancelling changes
+     * nothing of that. False: it is not worth while now, or there is no room: send them by a call.
+     * May be NULL. */
+    bool (*post)(struct aw_io *io, struct aw_op *op);
 
     /* Ask an operation in flight to end.  True: it has ended here and now with -ECANCELED and will
      * not appear in poll().  False: it will appear there, cancelled or with its effect. */

@@ -194,6 +194,7 @@ static void finish(struct uring_io *u, struct aw_op *op, int64_t result)
     }
     aw_assert(u->io.in_flight > 0);
     u->io.in_flight--;
+    u->posts -= op->kind == AW_OP_POST;
     op->result = result;
     op->state = AW_OP_COMPLETED;
 }
@@ -217,7 +218,7 @@ static void try_again(struct uring_io *u, struct aw_op *op)
 
 static bool would_block(const struct aw_op *op, int64_t result)
 {
-    if (result != -EAGAIN || op->kind == AW_OP_CONNECT)
+    if (result != -EAGAIN || op->kind == AW_OP_CONNECT || op->kind == AW_OP_POST)
         return false;
     return is_ordered(op) || !(op->phase & TRIED);
 }
@@ -299,6 +300,7 @@ static void reap(struct uring_io *u, aw_list *completed)
             completion(u, io_uring_cqe_get_data(cqe), cqe, completed);
     }
     io_uring_cq_advance(&u->ring, count);
+    u->reaped = count;
 }
 
 /* ---- the call ---- */
@@ -344,6 +346,7 @@ static int uring_poll(struct aw_io *io, int64_t timeout_ns, aw_list *completed)
     bool all;
     int err;
     u->cached = 0;
+    aw_uring_post_again(u);
     do {
         all = fill_ring(u, timeout_ns != 0);
         err = exchange(u, all && aw_list_empty(completed) ? timeout_ns : 0);
@@ -436,7 +439,7 @@ static bool uring_cancel(struct aw_io *io, struct aw_op *op)
     if (op->state == AW_OP_COMPLETED)
         return false;
     if ((op->phase & PLACE) == FLYING) {
-        if (!op->asked)
+        if (!op->asked && op->kind != AW_OP_POST)
             cancel_now(u, op);
         return false;
     }
@@ -540,6 +543,7 @@ static void uring_close(struct aw_io *io)
     drop_ring(u);
     aw_uring_receive_fini(u);
     aw_sys.close(u->wake_fd);
+    aw_mem_free(u->posted);
     aw_mem_free(u->table);
     aw_mem_free(u);
 }
@@ -583,6 +587,7 @@ const struct aw_io_backend aw_io_uring = {
     .enter = uring_enter,
     .leave = uring_leave,
     .submit = uring_submit,
+    .post = aw_uring_post,
     .cancel = uring_cancel,
     .poll = uring_poll,
     .wake = uring_wake,

@@ -50,6 +50,10 @@ struct uring_io {
     bool to_cancel;  /* some operation is marked so */
     int broken;      /* the loop cannot be woken any more: why */
     unsigned refusals;
+    unsigned reaped;                /* completions of the last call */
+    unsigned posts;                 /* in flight */
+    char *posted;                   /* the bytes to be sent for them; NULL: none so far */
+    size_t posted_len;              /* that much of it is taken */
     size_t cached;                  /* bytes read from the page cache in this pass */
     aw_list waiting, flying;        /* op->all */
     struct aw_ring_buffers buffers; /* to receive into */
@@ -64,6 +68,13 @@ void aw_uring_finish(struct uring_io *u, struct aw_op *op, int64_t result);
 
 /* Did a signal end it, and nothing else? */
 bool aw_uring_was_interrupted(int64_t result);
+
+/* ---- small sends (uring_post.c) ---- */
+
+bool aw_uring_post(struct aw_io *io, struct aw_op *op);
+
+/* A poll begins. */
+void aw_uring_post_again(struct uring_io *u);
 
 /* ---- receivers (uring_receive.c) ---- */
 

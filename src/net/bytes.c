@@ -61,6 +61,20 @@ bool aw_bytes_add(aw_loop *l, struct aw_bytes *b, const void *data, size_t n)
     return true;
 }
 
+bool aw_bytes_put_back(aw_loop *l, struct aw_bytes *b, const void *data, size_t n)
+{
+    if (b->at < n) {
+        if (!aw_bytes_reserve(l, b, n))
+            return false;
+        memmove(aw_bytes_begin(b) + n, aw_bytes_begin(b), b->len);
+    } else {
+        b->at -= n;
+    }
+    memcpy(aw_bytes_begin(b), data, n);
+    b->len += n;
+    return true;
+}
+
 void aw_bytes_drop(aw_loop *l, struct aw_bytes *b, size_t n)
 {
     aw_assert(n <= b->len);

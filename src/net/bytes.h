@@ -35,6 +35,9 @@ bool aw_bytes_reserve(aw_loop *l, struct aw_bytes *b, size_t more);
 /* Add; false without memory, and then nothing was. */
 bool aw_bytes_add(aw_loop *l, struct aw_bytes *b, const void *data, size_t n);
 
+/* The same before the first. */
+bool aw_bytes_put_back(aw_loop *l, struct aw_bytes *b, const void *data, size_t n);
+
 /* Take n from the front; memory that holds nothing is given back. */
 void aw_bytes_drop(aw_loop *l, struct aw_bytes *b, size_t n);
 void aw_bytes_clear(aw_loop *l, struct aw_bytes *b);

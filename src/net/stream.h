@@ -98,7 +98,7 @@ struct aw_stream {
             int fd;
             bool is_socket;
             struct aw_receiver in;
-            struct aw_op out;      /* waiting for room */
+            struct aw_op out;      /* waiting for room, or posted */
             struct aw_ready again; /* there was some at once: flush in the next pass */
             bool is_again;
         } of_fd;

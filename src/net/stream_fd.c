@@ -5,8 +5,11 @@
  * they are wanted and given back at once.  It begins with the first read, and is cancelled while
  * the stream holds too much; the next read that has to wait begins it again.
  *
- * Writing is a call that never waits, straight out of the writer's memory; for room the stream
- * waits with an operation of its own.  Room that is there as soon as it is waited for is used in
+ * Writing is a call that never waits, straight out of the writer's memory.  Where the backend finds
+ * that many are at work, a few bytes are posted instead: copied, and sent with those of the others
+ * when the pass ends.  What then turns out not to have been taken goes back to the front of what is
+ * pending.  For room the stream waits with an operation; as nothing is posted meanwhile, one record
+ * serves for both.  Room that is there as soon as it is waited for is used in
  * the next pass, not at once: a kernel that says "ready" and then takes nothing must not keep the
  * loop from other work.
  *
@@ -19,6 +22,18 @@
 static bool in_flight(const struct aw_op *op)
 {
     return op->state == AW_OP_IN_FLIGHT;
+}
+
+/* The kernel's still, or on the loop's list of those that are over? */
+static bool is_out(const aw_stream *s)
+{
+    return in_flight(&s->of_fd.out) || !aw_list_empty(&s->of_fd.out.link);
+}
+
+/* Bytes that were posted, and of which is not known yet what became. */
+static size_t fd_holds(const aw_stream *s)
+{
+    return s->of_fd.out.kind == AW_OP_POST && is_out(s) ? s->of_fd.out.len : 0;
 }
 
 /* ---- reading ---- */
@@ -95,9 +110,28 @@ static int fd_pull(aw_stream *s)
 
 /* ---- writing ---- */
 
+static bool post(aw_stream *s, const void *buf, size_t n)
+{
+    struct aw_op *op = &s->of_fd.out;
+    if (!s->of_fd.is_socket || is_out(s))
+        return false;
+    op->kind = AW_OP_POST;
+    op->buf = (void *)buf; /* which is copied */
+    op->len = n;
+    if (!aw_op_post(s->loop, op))
+        return false;
+    if (n > s->high)
+        s->full = true;
+    return true;
+}
+
 static ssize_t fd_push(aw_stream *s, const void *buf, size_t n)
 {
     ssize_t sent;
+    if (fd_holds(s))
+        return -EAGAIN;
+    if (post(s, buf, n))
+        return (ssize_t)n;
     n = aw_op_len(n);
     do {
         sent = s->of_fd.is_socket ? aw_sys.send(s->of_fd.fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -109,7 +143,10 @@ static ssize_t fd_push(aw_stream *s, const void *buf, size_t n)
 static int fd_await_room(aw_stream *s)
 {
     struct aw_op *op = &s->of_fd.out;
-    if (in_flight(op) || s->of_fd.is_again || !aw_op_begin(s->loop, op))
+    if (is_out(s) || s->of_fd.is_again)
+        return 0;
+    op->kind = AW_OP_POLL;
+    if (!aw_op_begin(s->loop, op))
         return 0;
     if (op->result < 0)
         return (int)op->result;
@@ -129,11 +166,31 @@ static void again(struct aw_ready *item)
     aw_stream_free_unused(s);
 }
 
+/* It is known how many of them the kernel took. */
+static void was_posted(aw_stream *s)
+{
+    const struct aw_op *op = &s->of_fd.out;
+    size_t sent = op->result > 0 ? (size_t)op->result : 0;
+    int err = 0;
+    if (op->result < 0 && op->result != -EAGAIN)
+        err = (int)op->result;
+    else if (sent == op->len)
+        aw_stream_flush(s);
+    else if (!aw_bytes_put_back(s->loop, &s->tx, (char *)op->buf + sent, op->len - sent))
+        err = -ENOMEM;
+    else
+        err = fd_await_room(s);
+    if (err < 0)
+        aw_stream_lose(s, err, NULL);
+}
+
 static void out_done(struct aw_op *op)
 {
     aw_stream *s = aw_container_of(op, aw_stream, of_fd.out);
     if (s->over)
         aw_stream_settle(s);
+    else if (op->kind == AW_OP_POST)
+        was_posted(s);
     else if (op->result < 0)
         aw_stream_lose(s, (int)op->result, NULL);
     else
@@ -148,6 +205,8 @@ static bool fd_may_end_sending(const aw_stream *s)
 /* What goes one way only ends with its descriptor. */
 static int fd_end_sending(aw_stream *s)
 {
+    if (fd_holds(s))
+        return -EINPROGRESS;
     if (s->of_fd.is_socket)
         return aw_sys.end_sending(s->of_fd.fd);
     s->closing = true;
@@ -163,12 +222,11 @@ static void fd_stop(aw_stream *s)
         (void)aw_op_cancel(s->loop, &s->of_fd.out);
 }
 
-/* Is one of them the kernel's still, or on the loop's list of those that are over?  Both may be on
- * it at once, and what the first comes to must not free the second. */
+/* Both may be on the list of those that are over, and what the first comes to must not free the
+ * second. */
 static bool fd_busy(const aw_stream *s)
 {
-    return in_flight(&s->of_fd.in.op) || s->of_fd.in.announced || in_flight(&s->of_fd.out) ||
-           !aw_list_empty(&s->of_fd.out.link);
+    return in_flight(&s->of_fd.in.op) || s->of_fd.in.announced || is_out(s);
 }
 
 static void fd_shut(aw_stream *s, bool in_order)
@@ -194,6 +252,7 @@ static const struct aw_stream_kind fd_kind = {
     .shut = fd_shut,
     .fd = fd_fd,
     .may_end_sending = fd_may_end_sending,
+    .holds = fd_holds,
 };
 
 /* ---- making ---- */

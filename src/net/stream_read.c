@@ -214,9 +214,12 @@ static void read_drop(struct aw_wait *w)
     }
 enum { READ, EXACTLY, UNTIL, LINE, ALL, READABLE, BUFFERED };
 static const struct aw_wait_kind kinds[] = {
-    [READ] = READ_KIND("aw_stream_read"),       [EXACTLY] = READ_KIND("aw_stream_readexactly"),
-    [UNTIL] = READ_KIND("aw_stream_readuntil"), [LINE] = READ_KIND("aw_stream_readline"),
-    [ALL] = READ_KIND("aw_stream_readall"),     [READABLE] = READ_KIND("aw_stream_wait_readable"),
+    [READ] = READ_KIND("aw_stream_read"),
+    [EXACTLY] = READ_KIND("aw_stream_readexactly"),
+    [UNTIL] = READ_KIND("aw_stream_readuntil"),
+    [LINE] = READ_KIND("aw_stream_readline"),
+    [ALL] = READ_KIND("aw_stream_readall"),
+    [READABLE] = READ_KIND("aw_stream_wait_readable"),
     [BUFFERED] = READ_KIND("aw_stream_wait_buffered"),
 };
 

@@ -188,7 +188,7 @@ static bool is(const char *text, size_t n, const char *word)
 
 int rd_format_check(const struct aw_growing *command)
 {
-    const char *word, *second;
+    const char *word = "", *second = "";
     size_t n = argument(command, 0, &word);
     for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
         if (is(word, n, forbidden[i]))

@@ -1,0 +1,54 @@
+/*
+ * uring_post.c - small sends of many connections, all by the call that polls.
+ *
+ * Where many connections are at work, a system call for each answer costs more than the answer.
+ * What is posted is written into the ring instead.  The kernel is told not to wait, so it takes the
+ * bytes in the call that hands the ring over, or not at all.  A loop with little to do gains
+ * nothing by that: there one sends by a call, at once.
+ *
+ * Memory.  The bytes are copied into memory of the backend's own, one behind the other.  It is used
+ * again from its beginning when a poll begins and no post is in flight: whoever had one was told of
+ * its end before.  So the kernel never has memory of a caller's, and a post whose ring was dropped
+ * can go into the next one.
+ */
+#include "io/uring_io.h"
+
+#include <string.h>
+
+enum {
+    MANY = 4,               /* completions by one call: from there on posting pays */
+    POST_MAX = 1024,        /* bytes: copying them costs much less than a call */
+    POSTED_SIZE = 64 << 10, /* bytes, of all in a pass */
+};
+
+static bool has_room(struct uring_io *u, size_t n)
+{
+    if (n > POST_MAX || n > POSTED_SIZE - u->posted_len)
+        return false;
+    if (!u->posted)
+        u->posted = aw_mem_alloc(POSTED_SIZE);
+    return u->posted && io_uring_sq_space_left(&u->ring) > 0;
+}
+
+bool aw_uring_post(struct aw_io *io, struct aw_op *op)
+{
+    struct uring_io *u = (struct uring_io *)io;
+    aw_assert(op->kind == AW_OP_POST && op->state != AW_OP_IN_FLIGHT);
+    if (u->reaped < MANY || !u->running || u->leaving || !has_room(u, op->len))
+        return false;
+    op->buf = memcpy(u->posted + u->posted_len, op->buf, op->len);
+    u->posted_len += op->len;
+    u->posts++;
+    op->phase = QUEUED;
+    op->asked = false;
+    op->state = AW_OP_IN_FLIGHT;
+    io->in_flight++;
+    aw_uring_start(u, op);
+    return true;
+}
+
+void aw_uring_post_again(struct uring_io *u)
+{
+    if (!u->posts)
+        u->posted_len = 0;
+}
