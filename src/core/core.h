@@ -305,7 +305,8 @@ struct aw_loop {
     unsigned inbox_looks;    /* for what was not linked yet, in vain, one after the other */
     struct aw_spin spin;     /* its own */
     struct aw_block *blocks; /* block.c: free ones, and how many */
-    unsigned n_blocks;
+    unsigned n_blocks, n_spare_handles;
+    aw_fifo_node *spare_handles; /* handle.c */
     size_t outside;   /* what other threads owe it: jobs, wrapped futures */
     size_t jobs;      /* of these, the jobs */
     void *pool;       /* offload.c: its pool for blocking work, or NULL */

@@ -186,6 +186,7 @@ int aw_loop_close(aw_loop *l)
     aw_fds_close(l);
     aw_signals_close(l);
     aw_blocks_close(l);
+    aw_handles_close(l);
     aw_coro_report_unused(l);
     report_unlooked(l);
     if (l->io)

@@ -312,6 +312,7 @@ void aw_fd_watch_cancel(struct aw_fd_watch *w);
 void *aw_block_get(aw_loop *l);
 void aw_block_put(aw_loop *l, void *block);
 void aw_blocks_close(aw_loop *l);
+void aw_handles_close(aw_loop *l);
 
 /* ---- stop.c ---- */
 
