@@ -260,6 +260,12 @@ static int say_and_end(struct member *m)
     return aw_stream_write_eof(m->s);
 }
 
+static int say_end_and_close(struct member *m)
+{
+    AW_TRY(say_and_end(m));
+    return aw_stream_close(m->s);
+}
+
 static void expect_bye(int (*answer)(struct member *m))
 {
     char last[8];
@@ -281,6 +287,11 @@ TEST_IN_LOOP(posted_bytes_come_before_the_close)
 TEST_IN_LOOP(posted_bytes_come_before_the_end_of_sending)
 {
     expect_bye(say_and_end);
+}
+
+TEST_IN_LOOP(posted_bytes_come_before_both_ends)
+{
+    expect_bye(say_end_and_close);
 }
 
 static int say_and_abort(struct member *m)
