@@ -6,8 +6,9 @@ is no list to keep; the script tests are named in tests/scripts.txt.  What runs
 is the product of tests and configurations, shuffled by a printed seed.  A
 configuration whose name begins with "shuffle" runs the tests marked order-free
 with runnable tasks in an order drawn from a seed, printed too.  A test that
-fails is shown with its output and the command that repeats it; the last line is
-always `N passed, N failed`.
+fails is shown with its output and the command that repeats it.  The summary says
+where the time went: of each configuration, and of the slowest tests.  Seconds of
+CPU beside it tell work from waiting.  The last line is always `N passed, N failed`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import os
 import pathlib
 import platform
 import random
+import select
 import shlex
 import shutil
 import signal
@@ -29,6 +31,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SKIPPED = 77
 LIMIT, LIMIT_SLOW = 10, 60
 LONG = 200  # seconds: such tests go first, so that none of them is alone at the end
+SLOWEST, SLOW = 10, 1.0  # so many tests are named in the summary, if they took so many seconds
 SHOWN = 12000  # characters of a failed test's output: both ends of it
 
 # What a configuration adds to a test's environment, by the configuration's name.
@@ -76,12 +79,21 @@ class Test:
         return " ".join(shown + [shlex.join(self.command)])
 
 
+class Outcome:
+    """What became of a process: its exit status, what it printed, and what it took."""
+
+    def __init__(self, status, timed_out, output, seconds, cpu):
+        self.status, self.timed_out, self.output = status, timed_out, output
+        self.seconds, self.cpu = seconds, cpu
+
+
 class Result:
     """How a test ended: verdict is "passed", "failed" or "skipped"."""
 
-    def __init__(self, test, verdict, reason, output, seconds):
+    def __init__(self, test, verdict, reason, outcome=None):
         self.test, self.verdict, self.reason = test, verdict, reason
-        self.output, self.seconds = output, seconds
+        self.output = outcome.output if outcome else ""
+        self.seconds, self.cpu = (outcome.seconds, outcome.cpu) if outcome else (0, 0)
 
 
 def relative(path):
@@ -155,39 +167,51 @@ def signal_group(process, number):
         pass
 
 
+def ends(process, limit):
+    """Whether it ends in so many seconds; its number stays its own until it is waited for."""
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(limit * 1000))
+    finally:
+        os.close(descriptor)
+
+
 def wait_or_end(process, limit):
-    """The exit status, and whether it had to be ended: SIGABRT first, for a stack in the output."""
-    try:
-        return process.wait(limit), False
-    except subprocess.TimeoutExpired:
+    """(exit status, had it to be ended, seconds of CPU); what it left behind dies with it.
+
+    SIGABRT comes first, for a stack in the output.
+    """
+    timed_out = not ends(process, limit)
+    if timed_out:
         signal_group(process, signal.SIGABRT)
-    try:
-        return process.wait(2), True
-    except subprocess.TimeoutExpired:
-        signal_group(process, signal.SIGKILL)
-        return process.wait(), True
+        ends(process, 2)
+    signal_group(process, signal.SIGKILL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, timed_out, usage.ru_utime + usage.ru_stime
 
 
 def execute(test, prefix):
-    """Runs it once, in a session of its own: (status, timed out, output, seconds)."""
+    """Runs it once, in a session of its own."""
     environment = dict(os.environ, **test.environment)
     begin = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(prefix + test.command, cwd=ROOT, env=environment,
                                    stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, start_new_session=True)
-        status, timed_out = wait_or_end(process, test.limit)
-        signal_group(process, signal.SIGKILL)  # what it left behind dies with it
+        status, timed_out, cpu = wait_or_end(process, test.limit)
+        seconds = time.monotonic() - begin
         output.seek(0)
-        text = output.read().decode("utf-8", "replace")
-    return status, timed_out, text, time.monotonic() - begin
+        return Outcome(status, timed_out, output.read().decode("utf-8", "replace"), seconds, cpu)
 
 
 def execute_somehow(test):
     """Runs it; again with fixed addresses, or with luckier ones, where TSan could not start."""
     outcome = execute(test, [])
     for prefix in [NO_RANDOMISATION] + [[]] * 8:
-        if TSAN_MAPPING not in outcome[2] and "setarch:" not in outcome[2]:
+        if TSAN_MAPPING not in outcome.output and "setarch:" not in outcome.output:
             break
         if not prefix or shutil.which(prefix[0]):
             outcome = execute(test, prefix)
@@ -196,26 +220,26 @@ def execute_somehow(test):
 
 def run_test(test):
     try:
-        status, timed_out, output, seconds = execute_somehow(test)
+        outcome = execute_somehow(test)
     except OSError as error:
-        return Result(test, "failed", f"cannot be run: {error}", "", 0)
-    if timed_out:
-        return Result(test, "failed", f"timed out after {test.limit:g} s", output, seconds)
+        return Result(test, "failed", f"cannot be run: {error}")
+    status = outcome.status
+    if outcome.timed_out:
+        return Result(test, "failed", f"timed out after {test.limit:g} s", outcome)
     if status == 0:
-        return Result(test, "passed", "", output, seconds)
+        return Result(test, "passed", "", outcome)
     if status == SKIPPED:
-        reasons = [line[6:] for line in output.splitlines() if line.startswith("skip: ")]
-        reason = reasons[-1] if reasons else "no reason given"
-        return Result(test, "skipped", reason, output, seconds)
+        reasons = [line[6:] for line in outcome.output.splitlines() if line.startswith("skip: ")]
+        return Result(test, "skipped", reasons[-1] if reasons else "no reason given", outcome)
     if status < 0:
-        return Result(test, "failed", f"killed by {signal.Signals(-status).name}", output, seconds)
-    return Result(test, "failed", f"exit status {status}", output, seconds)
+        return Result(test, "failed", f"killed by {signal.Signals(-status).name}", outcome)
+    return Result(test, "failed", f"exit status {status}", outcome)
 
 
 def absent(config):
     """Stands for all the tests of a configuration that cannot be built."""
     return Result(Test(config, "every_test", [], 0, {}), "skipped",
-                  "its compiler or emulator could not be installed", "", 0)
+                  "its compiler or emulator could not be installed")
 
 
 # ---- all of them ----------------------------------------------------------------------------
@@ -227,6 +251,10 @@ def shorten(text):
     return f"{text[:SHOWN // 2]}\n… {len(text) - SHOWN} characters …\n{text[-SHOWN // 2:]}"
 
 
+def took(result):
+    return f"{result.seconds:.2f} s, {result.cpu:.2f} s of CPU"
+
+
 def show(result, verbose):
     """A failure in full; anything else as a line, when asked for."""
     test = result.test
@@ -236,8 +264,7 @@ def show(result, verbose):
         print(f"  repeat: {test.repeat_command()}", flush=True)
     elif verbose:
         reason = f" ({result.reason})" if result.reason else ""
-        print(f"{result.verdict} {test.config}: {test.name}{reason} {result.seconds:.2f} s",
-              flush=True)
+        print(f"{result.verdict} {test.config}: {test.name}{reason} {took(result)}", flush=True)
 
 
 def run_all(tests, jobs, verbose):
@@ -259,15 +286,27 @@ def run_all(tests, jobs, verbose):
     return results
 
 
-def summarise(results, order, seconds):
-    """Counts per configuration, every skip by name and reason; returns the exit status."""
-    print()
-    count = lambda verdict, some: sum(r.verdict == verdict for r in some)
+def count(verdict, some):
+    return sum(r.verdict == verdict for r in some)
+
+
+def summarise_times(results, order):
+    """Counts and seconds per configuration, and the slowest tests."""
     for config in order:
         some = [r for r in results if r.test.config == config]
         if some:
             print(f"{config + ':':10} {count('passed', some)} passed, "
-                  f"{count('failed', some)} failed, {count('skipped', some)} skipped")
+                  f"{count('failed', some)} failed, {count('skipped', some)} skipped, in "
+                  f"{sum(r.seconds for r in some):.0f} s, {sum(r.cpu for r in some):.0f} s of CPU")
+    slowest = sorted((r for r in results if r.seconds >= SLOW), key=lambda r: -r.seconds)
+    for r in slowest[:SLOWEST]:
+        print(f"slow {r.test.config}: {r.test.name}: {took(r)}")
+
+
+def summarise(results, order, seconds):
+    """The times, every skip by name and reason, every failure; returns the exit status."""
+    print()
+    summarise_times(results, order)
     for r in sorted((r for r in results if r.verdict == "skipped"), key=lambda r: r.test.name):
         print(f"skipped {r.test.config}: {r.test.name}: {r.reason}")
     failed = sorted(f"{r.test.config}: {r.test.name}" for r in results if r.verdict == "failed")
@@ -299,7 +338,8 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="say what would run")
     parser.add_argument("--no-scripts", action="store_true", help="leave the script tests out")
     parser.add_argument("--scripts", action="store_true", help="only the script tests")
-    parser.add_argument("-v", "--verbose", action="store_true", help="a line for every test")
+    parser.add_argument("-v", "--verbose", action="store_true",
+                        help="a line for every test, with its time")
     return parser.parse_args()
 
 

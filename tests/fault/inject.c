@@ -9,6 +9,10 @@
  * of them may stay unnoticed, any other must be told.
  *
  * All threads are counted together.  The plan is made and ended while there is only one.
+ *
+ * Time is virtual, but for a loop that has something with the kernel, which waits for that as long
+ * as its clock says: only so can other threads and processes answer.  Where there are none, a wait
+ * after a failure is in vain, and is cut short here: see comes_at_once().
  */
 #include "fault/inject.h"
 
@@ -19,7 +23,11 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "sys/child.h"
 #include "sys/thread.h"
+#ifdef AW_IO_URING
+#include "sys/uring.h"
+#endif
 
 const struct fault faults[] = {
     {SWEEP_ALLOC, SITE_ALLOC, "alloc", -ENOMEM, TOLD, true},
@@ -141,6 +149,7 @@ static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
 static _Atomic bool forgiven[SITES], spoken_of[SITES];
+static bool prompt; /* see comes_at_once() */
 
 /* ---- the plan ---- */
 
@@ -152,6 +161,7 @@ void inject_begin(const struct point *p)
     }
     fired = loud = 0;
     plan = p;
+    prompt = false;
     counting = true;
     expected_error = p ? p->fault->error : 0;
 }
@@ -181,6 +191,11 @@ void may_be_told(enum site site)
 bool inject_may_be_told(enum site site)
 {
     return spoken_of[site];
+}
+
+void comes_at_once(void)
+{
+    prompt = true;
 }
 
 unsigned inject_seen(enum site site)
@@ -265,6 +280,25 @@ int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
     return inject_hit(SITE_FUTEX_WAIT, true) ? 0 : __real_aw_futex_wait(word, expected, deadline);
 }
 
+/* ---- time ---- */
+
+/* How long the kernel is really waited for, of the time that a loop wants to sleep.  What is with
+ * another thread, a lookup or a job, is waited for as long as it takes. */
+static int64_t patience(int64_t timeout_ns)
+{
+    const int64_t enough = test_is_instrumented() ? 20000000 : 4000000;
+    const aw_loop *l = aw_self.loop;
+    bool in_vain = prompt && fired > 0 && timeout_ns > enough && l && l->clock.is_virtual;
+    return in_vain && l->jobs == 0 && aw_thread_count() == 1 ? enough : timeout_ns;
+}
+
+/* Nothing came: the rest of that time passes on the loop's clock alone. */
+static void pass_rest(int64_t timeout_ns, int64_t waited_ns)
+{
+    if (waited_ns != timeout_ns)
+        aw_self.loop->clock.virtual_now += timeout_ns - waited_ns;
+}
+
 /* ---- system calls ---- */
 
 static int map(void **ret, size_t size)
@@ -320,7 +354,13 @@ static int epoll_ctl_(int ep, int op, int fd, struct epoll_event *ev)
 static int epoll_wait_(int ep, struct epoll_event *evs, int max, int64_t timeout_ns)
 {
     int err = inject_hit(SITE_EPOLL_WAIT, false);
-    return err ? err : real.epoll_wait(ep, evs, max, timeout_ns);
+    if (err)
+        return err;
+    int64_t wait = patience(timeout_ns);
+    int n = real.epoll_wait(ep, evs, max, wait);
+    if (n == 0)
+        pass_rest(timeout_ns, wait);
+    return n;
 }
 
 static int eventfd_(void)
@@ -404,10 +444,26 @@ static int ring_detach(struct io_uring *ring)
     return err ? err : result;
 }
 
+static bool is_empty(struct io_uring *ring)
+{
+#ifdef AW_IO_URING
+    return io_uring_cq_ready(ring) == 0;
+#else
+    (void)ring;
+    return true;
+#endif
+}
+
 static int ring_enter(struct io_uring *ring, int64_t timeout_ns)
 {
     int err = inject_hit(SITE_RING_ENTER, false);
-    return err ? err : real.ring_enter(ring, timeout_ns);
+    if (err)
+        return err;
+    int64_t wait = patience(timeout_ns);
+    err = real.ring_enter(ring, wait);
+    if (err == 0 && is_empty(ring))
+        pass_rest(timeout_ns, wait);
+    return err;
 }
 
 /* By name, so that one backend's failure is not made good by another. */

@@ -128,6 +128,12 @@ int reports_made(void);
 /* How often the calls that are counted happen depends on whose turn it is. */
 void threads_take_part(void);
 
+/* Everybody who takes part is in the loop that runs, and what they do to each other the kernel does
+ * at once (sockets, but not files): so what a loop has not been told of within some milliseconds
+ * never comes.  Once something has failed in this run, a loop that has waited for so long does not
+ * wait for the rest of a time limit in real time: its clock is moved on. */
+void comes_at_once(void);
+
 /* A function to be called, at most once, by the next report: whoever hears of a failure that no
  * call can return has to tell those who wait. */
 void on_report(void (*fn)(void *arg), void *arg);

@@ -68,6 +68,16 @@ def check_everything(folder):
         expect(text in output, f"it says: {text.splitlines()[0]}", output)
 
 
+def check_times(folder):
+    """The summary says what is slow, and that waiting is not work."""
+    _, output = run(folder, "--limit", "1.2", "stuck", "good")
+    slow = re.findall(r"^slow fake: (\w+): ([\d.]+) s, ([\d.]+) s of CPU$", output, re.M)
+    expect([name for name, _, _ in slow] == ["stuck"], "a slow test is named", output)
+    expect(float(slow[0][1]) >= 1.2 and float(slow[0][2]) < 1, "what waits does not work", output)
+    expect(re.search(r"^fake: +2 passed, 1 failed, 0 skipped, in \d+ s, \d+ s of CPU$", output,
+                     re.M), "a configuration has its time", output)
+
+
 def check_choices(folder):
     status, output = run(folder, "GOOD")
     expect(status == 0 and output.endswith("\n2 passed, 0 failed\n"), "filters by name", output)
@@ -102,6 +112,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="await-runner-") as folder:
         make_build(pathlib.Path(folder))
         check_everything(folder)
+        check_times(folder)
         check_choices(folder)
         check_seeds(folder)
     return 0
