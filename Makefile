@@ -17,7 +17,8 @@ help:
 	@echo "               for aarch64 under qemu, and the fuzzers"
 	@echo "make fuzz      let the fuzzers search for $(FUZZ_SECONDS) seconds each (FUZZ_SECONDS=)"
 	@echo "make bench     measure, beside raw programs and peers (ROWS= PEERS= ROUNDS= RECORD=1)"
-	@echo "make soak      an echo server under load for an hour (SECONDS=): does anything grow?"
+	@echo "make soak      an echo server under load for an hour (SECONDS=), then the feed service for"
+	@echo "               a third of that: does anything grow?"
 	@echo "make install   install into PREFIX ($(PREFIX)); DESTDIR is honoured"
 	@echo "make lint      layer and tidy checks only"
 	@echo "make format    clang-format over every C file"
@@ -114,9 +115,12 @@ bench: setup-bench
 	@$(MAKE) --no-print-directory build/release/built
 	@bench/run.py --build build/release $(BENCH)
 
+# Both judge by themselves, and fail where memory grows or an answer is missing.
+SECONDS ?= 3600
 soak: setup-build
 	@$(MAKE) --no-print-directory build/release/built
 	@build/release/bench/soak $(SECONDS)
+	@scripts/feed build/release --soak $$((($(SECONDS) + 2) / 3))
 
 install: setup-build build/release/build.ninja
 	@meson configure build/release -Dprefix=$(abspath $(PREFIX))

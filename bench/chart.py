@@ -24,7 +24,8 @@ COLOURS = {"ours": "#e5484d", "raw": "#8b949e", "go": "#00add8", "tokio": "#d977
            "libuv": "#6e9b34", "asyncio": "#4584b6", "uvloop": "#a371f7",
            "State Threads": "#b08968", "Boost.Context": "#2da44e", "nginx": "#1f883d",
            "uvicorn": "#bf3989", "ws": "#b8860b", "websockets": "#8c564b",
-           "aiohttp": "#2c5bb4"}
+           "aiohttp": "#2c5bb4", "socket.io": "#5c6b73", "python-socketio": "#4584b6",
+           "boto3": "#ff9900", "client-sqs": "#6e9b34"}
 LEFT, WIDTH, RIGHT, LINE = 380, 520, 30, 26
 
 

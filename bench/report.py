@@ -66,7 +66,7 @@ def cell(data, name):
 def group_table(data):
     """A table of Markdown for one group, a line per figure and regime."""
     every = ("go", "tokio", "libuv", "asyncio", "uvloop", "State Threads", "Boost.Context", "nginx",
-             "uvicorn")
+             "uvicorn", "boto3", "client-sqs")
     names = [n for n in every if any(n in f["who"] for by in data["figures"].values()
                                      for f in by.values())]
     lines = ["| | unit | ours | raw | ours / raw | " + " | ".join(names) + " | goal |",

@@ -207,14 +207,23 @@ WEB = (
                goals=(("free", "raw", 0.95), ("free", "aiohttp", 3))),)),
 )
 
+SQS = (
+    Row("sqs", "sqs", "sqs", share=3, figures=(
+        Figure("sqs", "messages sent, received, deleted, in tens by 8", "k/s", more=True,
+               goals=(("free", "boto3", 1), ("free", "client-sqs", 1))),
+        Figure("sqs-cpu", "the client's time per message", "µs",
+               goals=(("free", "boto3", 0.1),)),)),
+)
+
 ROWS = (CORE + THREADS + SLEEPERS + FILES + PROCESSES + ECHO + TLS + HTTP + WEB + WEBSOCKET
-        + SOCKETIO + FLAT)
+        + SOCKETIO + SQS + FLAT)
 GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleepers",
           "files": "Files", "processes": "Subprocesses", "echo": "An echo server",
           "tls": "TLS",
           "http": "An HTTP server",
           "web": "An HTTP client",
           "websocket": "An echo server of WebSocket", "sio": "Broadcasts by Socket.IO",
+          "sqs": "A client of the queue service",
           "flat": "From ten to a million"}
 
 # What a reader has to know before comparing: (peer, row or "*") -> words.
@@ -248,6 +257,8 @@ NOTES = {
     ("python-socketio", "*"): "on aiohttp",
     ("nginx", "*"): "return 200, one worker",
     ("uvicorn", "*"): "one worker, with the parser that it comes with",
+    ("boto3", "sqs"): "eight threads; moto, the server of all three, is the limit of their rate",
+    ("client-sqs", "sqs"): "@aws-sdk/client-sqs",
     ("raw", "to-thread"): "one worker",
     ("raw", "to-thread-64"): "one worker",
     ("asyncio", "timers"): "100,000 present",

@@ -14,6 +14,7 @@ drawn.
 --record writes into bench/results and docs instead of build/bench.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -28,6 +29,9 @@ import rows as table
 from peers import build as peers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+import feed_service  # noqa: E402: found by the line above
+
 LIMIT = 120  # seconds that a program has for a row
 OURS, RAW = "ours", "raw"
 
@@ -109,6 +113,23 @@ def choose_rows(wanted):
 
 
 # ---- measuring ----
+
+@contextlib.contextmanager
+def service_for(row, may_fetch):
+    """The queue service for a row that asks one: moto's, unless BENCH_SQS names another."""
+    asks = row.group == "sqs" and "BENCH_SQS" not in os.environ
+    find = feed_service.moto_server if may_fetch else feed_service.moto_at_hand
+    command = find() if asks else None
+    if not command:
+        yield
+        return
+    with feed_service.Queues(command) as queues:
+        os.environ["BENCH_SQS"] = queues.url
+        try:
+            yield
+        finally:
+            del os.environ["BENCH_SQS"]
+
 
 def measure(row, programs, rounds, regime):
     """figure -> who -> values, one of each round (None where there was none)."""
@@ -218,7 +239,9 @@ def main():
         print(report.heading(table.GROUPS[group]))
         figures = {}
         for row in (r for r in chosen if r.group == group):
-            for regime, some in run_row(row, args.build, others, args.rounds).items():
+            with service_for(row, may_fetch=args.peers != "none"):
+                found = run_row(row, args.build, others, args.rounds)
+            for regime, some in found.items():
                 figures.setdefault(regime, {}).update(some)
         data = keep(results / f"{group}.json", group, figures, about, args.rounds)
         for name, text in chart.charts(data).items():

@@ -56,14 +56,19 @@ def npm_emitter():
     return npm_packages(PEERS / "emitter", *EMITTER)
 
 
+def moto_at_hand():
+    """The command of moto's server of SQS, if it is there; None."""
+    for place, mark in ((PEERS / "moto", "bin/moto_server"), (PEERS / "sqs", "made-of")):
+        if (place / mark).exists():
+            return place / "bin/moto_server"
+    return shutil.which("moto_server")
+
+
 def moto_server():
-    """The command of moto's server of SQS, fetched if need be; None where it is not to be had."""
+    """The same, fetched if need be; None where it is not to be had."""
+    if moto_at_hand():
+        return moto_at_hand()
     place = PEERS / "moto"
-    for found in (place / "bin/moto_server", PEERS / "sqs/bin/moto_server"):
-        if found.exists():
-            return found
-    if shutil.which("moto_server"):
-        return shutil.which("moto_server")
     try:
         for command in ([sys.executable, "-m", "venv", place],
                         [place / "bin/pip", "install", "--quiet", MOTO]):

@@ -176,6 +176,25 @@ def python_socketio(folder):
     return [python, HERE / "socketio_server.py"], f"5.11.4, Python {sys.version.split()[0]}"
 
 
+def boto3(folder):
+    python = folder / "boto3/bin/python"
+    if not python.exists():
+        call(sys.executable, "-m", "venv", str(folder / "boto3"))
+    call(str(python), "-m", "pip", "--quiet", "install", "boto3==1.37.3")
+    return [python, HERE / "boto3_client.py"], f"1.37.3, Python {sys.version.split()[0]}"
+
+
+def npm_sqs(folder):
+    need("node")
+    need("npm")
+    place = folder / "sqs-node"
+    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place),
+         "@aws-sdk/client-sqs@3.758.0")
+    version = version_in(place / "node_modules/@aws-sdk/client-sqs/package.json",
+                         r'"version": "([\d.]+)"')
+    return ["node", HERE / "sqs.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+
+
 def libdispatch(folder):
     del folder
     raise Missing("no program for it yet: the distribution it was to be tried on has no package")
@@ -185,5 +204,6 @@ PEERS = {"go": go, "tokio": tokio, "libuv": libuv, "asyncio": asyncio, "uvloop":
          "nginx": nginx, "uvicorn": uvicorn, "ws": npm_ws, "websockets": python_websockets,
          "aiohttp": aiohttp,
          "socket.io": npm_socketio, "python-socketio": python_socketio,
+         "boto3": boto3, "client-sqs": npm_sqs,
          "State Threads": state_threads, "Boost.Context": boost_context,
          "libdispatch": libdispatch}
