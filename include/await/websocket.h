@@ -15,14 +15,15 @@
  *
  * Receiving does everything that the protocol asks for on the way: it answers pings, hears pongs
  * and answers the other side's close.  So each connection needs a task that receives, also where no
- * messages are expected.  While that task waits, the connection holds neither buffer nor parser.
+ * messages are expected.  While that task waits, the connection holds neither buffer nor parser;
+ * and when it first does, what its stack has used and left is given back (aw_trim_stack()).
  *
  * Memory is bounded whatever the other side does: what is received grows with the bytes that have
  * come, not with those announced, up to .max_message in at most .max_fragments pieces; one pong is
  * owed at most, and who sends more control frames than .max_control in ten seconds is refused; what
  * is sent waits, or fails at .max_pending.  A refusal says why to the other side (a close code) and
- * to the caller: aw_errmsg() names the peer, the reason and the limit, and is what a server reports
- * when its handler passes the error on.
+ * to the caller: aw_errmsg() names the peer, the reason and the limit, and is the line in the HTTP
+ * server's log of refusals when its handler passes the error on.
  *
  * Compression (permessage-deflate) and HTTP/2 are not spoken.
  *
@@ -148,8 +149,9 @@ typedef struct aw_websocket_accept_opts {
  *
  * 0; -EACCES: the origin may not (the client was answered 403); -EPROTO: it is no handshake of
  * RFC 6455, or has no protocol that is needed (400, 405; 426 where another version or no upgrade
- * was asked for).  The handler passes these on, and they are reported with the peer and the reason.
- * -EINVAL for options that cannot be; the errors of aw_http_upgrade(), -ENOMEM.  Does not suspend.
+ * was asked for).  The handler passes these on, and they are a line in the server's log of
+ * refusals. -EINVAL for options that cannot be; the errors of aw_http_upgrade(), -ENOMEM.  Does not
+ * suspend.
  *
  * The connection's stream is the HTTP server's, and is closed when the handler returns: what other
  * tasks still hold of the WebSocket is then ended. */

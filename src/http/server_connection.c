@@ -7,7 +7,7 @@
  */
 #include "http/server.h"
 
-#include <string.h>
+#include <stdio.h>
 
 enum {
     LINGER = 2,            /* seconds */
@@ -64,12 +64,35 @@ static bool is_over_in_order(aw_http_request *r)
     return r->body.is_complete || aw_http_drop_body(r);
 }
 
-/* Is this result of a handler to be told to somebody? */
-static int failure(const aw_http_request *r, int result)
+/* Has the handler refused its client?  It says so by one of these codes, after an answer that says
+ * the same, or on a connection that was handed over. */
+static bool is_refusal(const aw_http_request *r, int result)
+{
+    bool is_answered = r->state == AW_HTTP_ANSWERED && r->status >= 400 && r->status < 500;
+    return (r->is_upgraded || is_answered) &&
+           (result == -EPROTO || result == -EACCES || result == -EILSEQ || result == -EMSGSIZE);
+}
+
+/* Apart, as its text would else lie on the stack of every connection. */
+static AW_COLD void tell_refusal(aw_http_request *r, int result)
+{
+    char why[256];
+    snprintf(why, sizeof why, "%s", *aw_errmsg() ? aw_errmsg() : aw_strerror(result));
+    struct aw_http_refusal refusal = aw_http_because(r->is_upgraded ? 0 : r->status, why);
+    aw_http_log_refusal(r, &refusal);
+    r->keep_alive = false;
+}
+
+/* What a handler's result comes to, besides the answer: 0, or an error for the loop's exception
+ * handler.  What the client did is none, and a refusal has its line in the log. */
+static int failure(aw_http_request *r, int result)
 {
     if (result >= 0 || result == -ENOENT || result == r->peer_error)
         return 0;
-    return result;
+    if (!is_refusal(r, result))
+        return result;
+    tell_refusal(r, result);
+    return 0;
 }
 
 /* The request is there: 1 when another may follow, 0 when not, or the error of the handler. */
@@ -79,9 +102,9 @@ static int serve_request(struct aw_http_connection *c)
     c->deadline = INFINITY;
     c->server->served++;
     int result = c->server->opts.handler(r, c->server->opts.arg);
+    int err = failure(r, result); /* first: it looks at aw_errmsg() */
     aw_http_finish_answer(r, result);
     aw_http_log_exchange(r);
-    int err = failure(r, result);
     if (err < 0)
         return err;
     if (!is_over_in_order(r) || c->server->closing)

@@ -65,11 +65,14 @@ const char *aw_sio_handshake_field(const char *h, const char *name)
 
 /* ---- who may ---- */
 
-/* The page of this server itself: its origin's host and port are those that it has asked for. */
+/* The page of this server itself: its origin's host and port are those that it has asked for.  One
+ * that came by plain HTTP could be anybody's, where the server is reached by TLS. */
 static bool is_own(aw_http_request *r, const char *origin)
 {
     const char *host = aw_http_request_field(r, "Host"), *at = strstr(origin, "://");
-    return host && at && same(at + 3, host);
+    if (!host || !at || !same(at + 3, host))
+        return false;
+    return !aw_http_request_is_tls(r) || strncmp(origin, "https://", 8) == 0;
 }
 
 static bool is_listed(const aw_sio *io, const char *origin)

@@ -38,11 +38,18 @@ static int preflight(aw_http_request *r)
     return aw_http_respond(r, 204, NULL, NULL, 0);
 }
 
+/* What no client sends that speaks the protocol: told, and answered. */
+static int refuse(aw_sio *io, aw_http_request *r, const char *reason, enum aw_sio_refusal why)
+{
+    aw_sio_tell(io, aw_http_request_peer(r), reason, NULL, 0);
+    return aw_sio_answer(io, r, why);
+}
+
 /* A request that begins a session. */
 static int open_session(aw_sio *io, aw_http_request *r, bool websocket)
 {
     if (!is(aw_http_request_method(r), "GET"))
-        return aw_sio_answer(io, r, AW_SIO_BAD_METHOD);
+        return refuse(io, r, "a session is not begun by this method", AW_SIO_BAD_METHOD);
     const char *limit = io->closed                                ? ""
                         : io->sessions.n >= io->opts.max_sessions ? "max_sessions"
                                                                   : NULL;
@@ -54,10 +61,8 @@ static int open_session(aw_sio *io, aw_http_request *r, bool websocket)
     int err = io->opts.allow ? io->opts.allow(r, io->opts.allow_arg) : 0;
     if (err == -ECANCELED)
         return err;
-    if (err < 0) {
-        aw_sio_tell(io, aw_http_request_peer(r), "the handshake was not allowed", NULL, 0);
-        return aw_sio_answer(io, r, AW_SIO_FORBIDDEN);
-    }
+    if (err < 0)
+        return refuse(io, r, "the handshake was not allowed", AW_SIO_FORBIDDEN);
     if (io->closed)
         return aw_http_respond_status(r, 503);
     return websocket ? aw_sio_websocket_open(io, r) : aw_sio_polling_open(io, r);
@@ -73,17 +78,15 @@ static int serve_session(struct aw_sio_session *s, aw_http_request *r, bool webs
         return aw_sio_polling_get(s, r);
     if (!websocket && is(method, "POST"))
         return aw_sio_polling_post(s, r);
-    return aw_sio_answer(s->io, r, AW_SIO_BAD_REQUEST);
+    return refuse(s->io, r, "a method that no transport has", AW_SIO_BAD_REQUEST);
 }
 
 static int serve(aw_sio *io, aw_http_request *r)
 {
     const char *why;
     int err = aw_sio_check_origin(io, r, &why);
-    if (err == -EACCES) {
-        aw_sio_tell(io, aw_http_request_peer(r), why, NULL, 0);
-        return aw_sio_answer(io, r, AW_SIO_FORBIDDEN);
-    }
+    if (err == -EACCES)
+        return refuse(io, r, why, AW_SIO_FORBIDDEN);
     if (err < 0)
         return err;
     if (is(aw_http_request_method(r), "OPTIONS"))
@@ -92,14 +95,15 @@ static int serve(aw_sio *io, aw_http_request *r)
     const char *sid = aw_http_request_argument(r, "sid");
     bool websocket = is(transport, "websocket") && !io->opts.no_websocket;
     if (!is(aw_http_request_argument(r, "EIO"), "4"))
-        return aw_sio_answer(io, r, AW_SIO_BAD_VERSION);
+        return refuse(io, r, "another version of the protocol than 4", AW_SIO_BAD_VERSION);
     if (!websocket && (!is(transport, "polling") || io->opts.no_polling))
-        return aw_sio_answer(io, r, AW_SIO_UNKNOWN_TRANSPORT);
+        return refuse(io, r, "an unknown transport", AW_SIO_UNKNOWN_TRANSPORT);
     if (websocket && !aw_http_request_has_token(r, "Upgrade", "websocket"))
-        return aw_sio_answer(io, r, AW_SIO_BAD_REQUEST);
+        return refuse(io, r, "no upgrade to WebSocket was asked for", AW_SIO_BAD_REQUEST);
     if (!sid)
         return open_session(io, r, websocket);
     struct aw_sio_session *s = aw_sio_session_find(io, sid);
+    /* A session that is gone is nobody's fault: every client asks for its own after a restart. */
     return s ? serve_session(s, r, websocket) : aw_sio_answer(io, r, AW_SIO_UNKNOWN_SID);
 }
 

@@ -1,14 +1,18 @@
-// The tests with npm's socket.io-client: node sio_client.js PORT [reconnects N | survive]
+// The tests with npm's socket.io-client: node sio_client.js PORT [reconnects N | survive | distrust]
 //
-// Each runs by polling only, by WebSocket only, and with the upgrade from one to the other.
+// Each runs by polling only, by WebSocket only, and with the upgrade from one to the other; by TLS if
+// SIO_CA names whom to believe.
 'use strict';
 const assert = require('assert');
+const fs = require('fs');
 const path = require('path');
 const { createRequire } = require('module');
 const { io } = createRequire(path.join(process.env.NODE_PEERS, 'x.js'))('socket.io-client');
 
 const port = process.argv[2];
-const url = `http://127.0.0.1:${port}`;
+const authority = process.env.SIO_CA;
+const url = `${authority ? 'https' : 'http'}://127.0.0.1:${port}`;
+const tls = authority ? { ca: fs.readFileSync(authority), rejectUnauthorized: true } : {};
 const ways = {
   polling: ['polling'],
   websocket: ['websocket'],
@@ -16,7 +20,7 @@ const ways = {
 };
 
 function connect(transports, nsp = '/', options = {}) {
-  return io(url + nsp, { transports, forceNew: true, reconnection: false, ...options });
+  return io(url + nsp, { transports, forceNew: true, reconnection: false, ...tls, ...options });
 }
 
 function next(emitter, event) {
@@ -173,9 +177,25 @@ async function survive() {
   all.forEach((s) => s.disconnect());
 }
 
+// The server's certificate is of nobody whom the client believes: it does not connect.
+async function distrust() {
+  for (const [way, transports] of Object.entries(ways)) {
+    const s = connect(transports);
+    s.on('connect', () => assert.fail(`connected by ${way}`));
+    const words = await new Promise((resolve) => s.once('connect_error', (error) => {
+      const { description, context } = error; // of a WebSocket; of polling, for the moment
+      resolve(`${description && description.message} ${context && context.statusText}`);
+    }));
+    assert.match(words, /self-signed certificate/, way);
+    s.disconnect();
+  }
+  console.log('not believed');
+}
+
 async function main() {
   if (process.argv[3] === 'reconnects') return reconnects(Number(process.argv[4]));
   if (process.argv[3] === 'survive') return survive();
+  if (process.argv[3] === 'distrust') return distrust();
   for (const [name, test] of Object.entries(tests))
     for (const [way, transports] of Object.entries(ways)) {
       try {

@@ -1,5 +1,6 @@
 /*
- * sio_server.c - the Socket.IO server that real clients are tested with: sio_server [PORT].
+ * sio_server.c - the Socket.IO server that real clients are tested with: sio_server [PORT
+ * [CERTIFICATE]], by TLS with a certificate and its key.
  *
  * It prints where it listens and serves until SIGTERM.  Events: `message` and `message-with-ack`
  * give back what they got; `join` enters rooms; `tell` [room, text] says `told` to a room but the
@@ -9,6 +10,7 @@
 #include <await.h>
 #include <await/http_server.h>
 #include <await/socketio.h>
+#include <await/tls.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,16 +113,28 @@ static aw_sio_namespace *furnish(aw_sio *io, const char *name)
     return ns;
 }
 
+static int serve(aw_http_server **ret, aw_sio *io, char **args)
+{
+    const char *port = args[0] ? args[0] : "0", *certificate = args[0] ? args[1] : NULL;
+    aw_tls_context *tls = NULL;
+    if (certificate) {
+        tls = aw_tls_context_new(.server = true, .certificate = certificate);
+        AW_TRY(tls ? 0 : aw_errno());
+    }
+    int err = aw_http_serve(ret, aw_sio_handler, "127.0.0.1", port, .arg = io, .tls = tls);
+    aw_tls_context_unref(tls);
+    return err;
+}
+
 static int run(void *arg)
 {
-    char **args = arg;
     aw_http_server *server;
     aw_address at;
     aw_sio *io = aw_sio_new(.ping_interval = 2, .ping_timeout = 2);
     furnish(io, "/");
     furnish(io, "/custom");
     aw_ignore(aw_sio_use(furnish(io, "/guarded"), guard, NULL));
-    AW_TRY(aw_http_serve(&server, aw_sio_handler, "127.0.0.1", args[0] ? args[0] : "0", .arg = io));
+    AW_TRY(serve(&server, io, arg));
     AW_TRY(aw_http_server_address(server, 0, &at));
     printf("listening on 127.0.0.1:%d\n", aw_address_port(&at));
     fflush(stdout);

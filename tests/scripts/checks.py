@@ -91,6 +91,25 @@ BEHAVIOURS_MADE = """\
 | FUT-002 | it is over. | safer in C | `core/future.c` `FUT_002_over` | because |
 """.splitlines()
 
+SECURITY = {
+    "docs/security.md": "# x\n\n| danger | what is done | limits | tests |\n"
+                        "| --- | --- | --- | --- |\n"
+                        "| a | refused | `.max_a`, `aw_a()` | `a_is_*`, `fuzz/a`, `layers` |\n"
+                        "| b | it is refused | `.max_b` | `b_is_refused` |\n"
+                        "| c | it is refused | – | by hand |\n| d | nothing | – |\n",
+    "include/await/a.h": "struct a {\n    int max_a;\n};\nint aw_a(void);\n",
+    "tests/unit/a.c": "TEST(a_is_refused)\n{\n}\n\nTEST_IN_LOOP(reliability_e)\n{\n}\n",
+    "tests/fuzz/a.c": "/* a */\n",
+    "tests/scripts.txt": "layers 30 scripts/layers.py\n",
+}
+SECURITY_SAID = """\
+docs/security.md: reliability_e is in no row
+docs/security.md:6: no public header has .max_b
+docs/security.md:6: there is no test b_is_refused
+docs/security.md:7: c: there is no test
+docs/security.md:8: not `| danger | what is done | limits | tests |`
+""".splitlines()
+
 
 def make_tree(folder, files):
     """A tree with the scripts and these files, everything else empty."""
@@ -166,6 +185,7 @@ def check_orders():
 def main():
     check("layers.py", LAYERS, LAYERS_SAID)
     check("tidy.py", TIDY, TIDY_SAID)
+    check("security.py", SECURITY, SECURITY_SAID)
     made = check("behaviours.py", BEHAVIOURS, BEHAVIOURS_SAID,
                  lambda line: line.startswith("tests/") or line[:7] in
                  [f"FUT-00{n}" for n in range(1, 7)])

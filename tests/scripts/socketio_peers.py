@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Tests the Socket.IO server with real clients, clients that die, and a server that does.
+"""Tests the Socket.IO server with real clients, by TLS too, clients that die, and a server that
+does.
 
 npm's socket.io-client and python-socketio are fetched into build/peers/socketio, at the versions
 below, when they are not there; where one cannot be had its part is skipped by name.
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -64,10 +66,10 @@ def fetch_python():
 class Server:
     """The server in a process of its own."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, *certificate):
         program = pathlib.Path(os.environ["AWAIT_BUILD_GCC"]) / "tests" / "sio_server"
-        self.process = subprocess.Popen(["stdbuf", "-oL", program, str(port)], text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(["stdbuf", "-oL", program, str(port), *certificate],
+                                        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.first = self.process.stdout.readline()
         equal("listening on 127.0.0.1:", self.first.rpartition(":")[0] + ":")
         self.port = int(self.first.rpartition(":")[2])
@@ -240,6 +242,45 @@ def restart(node, end):
     server.stop()
 
 
+# ---- TLS ----
+
+def make_certificate(folder, name):
+    """A certificate for 127.0.0.1 that nobody but itself answers for; with its key behind it."""
+    path = folder / f"{name}.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", folder / "key.pem", "-out", path], check=True,
+                   capture_output=True, timeout=LIMIT)
+    whole = folder / f"{name}-and-key.pem"
+    whole.write_text(path.read_text() + (folder / "key.pem").read_text())
+    return path, whole
+
+
+def by_tls(node):
+    """All that clients do, by TLS; and clients that believe somebody else, and plain ones."""
+    with tempfile.TemporaryDirectory() as name:
+        authority, certificate = make_certificate(pathlib.Path(name), "server")
+        stranger, _ = make_certificate(pathlib.Path(name), "stranger")
+        server = Server(0, certificate)
+        command = ["node", str(CLIENTS / "sio_client.js"), str(server.port)]
+        said = run_client(command, NODE_PEERS=str(node), SIO_CA=str(authority))
+        equal("not believed", run_client([*command, "distrust"], NODE_PEERS=str(node),
+                                         SIO_CA=str(stranger)))
+        raw = Raw(server.port)
+        raw.send(POLLING.format(""))
+        raw.socket.settimeout(10)
+        try:
+            equal(False, raw.socket.recv(4096).startswith(b"HTTP"))
+        except ConnectionResetError:
+            pass
+        raw.die(False)
+        lines = server.stop()[1].splitlines()
+    for line in lines:  # a refusal each: those that did not believe, and the plain one
+        equal(True, "127.0.0.1:" in line and "refused: TLS: " in line)
+    equal(4, len(lines))
+    return said
+
+
 def main():
     skipped = []
     print(die_everywhere())
@@ -250,6 +291,7 @@ def main():
         print("socket.io-client:", run_client(command, NODE_PEERS=str(node)))
         print("socket.io-client:", run_client([*command, "reconnects", str(RECONNECTS)],
                                               NODE_PEERS=str(node)))
+        print("socket.io-client by TLS:", by_tls(node))
     else:
         skipped.append("socket.io-client")
     if python:

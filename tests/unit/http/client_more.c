@@ -201,6 +201,53 @@ TEST_IN_LOOP(client_class_secrets)
     aw_http_session_unref(s);
 }
 
+static const char hush[] = "wormwood-and-gall";
+static int left_behind; /* blocks that had it when they were given back */
+
+static void *sized_alloc(size_t size, void *arg)
+{
+    (void)arg;
+    size_t *p = malloc(size + 16);
+    if (p)
+        *p = size;
+    return p ? p + 2 : NULL;
+}
+
+static void look_and_free(void *ptr, void *arg)
+{
+    (void)arg;
+    size_t *p = ptr;
+    if (!p)
+        return;
+    left_behind += memmem(p, p[-2], hush, strlen(hush)) != NULL;
+    free(p - 2);
+}
+
+static int use_password(void *arg)
+{
+    struct place p = {0};
+    (void)arg;
+    OPEN_PLACE(&p, OK_HELLO);
+    aw_http_session *s = SESSION_WITH(&p, .user = "me", .password = hush);
+    ASSERT_STATUS(aw_http_get(NULL, s, "/"), 200);
+    ASSERT_STATUS(aw_http_get(NULL, s, "/", .user = "you", .password = hush), 200);
+    aw_http_session_unref(s);
+    s = SESSION_WITH(&p, .user = "key", .password = hush, .aws_sigv4 = "aws:amz:eu-west-1:sqs");
+    ASSERT_STATUS(aw_http_get(NULL, s, "/"), 200);
+    aw_http_session_unref(s);
+    close_place(&p);
+    return 0;
+}
+
+// reliability: secrets: no memory that is given back has a password or a key in it.
+TEST(client_class_secrets_are_wiped)
+{
+    const aw_allocator looking = {.alloc = sized_alloc, .free = look_and_free};
+    assert_int_equal(aw_set_allocator(&looking), 0);
+    assert_int_equal(aw_run(use_password, NULL), 0);
+    assert_int_equal(left_behind, 0);
+}
+
 TEST_IN_LOOP(client_shows_no_password_in_its_url)
 {
     struct place p = {0};

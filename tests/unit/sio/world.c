@@ -263,18 +263,36 @@ void ws_expect(struct conn *c, const char *text)
         fail_msg("wanted %s, got frame %d: %s", text, opcode, opcode ? buf : "");
 }
 
-void ws_expect_closed(struct conn *c)
+/* Up to the end: the code of the close; 0: there was none, or it had none. */
+static int hear_close(struct conn *c)
 {
     char buf[4096];
     size_t n;
-    int opcode = ws_hear(c, buf, sizeof buf, &n);
+    int code = 0, opcode = ws_hear(c, buf, sizeof buf, &n);
     if (opcode == 8) { /* answer it, as a client does */
+        code = n < 2 ? 0 : (unsigned char)buf[0] << 8 | (unsigned char)buf[1];
         frame(c, 8, buf, n < 2 ? n : 2);
         opcode = ws_hear(c, buf, sizeof buf, NULL);
     }
     if (opcode != 0)
         fail_msg("not closed: frame %d: %s", opcode, buf);
     hang_up(c);
+    return code;
+}
+
+void ws_expect_closed(struct conn *c)
+{
+    (void)hear_close(c);
+}
+
+void ws_expect_refused(struct conn *c, int code, const char *why)
+{
+    int got = hear_close(c);
+    aw_ignore(aw_wait_all_blocked()); /* a WebSocket's own refusal is told when it is over */
+    const char *end = strchr(told, '\n');
+    if (got != code || !end || end[1] || strncmp(told, "(none): ", 8) != 0 || !strstr(told, why))
+        fail_msg("closed with %d (not %d: %s), and told: %s", got, code, why, told);
+    told[0] = '\0';
 }
 
 /* ---- sessions ---- */

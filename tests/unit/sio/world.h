@@ -67,6 +67,8 @@ void ws_binary(struct conn *c, const void *data, size_t n);
 int ws_hear(struct conn *c, char *buf, size_t size, size_t *ret_n);
 void ws_expect(struct conn *c, const char *text); /* a text frame with these bytes */
 void ws_expect_closed(struct conn *c);            /* nothing comes any more, but a close */
+/* The same: with this code, and one line was told since the last call of this, with `why`. */
+void ws_expect_refused(struct conn *c, int code, const char *why);
 
 /* ---- sessions ---- */
 

@@ -148,6 +148,7 @@ TEST_IN_LOOP(ws_client_refuses_answers)
 {
     expect_refused("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403, "status 403");
     expect_refused("HTTP/1.1 200 OK\r\n\r\n", 200, "status 200");
+    expect_refused("HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\n\r\n", 302, "status 302");
     expect_refused("HTTP/1.0 101 Switching\r\n\r\n", 0, "not HTTP/1.1");
     expect_refused("HTTP/1.1 1010 x\r\n\r\n", 0, "not HTTP/1.1");
     expect_refused("SSH-2.0-x\r\n\r\n", 0, "not HTTP/1.1");
