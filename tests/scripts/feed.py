@@ -492,6 +492,12 @@ def drive(stage, script):
         state(window, "connected")
         window.wait_for("document.querySelectorAll('#items li').length === 3")
         equal(["while it was away", '{"other":3}', "<b>first</b>"], texts(window))
+        odd = [{"text": "at no time", "at": 1e300}, {"text": "at any", "at": "never"}, {"text": 1}]
+        post(feed, [*odd, {"text": "after them"}])
+        window.wait_for("document.querySelectorAll('#items li').length === 7")
+        equal(["after them", '{"text":1}', "at any", "at no time"], texts(window)[:4])
+        window.open(feed.url())  # they are among the kept ones, too
+        window.wait_for("document.querySelectorAll('#items li').length === 7")
         equal(0, feed.end())
 
 
