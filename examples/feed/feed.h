@@ -67,7 +67,7 @@ struct message {
     char *body; /* a zero follows */
     size_t length;
     char wrong[WHY]; /* why it is no item; "": it is one */
-    bool told;       /* in the log */
+    bool again;      /* it is none, and could not be put aside: it comes again */
     void *source;    /* the source's own */
 };
 
@@ -82,9 +82,9 @@ struct source {
     const char *name;
     /* Wait for messages.  AW_ESHUTDOWN: it was stopped, and nothing is left that is in a hurry. */
     int (*receive)(struct source *s, struct batch *ret);
-    /* All of them have been served: forget them. */
+    /* All of them have been served or put aside: forget them, but for those that come again. */
     int (*done)(struct source *s, struct batch *b);
-    /* This one is no item: put it aside, so that it does not come again. */
+    /* This one is no item: put it where such messages go, besides the file of dead letters. */
     int (*reject)(struct source *s, struct message *m);
     /* Put n bodies into the queue, all or none; their ids are filled in.  AW_EFULL. */
     int (*add)(struct source *s, struct message *m, size_t n);

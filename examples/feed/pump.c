@@ -59,16 +59,22 @@ static void bury(const struct options *o, const struct message *m)
     json_decref(line);
 }
 
+/* One that cannot be put aside comes again: it must not keep the others waiting. */
 static int reject(struct feed *f, struct message *m)
 {
-    if (!m->told) {
-        say("warning", "a message is no item", "{s:s, s:s, s:I}", "id", m->id, "reason", m->wrong,
-            "bytes", (json_int_t)m->length);
+    say("warning", "a message is no item", "{s:s, s:s, s:I}", "id", m->id, "reason", m->wrong,
+        "bytes", (json_int_t)m->length);
+    int err = f->source->reject(f->source, m);
+    if (err == -ECANCELED)
+        return err;
+    m->again = err < 0;
+    if (m->again)
+        say("error", "a dead letter is not taken, it comes again", "{s:s, s:s, s:s}", "id", m->id,
+            "reason", aw_strerror(err), "detail", aw_errmsg());
+    else
         bury(f->options, m);
-        f->counted.rejected++;
-    }
-    m->told = true;
-    return f->source->reject(f->source, m);
+    f->counted.rejected += !m->again;
+    return 0;
 }
 
 static int emit(struct feed *f, const struct message *m)

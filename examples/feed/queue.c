@@ -23,14 +23,16 @@ static int receive(struct source *s, struct batch *b)
 static int done(struct source *s, struct batch *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (!*b->messages[i].wrong)
+        if (*b->messages[i].wrong)
+            items_reject(items_of(s), b->messages[i].source);
+        else
             items_served(items_of(s), b->messages[i].source);
     return 0;
 }
 
 static int reject(struct source *s, struct message *m)
 {
-    items_reject(items_of(s), m->source);
+    (void)s, (void)m; /* the file of dead letters is all there is */
     return 0;
 }
 

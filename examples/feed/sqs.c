@@ -20,6 +20,7 @@ struct work {
     aw_event done;
     int holders;
     bool lined_up;
+    bool again;  /* it is to come again */
     char body[]; /* for the pump to change */
 };
 
@@ -32,8 +33,11 @@ struct sqs {
     const char *url, *dead; /* of the queue; of the one for what is no item, or NULL */
     TAILQ_HEAD(, work) line;
     aw_event news; /* something is lined up, went wrong, or has ended */
-    int error;
+    int error;     /* of the last request for messages that has failed */
     char why[500];
+    uint64_t answered; /* requests for messages, when that failed */
+    uint64_t deleted;  /* messages, when one was told of that could not be; */
+    bool undeleted;    /* there was one */
     bool failed, ended;
 };
 
@@ -68,19 +72,43 @@ static int handle(const aw_sqs_message *m, void *arg)
     int err = aw_event_wait(&w->done);
     if (w->lined_up)
         TAILQ_REMOVE(&s->line, w, link); /* cancelled before the pump had it */
+    if (err >= 0 && w->again)
+        err = -EAGAIN;
     let_go(w);
     return err;
 }
 
-/* Of the queue; what a handler returns is not for the pump to hear.  The consumer tries again. */
+static aw_sqs_consumer_stats stats_of(const struct sqs *s)
+{
+    aw_sqs_consumer_stats now = {0};
+    aw_ignore(aw_sqs_consumer_stats_of(s->consumer, &now));
+    return now;
+}
+
+/* Told once, and again when deleting has succeeded in between. */
+static void tell_undeleted(struct sqs *s, int err, const char *why, const aw_sqs_message *m)
+{
+    uint64_t deleted = stats_of(s).deleted;
+    if (!s->undeleted || deleted != s->deleted)
+        say("error", "a message stays in the queue, and comes again", "{s:s, s:s, s:s}", "id",
+            m->id, "reason", aw_strerror(err), "detail", why);
+    s->undeleted = true;
+    s->deleted = deleted;
+}
+
+/* The consumer tries again; -EAGAIN is what handle() has returned. */
 static int note_error(int err, const char *why, const aw_sqs_message *m, void *arg)
 {
     struct sqs *s = arg;
-    if (!m) {
-        s->error = err;
-        snprintf(s->why, sizeof s->why, "%s", why);
-        aw_ignore(aw_event_set(&s->news));
+    if (m) {
+        if (err != -EAGAIN)
+            tell_undeleted(s, err, why, m);
+        return 0;
     }
+    s->error = err;
+    s->answered = stats_of(s).answered;
+    snprintf(s->why, sizeof s->why, "%s", why);
+    aw_ignore(aw_event_set(&s->news));
     return 0;
 }
 
@@ -95,23 +123,31 @@ static int consume(void *arg)
 
 /* ---- the pump's side ---- */
 
-/* Is the queue there?  Asked after a failure, so that its end is noticed at once. */
-static int probe(struct sqs *s)
+/* After a failure: is the queue back?  It is when the consumer has had an answer since.  Asking for
+ * something else would not tell: keys may be good for that alone, or for all but that. */
+static int look_again(struct sqs *s)
 {
-    const char *const *pairs;
-    AW_TRY(
-        aw_sqs_get_attributes(s->client, s->url, (const char *[]){"QueueArn", NULL}, &pairs, NULL));
-    aw_sqs_free_pairs(pairs);
+    if (stats_of(s).answered == s->answered)
+        return aw_raise(s->error, s->why);
     s->failed = false;
     s->error = 0;
     return 0;
+}
+
+/* Ids go into JSON, and into the journal's lines, as they are. */
+static void check_id(struct message *m, const char *id)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    snprintf(m->id, sizeof m->id, "%s", id);
+    if (!*id || id[strspn(id, plain)] || strlen(id) >= sizeof m->id)
+        snprintf(m->wrong, sizeof m->wrong, "the message's id is no plain word");
 }
 
 static void take(struct batch *b, struct sqs *s, struct work *w)
 {
     struct message *m = &b->messages[b->n++];
     *m = (struct message){.body = w->body, .length = w->from->size, .source = w};
-    snprintf(m->id, sizeof m->id, "%s", w->from->id);
+    check_id(m, w->from->id);
     TAILQ_REMOVE(&s->line, w, link);
     w->lined_up = false;
     w->holders++;
@@ -121,8 +157,8 @@ static int receive(struct source *source, struct batch *b)
 {
     struct sqs *s = (struct sqs *)source;
     b->n = 0;
-    if (s->failed)
-        return probe(s);
+    if (s->failed && !s->ended)
+        return look_again(s);
     while (TAILQ_EMPTY(&s->line) && !s->error && !s->ended) {
         aw_ignore(aw_event_clear(&s->news));
         AW_TRY(aw_event_wait(&s->news));
@@ -145,13 +181,14 @@ static int done(struct source *source, struct batch *b)
     AW_TRY(items_commit(s->items));
     for (size_t i = 0; i < b->n; i++) {
         struct work *w = b->messages[i].source;
+        w->again = b->messages[i].again;
         aw_ignore(aw_event_set(&w->done));
         let_go(w);
     }
     return 0;
 }
 
-/* It is deleted like the others; where there is a queue for such messages it goes there before. */
+/* Where there is a queue for such messages it goes there; then it is deleted like the others. */
 static int reject(struct source *source, struct message *m)
 {
     struct sqs *s = (struct sqs *)source;

@@ -389,7 +389,9 @@ typedef struct aw_sqs_consumer_stats {
     uint64_t returned; /* given back without having been begun */
     uint64_t extended; /* times that a message's visibility was made longer */
     uint64_t lost;     /* whose visibility or deletion failed for good: they come again */
-    uint64_t polls;    /* requests for messages */
+    uint64_t polls;    /* requests for messages.  The first one after one that failed does not
+                          wait, so that it soon shows whether the service is back */
+    uint64_t answered; /* of them, those that did not fail */
     unsigned in_hand;  /* received, and neither deleted nor given up */
     unsigned running;  /* handlers at work */
 } aw_sqs_consumer_stats;

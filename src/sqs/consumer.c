@@ -68,18 +68,22 @@ static bool is_hopeless(const aw_sqs_consumer *c, int err, const aw_sqs_error *e
            (e->status && (err == -ENOENT || err == -EACCES));
 }
 
+#define USUAL_PAUSE 0.5 /* seconds, the half of the bound of the first; longer after a failure */
+
 static int poll_once(aw_sqs_consumer *c, double *pause)
 {
+    double wait = *pause > USUAL_PAUSE ? -1 : c->o.wait;
     aw_sqs_messages *m;
     aw_sqs_error e = {0};
     unsigned n = room(c) < 10 ? room(c) : 10;
     c->asked += n;
     c->stats.polls++;
-    int err = aw_sqs_receive(&m, c->o.sqs, c->queue, .max = n, .wait = c->o.wait,
+    int err = aw_sqs_receive(&m, c->o.sqs, c->queue, .max = n, .wait = wait,
                              .visibility = c->o.visibility, .error = &e);
     c->asked -= n;
     if (err >= 0) {
-        *pause = 0.5;
+        *pause = USUAL_PAUSE;
+        c->stats.answered++;
         aw_sqs_consumer_take(c, m);
         aw_sqs_messages_unref(m);
         return 0;
@@ -99,7 +103,7 @@ static int poll_once(aw_sqs_consumer *c, double *pause)
 
 static int poll_on(aw_sqs_consumer *c)
 {
-    double pause = 0.5;
+    double pause = USUAL_PAUSE;
     while (!c->stopping) {
         if (room(c) > 0) {
             AW_TRY(poll_once(c, &pause));

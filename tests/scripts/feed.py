@@ -7,6 +7,7 @@ ends.  Arguments: names of tests, in place of all.
 """
 
 import base64
+import http.server
 import json
 import os
 import pathlib
@@ -492,6 +493,12 @@ def drive(stage, script):
         state(window, "connected")
         window.wait_for("document.querySelectorAll('#items li').length === 3")
         equal(["while it was away", '{"other":3}', "<b>first</b>"], texts(window))
+        odd = [{"text": "at no time", "at": 1e300}, {"text": "at any", "at": "never"}, {"text": 1}]
+        post(feed, [*odd, {"text": "after them"}])
+        window.wait_for("document.querySelectorAll('#items li').length === 7")
+        equal(["after them", '{"text":1}', "at any", "at no time"], texts(window)[:4])
+        window.open(feed.url())  # they are among the kept ones, too
+        window.wait_for("document.querySelectorAll('#items li').length === 7")
         equal(0, feed.end())
 
 
@@ -565,6 +572,83 @@ def sqs_mistakes(stage):
                 equal(True, "<title>Feed</title>" in get(feed, "/"))
                 equal(0, feed.end())
             (stage.folder / "feed.log").unlink()
+
+
+class Gate:
+    """A way to the server of queues that lets only some operations pass; a context manager."""
+
+    def __init__(self, queues):
+        self.denied, gate = (), self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """Passes a request on, or says that it is not allowed."""
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+
+            def do_POST(self):  # pylint: disable=invalid-name
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                operation = self.headers["X-Amz-Target"].rpartition(".")[2]
+                status, answer = 403, {"__type": "AccessDenied", "message": f"no {operation}"}
+                try:
+                    if operation not in gate.denied:
+                        status, answer = 200, queues.call(operation, **json.loads(body))
+                except OSError:  # the server has ended
+                    status, answer = 503, {}
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def sqs_permissions(stage):
+    """Keys that are good for some operations only: what fails is said once, until it does not."""
+    with server_of_queues() as queues, Gate(queues) as gate:
+        queue = queues.create("items")
+        gate.denied = ("ReceiveMessage",)
+        environment = {**queues.environment(), "AWS_ENDPOINT_URL_SQS": gate.url}
+        with stage.feed("--queue", queue, **environment) as feed:
+            wait_for("some attempts", lambda: metrics(feed)["feed_queue_failures_total"] > 3)
+            equal(0, metrics(feed)["feed_queue_up"])
+            gate.denied = ("GetQueueAttributes", "DeleteMessageBatch", "DeleteMessage")
+            queues.send(queue, *(json.dumps({"n": n}) for n in range(20)))
+            wait_for("them", lambda: metrics(feed)["feed_items_emitted_total"] == 20)
+            wait_for("its line", lambda: feed.lines("a message stays in the queue, and comes again"))
+            equal("ok", json.loads(get(feed, "/healthz"))["status"])
+            for line in ("the queue fails", "the queue is back",
+                         "a message stays in the queue, and comes again"):
+                equal((line, 1), (line, len(feed.lines(line))))
+            equal(0, feed.end())
+
+
+def no_dead_queue(stage):
+    """A message that is no item and cannot be put aside comes again; the others are served."""
+    with server_of_queues() as queues:
+        queue = queues.create("items")
+        nowhere = queues.url + "/123456789012/nowhere"
+        with stage.feed("--queue", queue, "--dead-queue", nowhere, **queues.environment()) as feed:
+            queues.send(queue, "no json", '{"n":1}', "[]", '{"n":2}')
+            wait_for("the items", lambda: metrics(feed)["feed_items_emitted_total"] == 2)
+            wait_for("the last deletion", lambda: queues.left(queue) == 2)
+            wait_for("their lines", lambda: len(
+                feed.lines("a dead letter is not taken, it comes again")) == 2)
+            equal(0, metrics(feed)["feed_messages_rejected_total"])
+            equal("ok", json.loads(get(feed, "/healthz"))["status"])
+            equal(0, feed.end())
+        equal(2, queues.left(queue))
 
 
 # ---- several copies behind one Redis ------------------------------------------------------------
@@ -663,7 +747,7 @@ def emitter(stage):
 
 TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
          poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
-         newcomers, page, sqs, sqs_away, sqs_mistakes,
+         newcomers, page, sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue,
          copies, redis_away, emitter)
 BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away,
              copies)

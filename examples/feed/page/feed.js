@@ -18,8 +18,14 @@ let arrived = 0;
 
 // ---- the list ----
 
+// Items are other people's: whatever is in them, there are words for it, and a time.
 function describe(item) {
-  return typeof item.text === 'string' ? item.text : JSON.stringify(item);
+  return typeof item?.text === 'string' ? item.text : String(JSON.stringify(item));
+}
+
+function timeOf(item) {
+  const at = new Date(typeof item?.at === 'number' ? item.at : NaN);
+  return isNaN(at) ? new Date() : at;
 }
 
 function makeEntry(id, item) {
@@ -29,7 +35,7 @@ function makeEntry(id, item) {
   const remove = document.createElement('button');
   what.className = 'what';
   what.textContent = describe(item);
-  const date = new Date(typeof item.at === 'number' ? item.at : Date.now());
+  const date = timeOf(item);
   when.dateTime = date.toISOString();
   when.textContent = date.toLocaleTimeString();
   remove.textContent = '×';
@@ -76,6 +82,7 @@ function setState(state, words) {
 socket.on('connect', () => {
   missing = new Set(items.keys());
   setState('connected', 'connected');
+  $('problem').textContent = '';
 });
 socket.on('disconnect', () => setState('disconnected', 'disconnected, trying again'));
 socket.on('items', (some, more, done) => {
@@ -102,14 +109,12 @@ socket.on('item_removed', id => {
 
 // What has come is shown once for each frame, however much it is.
 function refresh() {
-  if (!$('hold').checked && held.length > 0) {
-    for (const [id, item] of held.slice(-MOST))
-      show(id, item, true);
-    held = [];
-  }
+  requestAnimationFrame(refresh);
+  const some = $('hold').checked ? [] : held.splice(0);
+  for (const [id, item] of some.slice(-MOST))
+    show(id, item, true);
   $('shown').textContent = items.size;
   $('arrived').textContent = arrived;
-  requestAnimationFrame(refresh);
 }
 
 // ---- adding, and the keyboard ----
@@ -119,7 +124,7 @@ async function add(text) {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ text, at: Date.now() }),
-  });
+  }).catch(() => { throw new Error('the service does not answer'); });
   if (!answer.ok)
     throw new Error((await answer.json().catch(() => ({}))).error ?? answer.statusText);
 }
@@ -138,7 +143,9 @@ $('add').addEventListener('submit', async event => {
 document.addEventListener('keydown', event => {
   const entry = document.activeElement.closest?.('#items > li');
   const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key];
-  if (event.key === 'n' && !/INPUT/.test(document.activeElement.tagName)) {
+  if (event.ctrlKey || event.altKey || event.metaKey)
+    return;  // the browser's
+  if (event.key === 'n' && document.activeElement !== $('text')) {
     $('text').focus();
   } else if (step && (entry || document.activeElement === list)) {
     (entry ? entry[step] : list.firstElementChild)?.querySelector('button').focus();

@@ -252,6 +252,28 @@ TEST_IN_LOOP(sqs_consumer_goes_on_when_the_service_fails)
     end(w);
 }
 
+/* The first request after one that failed does not wait: whoever looks on sees the service back. */
+TEST_IN_LOOP(sqs_consumer_shows_soon_that_the_service_is_back)
+{
+    struct work *w = new_work();
+    aw_sqs_consumer_stats s;
+    begin(w, 0);
+    w->q.fail_polls = 3; /* all attempts at the first */
+    CONSUMER(w, .on_error = hear, .wait = 20);
+    aw_task *t = aw_create_task((aw_fn *)aw_sqs_consumer_run, w->c);
+    assert_int_equal(aw_sleep(5), 0);
+    aw_sqs_consumer_stats_of(w->c, &s);
+    assert_int_equal(s.answered, 1);
+    assert_int_equal(s.polls, 3);
+    assert_int_equal(aw_sleep(20), 0); /* the next one does */
+    aw_sqs_consumer_stats_of(w->c, &s);
+    assert_int_equal(s.answered, 2);
+    assert_int_equal(s.polls, 4);
+    assert_int_equal(aw_sqs_consumer_stop(w->c), 0);
+    assert_int_equal(aw_join(t), 0);
+    end(w);
+}
+
 /* What cannot be kept is another receiver's, and comes twice: that is said, and counted. */
 TEST_IN_LOOP(sqs_consumer_says_when_a_message_could_not_be_kept)
 {
