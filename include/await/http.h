@@ -110,8 +110,9 @@ typedef struct aw_http_session_opts {
     bool no_cookies;       /* neither keep nor send any */
     bool keep_compressed;  /* neither ask for compression nor undo it */
     bool raise_for_status; /* a status of 400 or more is the error -EREMOTEIO */
-    bool public_only;      /* refuse addresses that are not public: loopback, private, link-local;
-                              for URLs that strangers give */
+    bool public_only;      /* refuse to connect to addresses that are not public: loopback, private,
+                              link-local; for URLs that strangers give.  Not with a proxy, of which
+                              nobody knows where it connects to: -EINVAL */
     const char *schemes;   /* "http,https"; what else libcurl can, if asked for */
 
     /* Authorisation, sent only to the host that was asked first. */

@@ -26,9 +26,10 @@
  * Values.  What an event carries are its arguments: a JSON array as text, "[1,{\"a\":true}]", and
  * bytes beside it.  Who receives gets that text, or the value that jansson has made of it, a
  * `json_t *` (include <jansson.h> to do something with it); who sends gives either.  Text is passed
- * on as it came, digit by digit.  Bytes, a Buffer or an ArrayBuffer in JavaScript, stand in the
- * JSON as {"_placeholder":true,"num":0}, with their number: see aw_sio_event_bytes() and
- * .attachments.
+ * on as it came, digit by digit; only half of a surrogate pair, which JavaScript makes by cutting a
+ * string within a character, becomes U+FFFD.  Bytes, a Buffer or an ArrayBuffer in JavaScript,
+ * stand in the JSON as {"_placeholder":true,"num":0}, with their number: see aw_sio_event_bytes()
+ * and .attachments.
  *
  * Sending never suspends.  What a client does not take is kept for it, up to .max_buffered bytes;
  * beyond that its session ends.  A broadcast is encoded once, whatever the number of its clients.
@@ -82,27 +83,30 @@ typedef void aw_sio_logger(const char *line, void *arg);
 typedef struct aw_sio_opts {
     const char *file; /* filled by the macro */
     int line;
-    const char *const *origins; /* those of other sites' pages that may connect, up to a NULL:
-                                   "https://example.org"; "*": every site.  None by default; the
-                                   page of the server itself always may */
-    bool credentials;           /* such pages may send cookies along */
+    const char *const *origins;    /* those of other sites' pages that may connect, up to a NULL:
+                                      "https://example.org"; "*": every site.  None by default; the
+                                      page of the server itself always may */
+    bool credentials;              /* such pages may send cookies along */
     bool no_polling, no_websocket; /* speak only the other one */
     aw_sio_allow *allow;
     void *allow_arg;
     aw_sio_logger *logger; /* NULL: lines go to standard error */
     void *logger_arg;
-    double ping_interval;   /* between an answered ping and the next; 25 */
-    double ping_timeout;    /* for the answer, after which the session ends; 20 */
-    double connect_timeout; /* until a client must have connected to a namespace; 45 */
-    double upgrade_timeout; /* for the change to WebSocket; 10 */
-    size_t max_payload;     /* of a body of polling, or a message of WebSocket; 1,000,000 */
-    size_t max_message;     /* of an event with all its attachments; 4,000,000 */
-    unsigned max_packets;   /* in one body of polling; 1,000 */
+    double ping_interval;     /* between an answered ping and the next; 25 */
+    double ping_timeout;      /* for the answer, after which the session ends; 20.  Does not end one
+                                 that is not read from for the sake of .max_handlers */
+    double connect_timeout;   /* until a client must have connected to a namespace; 45 */
+    double upgrade_timeout;   /* for the change to WebSocket; 10 */
+    size_t max_payload;       /* of a body of polling, or a message of WebSocket; 1,000,000 */
+    size_t max_message;       /* of an event with all its attachments; 4,000,000 */
+    unsigned max_packets;     /* in one body of polling; 1,000 */
     unsigned max_attachments; /* of an event; 10, at most 64 */
     unsigned max_depth;       /* of JSON, both ways; 64, and no more: jansson recurses */
-    size_t max_buffered;      /* waiting to be taken by one client; 1 MiB */
+    size_t max_buffered;      /* waiting to be taken by one client, what it costs to keep packets of
+                                 polling included; 1 MiB */
     unsigned max_handlers;    /* at work for one client: no more of its packets are read until one
-                                 has ended; 64 */
+                                 has ended; 64.  Those that wait in aw_sio_call() for an answer of
+                                 that client do not count, up to 15 times as many */
     unsigned max_namespaces;  /* that one client is in; 16 */
     size_t max_sessions;      /* at a time; further ones are refused with 503.  100,000.  WebSockets
                                  do not count among the HTTP server's .max_connections */
@@ -115,8 +119,7 @@ typedef struct aw_sio_opts {
  * NULL with aw_errno(): -EINVAL (a number that makes no sense), -ENOMEM, AW_EMISUSE without a
  * running loop, the error of aw_random_bytes(). */
 #ifndef __cplusplus
-#define aw_sio_new(...)                                                                            \
-    aw_sio_new_(&(aw_sio_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
+#define aw_sio_new(...) aw_sio_new_(&(aw_sio_opts){.file = __FILE__, .line = __LINE__, __VA_ARGS__})
 #endif
 AW_API aw_sio *aw_sio_new_(const aw_sio_opts *opts);
 
@@ -171,7 +174,8 @@ AW_API size_t aw_sio_room_sockets(const aw_sio_namespace *ns, const char *room);
 /* What is called for a socket: when it has connected, and when it is gone. */
 typedef int aw_sio_socket_handler(aw_sio_socket *s, void *arg);
 
-/* What is called for an event.  An error is reported; the socket stays connected. */
+/* What is called for an event.  An error is reported, unless it is -ENOTCONN or AW_EFULL because
+ * the client has gone, or does not take what is sent; the socket stays connected. */
 typedef int aw_sio_event_handler(aw_sio_event *e, void *arg);
 
 /* Options of handlers: the first members are filled by the macros. */
@@ -312,7 +316,8 @@ AW_API const char *aw_sio_event_name(const aw_sio_event *e);
 AW_API const char *aw_sio_event_json(const aw_sio_event *e, size_t *ret_len);
 AW_API struct json_t *aw_sio_event_value(const aw_sio_event *e);
 
-/* The i-th argument, from 0 on, if it is a string; if it is a number. */
+/* The i-th argument, from 0 on, if it is a string, and one without a zero in it: NULL if it is not,
+ * so that nobody sees a part of it.  And if it is a number. */
 AW_API const char *aw_sio_event_string(const aw_sio_event *e, size_t i);
 AW_API bool aw_sio_event_number(const aw_sio_event *e, size_t i, double *ret);
 
@@ -365,7 +370,8 @@ AW_API int aw_sio_emit_(const aw_sio_emit_opts *opts);
 
 /* int aw_sio_call(aw_sio_socket *s, const char *event, const char *json, .ret = &answer, ...): send
  * an event and wait for the client's acknowledgement, whose arguments come as an event without a
- * name.  0, and *ret, if it is given, is the caller's to aw_sio_event_unref(); -ETIMEDOUT;
+ * name.  0, and *ret, if it is given, is the caller's to aw_sio_event_unref(); else it is NULL:
+ * -ETIMEDOUT;
  * -ENOTCONN, also when it disconnects meanwhile; -ECANCELED; AW_EMISUSE outside a task.
  * Suspends. */
 #ifndef __cplusplus

@@ -203,17 +203,25 @@ static bool is_public(const char *ip)
            !starts(ip, "2001:0:") && !starts(ip, "2001::") && !starts(ip, "2001:db8:");
 }
 
-static int connected(struct aw_transfer *t, const char *ip)
+/* Asked before a socket is connected, so that nobody learns which ports of this network are open;
+ * and again before a request is sent, as the connection may be one that was there. */
+static int check_address(struct aw_transfer *t, const char *ip)
 {
     aw_http_response *r = of(t);
     char text[128];
+    if (!r->session->o.public_only || is_public(ip))
+        return 0;
+    snprintf(text, sizeof text, "%.60s is not a public address", *ip ? ip : "a local socket");
+    return failed(r, -EACCES, text);
+}
+
+static int connected(struct aw_transfer *t, const char *ip)
+{
+    aw_http_response *r = of(t);
     stop(&r->connect_timer);
     r->phase = AW_HTTP_SENDING;
     aw_http_moved(r);
-    if (r->session->o.public_only && !is_public(ip)) {
-        snprintf(text, sizeof text, "%.60s is not a public address", *ip ? ip : "a local socket");
-        return failed(r, -EACCES, text);
-    }
+    AW_TRY(check_address(t, ip));
     int err = watch_movement(r);
     return err < 0 ? failed(r, err, NULL) : 0;
 }
@@ -405,6 +413,7 @@ static void ended(struct aw_transfer *t, int err)
 
 const struct aw_transfer_calls aw_http_calls = {
     .connecting = connecting,
+    .address = check_address,
     .connected = connected,
     .head = take_head,
     .body = take_body,

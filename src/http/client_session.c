@@ -76,6 +76,8 @@ static int check_options(const aw_http_session_opts *o)
             return aw_raise(-EINVAL, "a time limit that is no number");
     if (o->keepalive < 0 || o->connections > INT_MAX || o->connections_per_host > INT_MAX)
         return aw_raise(-EINVAL, "an option out of its range");
+    if (o->public_only && (o->proxy || o->proxy_from_environment))
+        return aw_raise(-EINVAL, ".public_only with a proxy, whose connections nobody can check");
     AW_TRY(aw_http_check_pairs(o->headers, ".headers"));
 #define CHECK_TEXT(name) AW_TRY(aw_http_check_text(o->name, "." #name));
     TEXTS(CHECK_TEXT)

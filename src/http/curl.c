@@ -218,7 +218,10 @@ static void end_transfer(struct aw_transfer *t, int err)
     aw_list_remove(&t->link);
     c->n_active--;
     curl_multi_remove_handle(c->multi, t->easy);
-    aw_curl_park(c, t->easy);
+    if (t->has_host) /* libcurl would choose the cookies of later hosts by it */
+        curl_easy_cleanup(t->easy);
+    else
+        aw_curl_park(c, t->easy);
     aw_mem_free(t->fields);
     t->easy = t->fields = NULL;
     t->calls->ended(t, err);

@@ -23,6 +23,9 @@ struct aw_transfer;
 struct aw_transfer_calls {
     /* The transfer has a connection to make: names are looked up from now on.  < 0: do not. */
     int (*connecting)(struct aw_transfer *t);
+    /* It is about to connect to this address, "" for a local socket: asked where .public_only is
+     * set.  < 0: do not. */
+    int (*address)(struct aw_transfer *t, const char *ip);
     /* The request is about to be sent to this address; < 0: do not. */
     int (*connected)(struct aw_transfer *t, const char *ip);
     /* A line of a head, with its line break; the last one is empty.  < 0 ends the transfer. */
@@ -41,6 +44,7 @@ struct aw_transfer {
     const struct aw_transfer_calls *calls;
     void *easy;
     void *fields;    /* the list of headers that libcurl reads */
+    bool has_host;   /* a Host is among them */
     int refused;     /* what a call returned < 0 */
     char words[256]; /* why it failed, if libcurl said something */
     /* Set when it is over. */
@@ -58,8 +62,8 @@ struct aw_transfer_spec {
     const void *body;           /* `size` bytes, when there is a body and no upload */
     size_t size;
     bool has_body, copy_body;
-    bool foreign, foreign_session; /* another host: no authorisation or cookies among the headers
-                                      of the request's; of the session's */
+    bool foreign, foreign_session; /* another host: no authorisation, cookies or Host among the
+                                      headers of the request's; of the session's */
     bool upload; /* the body comes by upload(), of upload_size bytes; negative: unknown */
     int64_t upload_size;
     double connect_timeout;

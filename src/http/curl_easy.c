@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "await/memory.h"
+#include "await/net.h"
 #include "http/curl_easy.h"
 
 enum { LONGEST = 1000000000 }; /* seconds, as good as for ever */
@@ -37,6 +38,22 @@ static int socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
     (void)fd;
     (void)purpose;
     return refuse(t, t->calls->connecting(t)) < 0 ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
+}
+
+/* How libcurl tells an address before it connects; it wants a socket in return. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct aw_transfer *t = arg;
+    aw_address a = {.size = to->addrlen};
+    char ip[AW_ADDRESS_TEXT] = "";
+    (void)purpose;
+    if (to->addrlen <= sizeof a.place && to->family != AF_UNIX) {
+        memcpy(&a.place, &to->addr, to->addrlen);
+        aw_ignore(aw_address_host(&a, ip, sizeof ip));
+    }
+    if (refuse(t, t->calls->address(t, ip)) < 0)
+        return CURL_SOCKET_BAD;
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 static int about_to_send(void *arg, char *ip, char *local, int port, int local_port)
@@ -109,6 +126,7 @@ static CURLcode set_way(CURL *easy, const struct aw_curl *c)
     SET(CURLOPT_UNIX_SOCKET_PATH, o->unix_path && o->unix_path[0] != '@' ? o->unix_path : NULL);
     if (o->unix_path && o->unix_path[0] == '@')
         SET(CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_path + 1);
+    SET(CURLOPT_OPENSOCKETFUNCTION, o->public_only ? open_socket : NULL);
     SET(CURLOPT_CONNECT_TO, c->connect_to);
     SET(CURLOPT_MAXAGE_CONN, o->keepalive < LONGEST ? (long)o->keepalive : (long)LONGEST);
     SET(CURLOPT_SHARE, c->share);
@@ -211,6 +229,7 @@ static bool is_elsewhere(const char *name, bool foreign)
 {
     return curl_strequal(name, "User-Agent") ||
            (foreign && (curl_strequal(name, "Authorization") || curl_strequal(name, "Cookie") ||
+                        curl_strequal(name, "Host") || /* for which libcurl chooses cookies, too */
                         curl_strequal(name, "X-Amz-Security-Token")));
 }
 
@@ -246,6 +265,8 @@ static CURLcode set_fields(struct aw_transfer *t, const struct aw_transfer_spec 
     CURLcode code = CURLE_OK;
     struct fields f = {0};
     add_fields(&f, t, s);
+    t->has_host = (!s->foreign && has_name(s->headers, "Host")) ||
+                  (!s->foreign_session && has_name(t->engine->opts->headers, "Host"));
     if (f.n > 0) {
         size_t nodes = f.n * sizeof *f.nodes;
         t->fields = aw_mem_alloc(nodes + f.bytes);
@@ -337,6 +358,7 @@ CURLcode aw_curl_set(struct aw_transfer *t, const struct aw_transfer_spec *s)
     SET(CURLOPT_PRIVATE, t);
     SET(CURLOPT_RESOLVER_START_DATA, t);
     SET(CURLOPT_SOCKOPTDATA, t);
+    SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_PREREQDATA, t);
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_WRITEDATA, t);

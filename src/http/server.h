@@ -128,13 +128,13 @@ struct aw_http_connection {
     aw_http_server *server;
     aw_stream *stream;
     bool is_tls;
-    bool has_left;   /* a handler has taken the stream over */
+    bool has_left;    /* a handler has taken the stream over */
     aw_stream *below; /* the server's, where that is TLS's; else NULL */
-    bool is_new;     /* its first request has not begun */
-    bool is_idle;    /* waits for the first byte of a request */
-    bool timed_out;  /* the stream has the error that says so */
-    double deadline; /* of what is waited for; INFINITY: none */
-    double timer_at; /* when the timer comes; INFINITY: there is none */
+    bool is_new;      /* its first request has not begun */
+    bool is_idle;     /* waits for the first byte of a request */
+    bool timed_out;   /* the stream has the error that says so */
+    double deadline;  /* of what is waited for; INFINITY: none */
+    double timer_at;  /* when the timer comes; INFINITY: there is none */
     aw_handle *timer;
     struct aw_http_chunk *out;
     size_t out_len;

@@ -140,13 +140,14 @@ static int digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The size at the beginning of a chunk's line; how many digits, 0: it is none. */
+/* The size at the beginning of a chunk's line; how many digits, 0: it is none.  Zeros in front
+ * count as digits: else a byte could be sent with thousands of them. */
 static size_t chunk_size(const char *line, size_t n, uint64_t *ret)
 {
     size_t i = 0;
     *ret = 0;
     for (; i < n && digit(line[i]) >= 0; i++) {
-        if (*ret >> 60)
+        if (i == 16)
             return 0;
         *ret = *ret * 16 + (uint64_t)digit(line[i]);
     }

@@ -152,16 +152,14 @@ static int check_conditions(const struct file *f)
     return date >= 0 && f->changed <= date ? 304 : 0;
 }
 
-/* A number at *at, which moves behind it: -1 when there is none, or it is too large. */
+/* A number at *at, which moves behind it: -1 when there is none.  One that is too large is beyond
+ * the end of every file, and so is what it becomes. */
 static int64_t number_at(const char **at)
 {
     int64_t n = 0;
     const char *p = *at;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (n > (INT64_MAX - 9) / 10)
-            return -1;
-        n = n * 10 + (*p - '0');
-    }
+    for (; *p >= '0' && *p <= '9'; p++)
+        n = n > (INT64_MAX - 9) / 10 ? INT64_MAX : n * 10 + (*p - '0');
     if (p == *at)
         return -1;
     *at = p;

@@ -60,6 +60,18 @@ int aw_sio_ack_(const aw_sio_emit_opts *o)
 
 /* ---- questions ---- */
 
+/* A reader that waits for a handler to end must go on: what comes next may be the answer. */
+static int await_answer(const struct aw_sio_question *q, const aw_sio_emit_opts *o)
+{
+    struct aw_sio_session *session = o->socket->session;
+    session->asking++;
+    aw_sio_session_make_room(session);
+    int err = o->timeout == INFINITY ? aw_await(q->done)
+                                     : aw_wait_for(q->done, o->timeout != 0 ? o->timeout : 20);
+    session->asking--;
+    return err;
+}
+
 /* Ask, and wait.  The question is on the socket's list until it is answered or given up. */
 static int ask(struct aw_sio_question *q, const aw_sio_emit_opts *o)
 {
@@ -70,8 +82,7 @@ static int ask(struct aw_sio_question *q, const aw_sio_emit_opts *o)
                              .type = AW_SIO_EVENT, .has_id = true, .id = q->id, .event = o->event},
                          o);
     if (err == 0)
-        err = o->timeout == INFINITY ? aw_await(q->done)
-                                     : aw_wait_for(q->done, o->timeout != 0 ? o->timeout : 20);
+        err = await_answer(q, o);
     aw_list_remove(&q->link);
     return err;
 }
@@ -79,6 +90,8 @@ static int ask(struct aw_sio_question *q, const aw_sio_emit_opts *o)
 int aw_sio_call_(const aw_sio_emit_opts *o)
 {
     aw_sio_socket *s = o->socket;
+    if (o->ret)
+        *o->ret = NULL;
     AW_TRY(check_target(s));
     if (!o->event || isnan(o->timeout))
         return -EINVAL;

@@ -7,10 +7,20 @@
  */
 #include "sio/sio.h"
 
+/* That its client has left, or was ended for not taking what was sent, is no failure of a handler:
+ * else clients could have reports written by leaving while they wait for an answer. */
+static bool is_of_client(const struct aw_sio_job *job, int err)
+{
+    const aw_sio_socket *s = job->socket;
+    return (err == -ENOTCONN || err == AW_EFULL) &&
+           (s->state == AW_SIO_GONE || s->session->doom_reason);
+}
+
 static int run_job(void *arg)
 {
     struct aw_sio_job *job = arg;
-    return job->run(job);
+    int err = job->run(job);
+    return is_of_client(job, err) ? 0 : err;
 }
 
 /* The task has ended: whoever waits for that goes on. */
@@ -21,8 +31,7 @@ static void end_job(void *arg)
     aw_list_remove(&job->link);
     if (job->session) {
         job->session->handlers--;
-        if (job->session->room)
-            aw_ignore(aw_set_result(job->session->room, 0, NULL));
+        aw_sio_session_make_room(job->session);
         aw_sio_session_unref(job->session);
     }
     aw_sio_event_unref(job->event);

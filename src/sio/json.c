@@ -123,6 +123,41 @@ void aw_sio_json_quote(struct aw_growing *out, const char *text, size_t n)
     aw_growing_addc(out, '"');
 }
 
+/* ---- half characters ---- */
+
+/* The number of an escape "\\uXXXX" that begins at `at`; 0: there is none. */
+static unsigned escape_at(const char *at, const char *end)
+{
+    unsigned n = 0;
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return 0;
+    for (int i = 2; i < 6; i++) {
+        char c = at[i], low = (char)(c | 0x20);
+        if (c >= '0' && c <= '9')
+            n = n * 16 + (unsigned)(c - '0');
+        else if (low >= 'a' && low <= 'f')
+            n = n * 16 + (unsigned)(low - 'a' + 10);
+        else
+            return 0;
+    }
+    return n;
+}
+
+void aw_sio_json_mend(char *text, size_t n)
+{
+    char *end = text + n, *at = n ? memchr(text, '\\', n) : NULL;
+    while (at) {
+        unsigned first = escape_at(at, end), second = 0;
+        if (first >= 0xd800 && first < 0xdc00)
+            second = escape_at(at + 6, end);
+        bool pair = second >= 0xdc00 && second < 0xe000;
+        if (first >= 0xd800 && first < 0xe000 && !pair)
+            memcpy(at + 2, "fffd", 4);
+        at += pair ? 12 : end - at < 2 ? 1 : 2;
+        at = memchr(at, '\\', (size_t)(end - at));
+    }
+}
+
 /* ---- looking at values ---- */
 
 void aw_sio_json_unref(json_t *value)
@@ -164,7 +199,9 @@ const json_t *aw_sio_json_at(const json_t *array, size_t i)
 
 const char *aw_sio_json_string(const json_t *array, size_t i)
 {
-    return json_string_value(json_array_get(array, i));
+    const json_t *v = json_array_get(array, i);
+    const char *text = json_string_value(v);
+    return text && strlen(text) == json_string_length(v) ? text : NULL;
 }
 
 bool aw_sio_json_number(const json_t *array, size_t i, double *ret)

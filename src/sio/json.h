@@ -17,6 +17,10 @@ struct json_t;
  * It need not be JSON: one pass that only knows strings and brackets. */
 int aw_sio_json_depth(const char *text, size_t n, unsigned limit);
 
+/* Half of a surrogate pair is no character, and what JavaScript writes as "\\ud83d" would be no
+ * JSON: make it U+FFFD, in place, as WebSocket does with texts. */
+void aw_sio_json_mend(char *text, size_t n);
+
 /* A text, whole: what it says.  0; -EBADMSG; AW_ELIMIT (too deep); -ENOMEM. */
 int aw_sio_json_parse(struct json_t **ret, const char *text, size_t n, unsigned depth);
 
@@ -37,7 +41,8 @@ bool aw_sio_json_is_object(const struct json_t *value);
 const char *aw_sio_json_first(const struct json_t *array, size_t *ret_len);
 int aw_sio_json_drop_first(struct json_t *array);
 
-/* The i-th element, NULL: there is none; if it is a string, NULL: it is not; if it is a number. */
+/* The i-th element, NULL: there is none; if it is a string without a zero, NULL: it is not; if it
+ * is a number. */
 const struct json_t *aw_sio_json_at(const struct json_t *array, size_t i);
 const char *aw_sio_json_string(const struct json_t *array, size_t i);
 bool aw_sio_json_number(const struct json_t *array, size_t i, double *ret);

@@ -8,6 +8,8 @@
 
 #include "sio/sio.h"
 
+enum { ASKERS = 15 }; /* times .max_handlers that may wait for the client's answers besides */
+
 /* ---- connecting ---- */
 
 static int answer_invalid(struct aw_sio_session *s, const struct aw_sio_wire *p)
@@ -51,11 +53,20 @@ static int connect_to(struct aw_sio_session *s, const struct aw_sio_wire *p)
 
 /* ---- packets ---- */
 
+/* Are there as many handlers at work as may be?  One that asks the client waits for a packet that
+ * may lie behind the one in hand, so it does not count, or nothing would ever go on; but a client
+ * that never answers must come to an end, too. */
+static bool is_full(const struct aw_sio_session *s)
+{
+    uint64_t most = s->io->opts.max_handlers, askers = most * ASKERS;
+    return s->handlers >= most + (s->asking < askers ? s->asking : askers);
+}
+
 /* A client may be asked to wait: no more of it is read until one of its handlers has ended. */
 static int wait_for_room(struct aw_sio_session *s)
 {
     int err = 0;
-    while (err >= 0 && s->state == AW_SIO_OPEN && s->handlers >= s->io->opts.max_handlers) {
+    while (err >= 0 && s->state == AW_SIO_OPEN && is_full(s)) {
         if (s->room)
             return -EBADMSG; /* two transports at a time */
         s->room = aw_future_new();
@@ -101,6 +112,7 @@ int aw_sio_receive_text(struct aw_sio_session *s, char *text, size_t n)
         return aw_raise(err, "more attachments than .max_attachments");
     if (err < 0)
         return err;
+    aw_sio_json_mend(p.json, p.json_len);
     if (p.type == AW_SIO_CONNECT)
         return connect_to(s, &p);
     if (p.type != AW_SIO_DISCONNECT)

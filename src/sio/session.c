@@ -119,16 +119,26 @@ void aw_sio_session_wake(struct aw_sio_session *s)
         aw_ignore(aw_set_result(s->poll, 0, NULL));
 }
 
+void aw_sio_session_make_room(struct aw_sio_session *s)
+{
+    if (s->room)
+        aw_ignore(aw_set_result(s->room, 0, NULL));
+}
+
+/* Small packets cost more to keep than they are long: a client that never polls could have a dozen
+ * times its limit held by asking for short answers. */
 static int put_in_queue(struct aw_sio_session *s, struct aw_sio_out *out)
 {
-    if (s->queued + out->bytes > s->io->opts.max_buffered)
+    struct aw_sio_queued *q;
+    size_t cost = sizeof *q + sizeof *out + out->bytes;
+    if (s->queued + cost > s->io->opts.max_buffered)
         return AW_EFULL;
-    struct aw_sio_queued *q = aw_mem_alloc(sizeof *q);
+    q = aw_mem_alloc(sizeof *q);
     if (!q)
         return -ENOMEM;
     q->out = aw_sio_out_ref(out);
     aw_fifo_push(&s->queue, &q->node);
-    s->queued += out->bytes;
+    s->queued += cost;
     aw_sio_session_wake(s);
     return 0;
 }
@@ -209,9 +219,12 @@ void aw_sio_session_ping(aw_sio *io, struct aw_sio_alarm *alarm)
 
 void aw_sio_session_no_pong(aw_sio *io, struct aw_sio_alarm *alarm)
 {
-    (void)io;
     struct aw_sio_session *s = aw_container_of(alarm, struct aw_sio_session, heart);
-    aw_sio_session_end(s, "ping timeout", AW_WS_GOING_AWAY);
+    /* Its answer may have come: nothing is read while so many of its handlers are at work. */
+    if (s->room && s->state == AW_SIO_OPEN)
+        aw_sio_session_ping(io, alarm);
+    else
+        aw_sio_session_end(s, "ping timeout", AW_WS_GOING_AWAY);
 }
 
 void aw_sio_session_not_connected(aw_sio *io, struct aw_sio_alarm *alarm)
@@ -294,8 +307,7 @@ void aw_sio_session_end(struct aw_sio_session *s, const char *reason, int code)
     aw_list_remove(&s->connect.link);
     aw_list_remove(&s->heart.link);
     end_sockets(s, reason);
-    if (s->room)
-        aw_ignore(aw_set_result(s->room, 0, NULL));
+    aw_sio_session_make_room(s);
     if (s->ws) {
         if (aw_websocket_close(s->ws, .code = code, .nowait = true) < 0)
             aw_ignore(aw_websocket_abort(s->ws));

@@ -179,6 +179,7 @@ struct aw_sio_session {
     struct aw_sio_node node; /* in io->sessions, unless it has ended */
     unsigned refs;
     unsigned handlers; /* jobs for what it has sent */
+    unsigned asking;   /* calls that wait for its answers, most of them by those jobs */
     aw_sio *io;
     enum aw_sio_state state;
     bool posting;                /* a POST is being read or worked on */
@@ -188,7 +189,7 @@ struct aw_sio_session {
     char final;                  /* what a GET that is held gets at the end: '1', '6' */
     aw_websocket *ws;            /* a reference, once that is the transport; else it is polling */
     aw_fifo queue;               /* struct aw_sio_queued: polling */
-    size_t queued;               /* bytes in it */
+    size_t queued;               /* bytes that it holds */
     aw_future *poll;             /* a GET that is held waits for this */
     aw_future *room;             /* its reader waits for a handler to end */
     struct aw_sio_alarm heart;   /* the next ping, or the end of waiting for a pong */
@@ -319,6 +320,9 @@ void aw_sio_session_drain(struct aw_sio_session *s, struct aw_growing *payload);
 
 /* A GET that is held goes on. */
 void aw_sio_session_wake(struct aw_sio_session *s);
+
+/* Whoever waits for a handler to end looks again. */
+void aw_sio_session_make_room(struct aw_sio_session *s);
 
 /* What to do with a packet of Engine.IO.  0; an error, with which the session should be ended.
  * Suspends while too many handlers are at work. */

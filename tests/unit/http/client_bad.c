@@ -284,6 +284,53 @@ TEST_IN_LOOP(client_class_host_names_and_ssrf)
     close_place(&p);
 }
 
+/* Whether something listens there must not be told by the error either. */
+TEST_IN_LOOP(client_public_only_does_not_connect_elsewhere)
+{
+    char url[64];
+    struct place p = {0};
+    aw_http_response *r;
+    OPEN_PLACE(&p, OK_HELLO);
+    aw_http_session *s = SESSION_WITH(&p, .public_only = true);
+    ASSERT_FAILS(aw_http_get(&r, s, "/"), -EACCES, "127.0.0.1 is not a public address");
+    snprintf(url, sizeof url, "http://[::1]:%u/", p.port);
+    ASSERT_FAILS(aw_http_get(&r, s, url), -EACCES, "::1 is not a public address");
+    assert_int_equal(p.connections, 0);
+    close_place(&p);
+    ASSERT_FAILS(aw_http_get(&r, s, "/"), -EACCES, "127.0.0.1 is not a public address");
+    aw_http_session_unref(s);
+    assert_null(aw_http_session_new(p.url, .public_only = true, .proxy = p.url));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_null(aw_http_session_new(p.url, .public_only = true, .proxy_from_environment = true));
+    assert_int_equal(aw_errno(), -EINVAL);
+}
+
+/* A name that was given for one host means nothing to the host that a redirect leads to. */
+TEST_IN_LOOP(client_host_header_stays_with_its_host)
+{
+    struct place other = {0}, p = {0};
+    char answer[200];
+    OPEN_PLACE(&other, OK_HELLO);
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 302 Found\r\nSet-Cookie: secret=1; Path=/\r\nLocation: %s/there\r\n"
+             "Content-Length: 0\r\n\r\n",
+             other.url);
+    OPEN_PLACE(&p, answer);
+    aw_http_session *s = SESSION_WITH(&p, .headers = AW_PAIRS("Host", "session.test"));
+    ASSERT_STATUS(aw_http_get(NULL, s, "/", .headers = AW_PAIRS("Host", "request.test")), 200);
+    assert_true(saw(&p, 0, "Host: request.test\r\n"));
+    assert_false(saw(&other, 0, "request.test"));
+    assert_false(saw(&other, 0, "secret"));
+    ASSERT_STATUS(aw_http_get(NULL, s, "/"), 200);
+    assert_true(saw(&p, 1, "Host: session.test\r\n"));
+    assert_false(saw(&other, 1, "session.test"));
+    ASSERT_STATUS(aw_http_get(NULL, s, other.url), 200); /* nor does libcurl remember it */
+    assert_false(saw(&other, 2, "secret"));
+    aw_http_session_unref(s);
+    close_place(&p);
+    close_place(&other);
+}
+
 // reliability: client libraries: only http and https, whatever a URL or a redirect says.
 TEST_IN_LOOP(client_class_schemes)
 {

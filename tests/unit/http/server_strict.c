@@ -203,6 +203,7 @@ TEST_IN_LOOP(http_malformed_chunks_are_refused)
             {CHUNKS("1;a\rb\r\na\r\n"), 400, "control"}, {CHUNKS("1\r\nab\r\n"), 400, "longer"},
             {CHUNKS("1\r\na\n0\r\n\r\n"), 400, "bare"},
             {CHUNKS("10000000000000000\r\na\r\n"), 400, "size"},
+            {CHUNKS("00000000000000001\r\na\r\n"), 400, "size"},
             {CHUNKS("ffffffffffffffff\r\na\r\n"), 413, "max_body"},
             {CHUNKS("0\r\nA\r\n\r\n"), 400, "trailer"},
             {CHUNKS("0\r\n A: b\r\n\r\n"), 400, "trailer"},
