@@ -9,7 +9,7 @@
 #define AW_SIO_JSON_H
 
 #include "base/base.h"
-#include "sio/text.h"
+#include "text/growing.h"
 
 struct json_t;
 

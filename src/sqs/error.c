@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sqs/sqs.h"
+#include "text/utf8.h"
 
 /* Codes that are no more than their status says are not here. */
 static const struct {
@@ -92,10 +93,7 @@ static void take(char *to, size_t size, const char *from, size_t n)
     n = n < size ? n : size - 1;
     for (size_t i = 0; i < n; i++)
         to[i] = (unsigned char)from[i] < ' ' || from[i] == 127 ? ' ' : from[i];
-    /* Not in the middle of a character. */
-    while (n > 0 && aw_sqs_utf8_bad(to, n) >= 0)
-        n--;
-    to[n] = 0;
+    to[aw_utf8_good(to, n)] = 0; /* not in the middle of a character */
 }
 
 /* "com.amazonaws.sqs#QueueDoesNotExist", "QueueDoesNotExist:http://..." */

@@ -12,7 +12,7 @@ static int write_pairs(struct aw_sqs_call *q, const char *name, const char *cons
     if (!pairs || !pairs[0])
         return 0;
     aw_sqs_text_name(&q->body, name);
-    aw_sqs_text_put(&q->body, "{");
+    aw_growing_adds(&q->body, "{");
     for (; pairs[0]; pairs += 2) {
         if (!pairs[1])
             return aw_sqs_refuse(q, -EINVAL, "a name without a value");
@@ -20,7 +20,7 @@ static int write_pairs(struct aw_sqs_call *q, const char *name, const char *cons
         AW_TRY(aw_sqs_check_text(q, pairs[0], pairs[1], strlen(pairs[1])));
         aw_sqs_text_member(&q->body, pairs[0], pairs[1]);
     }
-    aw_sqs_text_put(&q->body, "}");
+    aw_growing_adds(&q->body, "}");
     return 0;
 }
 
@@ -113,14 +113,14 @@ static int write_names(struct aw_sqs_call *q, const char *const *names)
 {
     static const char *const all[] = {"All", NULL};
     aw_sqs_text_name(&q->body, "AttributeNames");
-    aw_sqs_text_put(&q->body, "[");
+    aw_growing_adds(&q->body, "[");
     for (const char *const *p = names ? names : all; *p; p++) {
         AW_TRY(aw_sqs_check_text(q, "a name", *p, strlen(*p)));
         if (p != (names ? names : all))
-            aw_sqs_text_put(&q->body, ",");
+            aw_growing_adds(&q->body, ",");
         aw_sqs_text_string(&q->body, *p, strlen(*p));
     }
-    aw_sqs_text_put(&q->body, "]");
+    aw_growing_adds(&q->body, "]");
     return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "sqs/date.h"
 #include "sqs/sqs.h"
+#include "text/utf8.h"
 
 enum { BUDGET = 500, PRICE = 5, SKEW_MIN = 240 };
 
@@ -24,13 +25,13 @@ void aw_sqs_call_begin(struct aw_sqs_call *q, const char *operation, const char 
 {
     q->operation = operation;
     q->queue = queue_url;
-    aw_sqs_text_put(&q->body, "{");
+    aw_growing_adds(&q->body, "{");
     aw_sqs_text_member(&q->body, "QueueUrl", queue_url);
 }
 
 void aw_sqs_call_end(struct aw_sqs_call *q)
 {
-    aw_sqs_text_free(&q->body);
+    aw_growing_clear(&q->body);
     aw_sqs_json_free(q->reply);
     q->reply = NULL;
 }
@@ -53,10 +54,10 @@ int aw_sqs_refuse(const struct aw_sqs_call *q, int err, const char *why)
 int aw_sqs_check_text(const struct aw_sqs_call *q, const char *what, const void *text, size_t n)
 {
     char words[160];
-    long long bad = aw_sqs_utf8_bad(text, n);
-    if (bad < 0)
+    size_t good = aw_utf8_good(text, n);
+    if (good == n)
         return 0;
-    snprintf(words, sizeof words, "%.100s is not UTF-8 at byte %lld", what, bad);
+    snprintf(words, sizeof words, "%.100s is not UTF-8 at byte %zu", what, good);
     return aw_sqs_refuse(q, -EILSEQ, words);
 }
 
@@ -245,7 +246,7 @@ static int check_call(const aw_sqs *c, const struct aw_sqs_call *q)
         return aw_sqs_refuse(q, AW_EMISUSE, "outside a task");
     if (aw_running_loop() != c->loop)
         return aw_sqs_refuse(q, AW_ETHREAD, "the client belongs to another loop");
-    return q->body.failed ? -ENOMEM : 0;
+    return q->body.failed;
 }
 
 int aw_sqs_call(aw_sqs *c, struct aw_sqs_call *q)
@@ -253,7 +254,7 @@ int aw_sqs_call(aw_sqs *c, struct aw_sqs_call *q)
     aw_sqs_error here;
     aw_sqs_error *e = q->error ? q->error : &here;
     *e = (aw_sqs_error){0};
-    aw_sqs_text_put(&q->body, "}");
+    aw_growing_adds(&q->body, "}");
     AW_TRY(check_call(c, q));
     aw_sqs_ref(c);
     int err = aw_sqs_settle(c);

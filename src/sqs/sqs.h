@@ -64,7 +64,7 @@ struct aw_sqs {
 /* One operation. */
 struct aw_sqs_call {
     const char *operation, *queue; /* queue: its URL or name, for words; or NULL */
-    struct aw_sqs_text body;
+    struct aw_growing body;
     double wait;         /* seconds that the service may take on purpose */
     bool takes;          /* its answer has effects when it is lost: see aw_sqs_receive() */
     aw_sqs_error *error; /* the caller's, or NULL */

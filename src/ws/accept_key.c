@@ -3,34 +3,13 @@
  */
 #include <string.h>
 
+#include "text/base64.h"
 #include "ws/text.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* `ret` is a string in the end. */
-static void to_base64(const uint8_t *data, size_t n, char *ret)
-{
-    for (; n > 0; data += 3) {
-        size_t have = n < 3 ? n : 3;
-        uint32_t bits = (uint32_t)data[0] << 16;
-        bits |= have > 1 ? (uint32_t)data[1] << 8 : 0;
-        bits |= have > 2 ? data[2] : 0;
-        for (size_t i = 0; i < 4; i++)
-            *ret++ = i <= have ? alphabet[bits >> (18 - 6 * i) & 63] : '=';
-        n -= have;
-    }
-    *ret = '\0';
-}
-
-/* 22 digits and two signs that there is nothing more; of the last digit two bits count. */
 bool ws_key_check(const char *key, size_t n)
 {
-    if (n != WS_KEY_SIZE || memcmp(key + 22, "==", 2) != 0)
-        return false;
-    for (size_t i = 0; i < 22; i++)
-        if (!key[i] || !strchr(alphabet, key[i]))
-            return false;
-    return strchr("AQgw", key[21]) != NULL;
+    uint8_t bytes[WS_KEY_SIZE];
+    return n == WS_KEY_SIZE && aw_base64_decode(bytes, key, n) == 16;
 }
 
 void ws_key_answer(const char *key, char ret[WS_ACCEPT_SIZE + 1])
@@ -41,12 +20,14 @@ void ws_key_answer(const char *key, char ret[WS_ACCEPT_SIZE + 1])
     memcpy(text, key, WS_KEY_SIZE);
     memcpy(text + WS_KEY_SIZE, guid, sizeof guid);
     ws_sha1(text, sizeof text - 1, digest);
-    to_base64(digest, sizeof digest, ret);
+    aw_base64_encode(ret, digest, sizeof digest);
+    ret[WS_ACCEPT_SIZE] = '\0';
 }
 
 void ws_key_make(const uint8_t bytes[16], char ret[WS_KEY_SIZE + 1])
 {
-    to_base64(bytes, 16, ret);
+    aw_base64_encode(ret, bytes, 16);
+    ret[WS_KEY_SIZE] = '\0';
 }
 
 bool ws_is_token(const char *s, size_t n)

@@ -1,24 +1,10 @@
 /*
- * text.h - what the handshake and the messages are checked with: UTF-8, SHA-1, base64, tokens.
+ * text.h - what the handshake is checked with: SHA-1, keys, tokens.
  */
 #ifndef AW_WS_TEXT_H
 #define AW_WS_TEXT_H
 
 #include "base/base.h"
-
-/* ---- utf8.c ---- */
-
-/* How far a text has been checked.  Zero: between two characters. */
-struct ws_utf8 {
-    uint8_t left;      /* bytes that the character still needs */
-    uint8_t low, high; /* what the next of them may be */
-};
-
-/* Check what comes next: false at the first byte that makes it no UTF-8, whatever followed. */
-bool ws_utf8_check(struct ws_utf8 *u, const void *data, size_t n);
-
-/* The same of a text that is complete. */
-bool ws_utf8_whole(const void *data, size_t n);
 
 /* ---- sha1.c ---- */
 

@@ -23,6 +23,7 @@
 #include "await/memory.h"
 #include "await/sync.h"
 #include "await/websocket.h"
+#include "text/utf8.h"
 #include "ws/frame.h"
 #include "ws/text.h"
 
@@ -58,7 +59,7 @@ struct aw_websocket {
     unsigned fragments;
     size_t len, size; /* bytes that are there; room, without the zero */
     char *data;
-    struct ws_utf8 utf8;
+    struct aw_utf8 utf8;
 
     /* The control frame that is coming, and how many came since `control_since`. */
     uint8_t control[WS_CONTROL_MAX];
@@ -72,7 +73,7 @@ struct aw_websocket {
 
     /* The message that `speaker` sends in pieces; others wait for `spoken`. */
     aw_task *speaker;
-    struct ws_utf8 sent_utf8;
+    struct aw_utf8 sent_utf8;
     aw_event spoken;
 
     /* Frames that are written together, in the next pass at the latest. */
