@@ -44,7 +44,7 @@ static int pass_on(struct question *q, aw_sio_event *answer)
     struct aw_growing t = {0};
     const aw_sio_bytes *attachments;
     const char *json = aw_sio_event_json(answer, &n);
-    AW_TRY(rd_json_parse(&said, json, n));
+    AW_TRY(aw_json_parse(&said, json, n, RD_JSON_DEPTH, NULL));
     size_t n_attachments = aw_sio_event_attachments(answer, &attachments);
     rd_pack_map(&t, 3);
     pack(&t, "type");
@@ -53,10 +53,10 @@ static int pass_on(struct question *q, aw_sio_event *answer)
     pack(&t, q->b.request_id);
     pack(&t, "packet");
     if (rd_json_size(said) > 0)
-        rd_json_pack(&t, rd_json_at(said, 0), attachments, n_attachments);
+        rd_json_pack(&t, aw_json_at(said, 0), attachments, n_attachments);
     else
         rd_pack_nil(&t);
-    rd_json_unref(said);
+    aw_json_unref(said);
     int err = t.failed;
     if (err == 0)
         err = rd_publish(q->fanout->redis, q->channel, t.data, t.len);
@@ -110,7 +110,7 @@ static int tell_number(struct question *q, size_t n)
 {
     struct aw_growing t = {0};
     aw_growing_adds(&t, "{\"type\":8,\"requestId\":");
-    rd_text_quote(&t, q->b.request_id, strlen(q->b.request_id));
+    aw_json_quote(&t, q->b.request_id, strlen(q->b.request_id));
     aw_growing_printf(&t, ",\"clientCount\":%zu}", n);
     int err = t.failed;
     if (err == 0)

@@ -46,7 +46,7 @@ static int broadcast(aw_sio_namespace *ns, const aw_sio_packet *p, void *arg)
         err = rd_publish(f->redis, f->channel.data, packet.data, packet.len);
     if (err == 0 && f->python)
         err = rd_python_send(f, nsp, p, arguments);
-    rd_json_unref(arguments);
+    aw_json_unref(arguments);
     aw_growing_clear(&packet);
     return err;
 }

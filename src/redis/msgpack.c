@@ -15,6 +15,7 @@
 
 #include "await/memory.h"
 #include "redis/msgpack.h"
+#include "text/json.h"
 
 enum { DEPTH = 30 }; /* msgpack-c has 32 */
 
@@ -260,7 +261,7 @@ static void write_ext(struct aw_growing *t, const msgpack_object_ext *e)
 static void write_key(struct aw_growing *t, const msgpack_object *key)
 {
     if (key->type == MSGPACK_OBJECT_STR && !memchr(key->via.str.ptr, 0, key->via.str.size))
-        rd_text_quote(t, key->via.str.ptr, key->via.str.size);
+        aw_json_quote(t, key->via.str.ptr, key->via.str.size);
     else if (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         aw_growing_printf(t, "\"%llu\"", (unsigned long long)key->via.u64);
     else
@@ -314,7 +315,7 @@ static void write_value(struct rd_broadcast *b, const msgpack_object *o)
         aw_growing_adds(&b->json, o->via.boolean ? "true" : "false");
         break;
     case MSGPACK_OBJECT_STR:
-        rd_text_quote(&b->json, o->via.str.ptr, o->via.str.size);
+        aw_json_quote(&b->json, o->via.str.ptr, o->via.str.size);
         break;
     case MSGPACK_OBJECT_ARRAY:
         write_array(b, &o->via.array, 0);

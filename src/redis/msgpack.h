@@ -5,7 +5,7 @@
 #define AW_REDIS_MSGPACK_H
 
 #include "await/socketio.h"
-#include "redis/text.h"
+#include "text/growing.h"
 
 /* ---- writing, piece by piece ---- */
 

@@ -205,7 +205,7 @@ int aw_sio_broadcast_(const aw_sio_emit_opts *o)
     AW_TRY(aw_sio_here(o->ns->io));
     size_t n = count(o->rooms) + count(o->except_rooms) + 3;
     struct aw_growing written = {0};
-    if (o->value && aw_sio_json_write(&written, o->value, o->ns->io->opts.max_depth) == 0)
+    if (o->value && aw_json_write(&written, o->value, o->ns->io->opts.max_depth) == 0)
         aw_growing_addc(&written, '\0');
     int err = written.failed;
     if (err == 0 && n > FEW && !(names = aw_mem_alloc(n * sizeof *names)))

@@ -122,7 +122,7 @@ void aw_sqs_error_read(const aw_http_response *r, aw_sqs_error *e)
     const char *header = aw_http_response_header(r, "x-amzn-errortype");
     const char *id = aw_http_response_header(r, "x-amzn-requestid");
     struct aw_sqs_json *v = NULL;
-    char why[128] = "";
+    char why[AW_JSON_WHY] = "";
     *e = (aw_sqs_error){.status = aw_http_response_status(r)};
     e->sender = e->status < 500;
     if (id)

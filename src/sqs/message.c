@@ -135,7 +135,7 @@ static void write_attribute(struct aw_growing *t, const aw_sqs_attribute *a)
     if (is_binary(a))
         aw_sqs_text_base64(t, a->value, n);
     else
-        aw_sqs_text_string(t, a->value, n);
+        aw_json_quote(t, a->value, n);
     aw_growing_adds(t, "}");
 }
 
@@ -143,7 +143,7 @@ void aw_sqs_write_message(struct aw_sqs_call *q, const aw_sqs_send_entry *e)
 {
     struct aw_growing *t = &q->body;
     aw_sqs_text_name(t, "MessageBody");
-    aw_sqs_text_string(t, e->body, aw_sqs_body_size(e));
+    aw_json_quote(t, e->body, aw_sqs_body_size(e));
     if (e->delay > 0)
         aw_sqs_text_number(t, "DelaySeconds", aw_sqs_seconds(e->delay));
     aw_sqs_text_member(t, "MessageGroupId", e->group);

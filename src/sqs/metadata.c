@@ -59,7 +59,7 @@ static int read_keys(const aw_http_response *r, const char *where, struct aw_sqs
     size_t n;
     const char *body = aw_http_response_body(r, &n);
     struct aw_sqs_json *v = NULL;
-    char why[128] = "";
+    char why[AW_JSON_WHY] = "";
     int err = aw_sqs_json_parse(body, n, &v, why);
     if (err == -EBADMSG)
         return bad(where, why);

@@ -118,7 +118,7 @@ static int write_names(struct aw_sqs_call *q, const char *const *names)
         AW_TRY(aw_sqs_check_text(q, "a name", *p, strlen(*p)));
         if (p != (names ? names : all))
             aw_growing_adds(&q->body, ",");
-        aw_sqs_text_string(&q->body, *p, strlen(*p));
+        aw_json_quote(&q->body, *p, strlen(*p));
     }
     aw_growing_adds(&q->body, "]");
     return 0;

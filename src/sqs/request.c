@@ -103,7 +103,7 @@ static void judge_answer(struct aw_sqs_call *q, const aw_http_response *r, aw_sq
                          struct outcome *o)
 {
     size_t n;
-    char why[128] = "";
+    char why[AW_JSON_WHY] = "";
     const char *body = aw_http_response_body(r, &n);
     const char *id = aw_http_response_header(r, "x-amzn-requestid");
     e->status = aw_http_response_status(r);

@@ -6,9 +6,6 @@
 
 #include "text/growing.h"
 
-/* A JSON string, quoted and escaped; of valid UTF-8. */
-void aw_sqs_text_string(struct aw_growing *t, const void *data, size_t n);
-
 /* A binary value as a JSON string in base64. */
 void aw_sqs_text_base64(struct aw_growing *t, const void *data, size_t n);
 

@@ -127,7 +127,7 @@ static void what_is_wrong(void)
     assert_int_equal(aw_sio_emit(s, "a", "[1"), -EINVAL);
     assert_int_equal(aw_sio_emit(s, "a", "[1],[2]"), -EINVAL);
     assert_int_equal(aw_sio_emit(s, "a", "[x]"), -EINVAL);
-    assert_int_equal(aw_sio_emit(s, "a\xff", "[1]"), -EINVAL);
+    assert_int_equal(aw_sio_emit(s, "a\xff", "[1]"), -EILSEQ);
     assert_int_equal(aw_sio_emit(s, "a", "[1]", .attachments = &part, .n_attachments = 1), -EINVAL);
     assert_int_equal(aw_sio_emit(s, "a", "[{\"_placeholder\":true,\"num\":0}]",
                                  .attachments = &none, .n_attachments = 1),
@@ -137,7 +137,7 @@ static void what_is_wrong(void)
     assert_int_equal(aw_sio_emit(s, NULL, "[1]"), -EINVAL);
     expect_nothing(c);
     assert_int_equal(aw_sio_emit(s, "a \"b\"\n", " [ 1 ] "), 0);
-    ws_expect(c, "42[\"a \\\"b\\\"\\u000a\",1 ]");
+    ws_expect(c, "42[\"a \\\"b\\\"\\n\",1 ]");
     json_t *value = json_pack("[s, {s:i}]", "x", "n", 7);
     assert_int_equal(aw_sio_emit(s, "v", NULL, .value = value), 0);
     assert_int_equal(aw_sio_broadcast(root, "w", NULL, .value = value), 0);
