@@ -9,7 +9,6 @@ in every phase of the handshake, and is restarted under its clients; and the cha
 import base64
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import struct
@@ -19,39 +18,24 @@ import sys
 from examples_network import LIMIT, equal, start, stop
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import peers  # noqa: E402: found by the line above
+
 SCRIPTS = ROOT / "tests/scripts"
-PEERS = ROOT / "build/peers/websocket"
+PEERS = peers.PEERS / "websocket"
 WS, WEBSOCKETS = "8.18.3", "15.0.1"
 
 # ---- the peers ----
 
 
-def fetched(path, *command):
-    """Whether the file is there, after trying to fetch it."""
-    if not path.exists() and shutil.which(command[0]):
-        PEERS.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run(command, capture_output=True, timeout=100, check=False)
-        except subprocess.TimeoutExpired:
-            pass
-    return path.exists()
-
-
 def node():
-    place = PEERS / "node"
-    if not shutil.which("node") or not fetched(
-            place / "node_modules/ws/package.json", "npm", "install", "--no-audit", "--no-fund",
-            "--prefix", str(place), f"ws@{WS}"):
-        return None
-    return ["node", SCRIPTS / "websocket_peer.mjs", place]
+    place = peers.npm_packages(PEERS / "node", f"ws@{WS}")
+    return place and ["node", SCRIPTS / "websocket_peer.mjs", place]
 
 
 def python():
-    place = PEERS / "python"
-    if not fetched(place / "websockets/__init__.py", sys.executable, "-m", "pip", "install",
-                   "--quiet", "--target", str(place), f"websockets=={WEBSOCKETS}"):
-        return None
-    return [sys.executable, SCRIPTS / "websocket_peer.py"]
+    place = peers.pip_packages(PEERS / "python", "websockets", f"websockets=={WEBSOCKETS}")
+    return place and [sys.executable, SCRIPTS / "websocket_peer.py"]
 
 
 def environment():
