@@ -16,6 +16,7 @@
 #include "await/memory.h"
 #include "await/sync.h"
 #include "http/curl.h"
+#include "text/words.h"
 
 /* A connection that a request has begun to make must be there in time; something has to move. */
 enum aw_http_phase {

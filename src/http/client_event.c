@@ -53,7 +53,7 @@ static void note_failure(aw_http_response *r, int err, const char *words)
     if (r->error)
         return;
     r->error = err;
-    r->words = words && *words ? aw_url_copy(words, strlen(words)) : NULL;
+    r->words = words && *words ? aw_copy(words) : NULL;
 }
 
 void aw_http_fail(aw_http_response *r, int err, const char *words)
@@ -311,7 +311,7 @@ static int take_line(aw_http_response *r, const char *line, size_t n)
     AW_TRY(append(&r->head, value, size));
     r->head.len++;
     r->lines[r->n_lines++] = at;
-    r->has_location |= aw_http_same_name(r->head.data + at.name, "Location");
+    r->has_location |= aw_same_word(line, (size_t)(colon - line), "Location");
     return 0;
 }
 

@@ -26,6 +26,7 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "http/parser.h"
+#include "text/words.h"
 
 enum {
     AW_HTTP_CHUNK = 2 << 10,  /* bytes of an arena's first chunk */
@@ -128,13 +129,13 @@ struct aw_http_connection {
     aw_http_server *server;
     aw_stream *stream;
     bool is_tls;
-    bool has_left;   /* a handler has taken the stream over */
+    bool has_left;    /* a handler has taken the stream over */
     aw_stream *below; /* the server's, where that is TLS's; else NULL */
-    bool is_new;     /* its first request has not begun */
-    bool is_idle;    /* waits for the first byte of a request */
-    bool timed_out;  /* the stream has the error that says so */
-    double deadline; /* of what is waited for; INFINITY: none */
-    double timer_at; /* when the timer comes; INFINITY: there is none */
+    bool is_new;      /* its first request has not begun */
+    bool is_idle;     /* waits for the first byte of a request */
+    bool timed_out;   /* the stream has the error that says so */
+    double deadline;  /* of what is waited for; INFINITY: none */
+    double timer_at;  /* when the timer comes; INFINITY: there is none */
     aw_handle *timer;
     struct aw_http_chunk *out;
     size_t out_len;
@@ -224,12 +225,8 @@ void aw_http_log_exchange(aw_http_request *r);
 /* Decode n bytes of a path, or of a query, where "+" is a blank too, in place: the length; -1 when
  * it is malformed or has a zero. */
 ptrdiff_t aw_http_decode(char *text, size_t n, bool is_query);
-/* Are they the same in any case?  The second is a string. */
-bool aw_http_same(const char *a, size_t n, const char *b);
 /* A date as HTTP has it; and read: seconds since 1970, or -1. */
 void aw_http_date_format(char text[AW_HTTP_DATE], int64_t seconds);
 int64_t aw_http_date_parse(const char *text);
-/* The next element of a list, "a, b": false at its end. */
-bool aw_http_list_next(const char **at, const char **ret, size_t *ret_len);
 
 #endif

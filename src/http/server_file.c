@@ -94,7 +94,7 @@ static const char *type_of(const char *path)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)
-        if (aw_http_same(dot, strlen(dot), types[i].ending))
+        if (aw_same_word(dot, strlen(dot), types[i].ending))
             return types[i].type;
     return "application/octet-stream";
 }
@@ -119,11 +119,11 @@ static int look_at(struct file *f)
 /* Is the tag in a list?  Weak ones, W/"...", only count where that is said. */
 static bool has_tag(const char *list, const char *tag, bool is_weak)
 {
-    const char *found;
+    const char *found, *end = list + strlen(list);
     size_t n;
     if (strcmp(list, "*") == 0)
         return true;
-    while (aw_http_list_next(&list, &found, &n)) {
+    while (aw_next_item(&list, end, &found, &n)) {
         if (is_weak && n > 2 && memcmp(found, "W/", 2) == 0) {
             found += 2;
             n -= 2;
@@ -181,7 +181,7 @@ static int set_part(struct file *f, int64_t first, int64_t last)
 /* "bytes=1-2", "bytes=1-", "bytes=-2": 206 with the part set; 416; 200 for what is none. */
 static int parse_range(struct file *f, const char *text)
 {
-    if (strlen(text) < 6 || !aw_http_same(text, 6, "bytes="))
+    if (strlen(text) < 6 || !aw_same_word(text, 6, "bytes="))
         return 200;
     const char *at = text + 6;
     int64_t first = number_at(&at);

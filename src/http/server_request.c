@@ -34,7 +34,7 @@ const char *aw_http_request_field(const aw_http_request *r, const char *name)
 {
     for (size_t i = 0; r && name && i < r->head.n_fields; i++) {
         const struct aw_http_field *f = &r->head.fields[i];
-        if (aw_http_same(f->name, f->name_len, name))
+        if (aw_same_word(f->name, f->name_len, name))
             return f->value;
     }
     return NULL;
@@ -56,12 +56,12 @@ bool aw_http_request_has_token(const aw_http_request *r, const char *field, cons
 {
     for (size_t i = 0; r && field && token && i < r->head.n_fields; i++) {
         const struct aw_http_field *f = &r->head.fields[i];
-        const char *at = f->value, *found;
+        const char *at = f->value, *end = at + strlen(at), *found;
         size_t n;
-        if (!aw_http_same(f->name, f->name_len, field))
+        if (!aw_same_word(f->name, f->name_len, field))
             continue;
-        while (aw_http_list_next(&at, &found, &n))
-            if (aw_http_same(found, n, token))
+        while (aw_next_item(&at, end, &found, &n))
+            if (aw_same_word(found, n, token))
                 return true;
     }
     return false;

@@ -1,5 +1,5 @@
 /*
- * server_text.c - the small languages of HTTP: %-codes, names without case, lists, dates.
+ * server_text.c - the small languages of HTTP: %-codes, dates.
  */
 #include "http/server.h"
 
@@ -29,31 +29,6 @@ ptrdiff_t aw_http_decode(char *text, size_t n, bool is_query)
         i += 2;
     }
     return (ptrdiff_t)to;
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-bool aw_http_same(const char *a, size_t n, const char *b)
-{
-    for (size_t i = 0; i < n; i++)
-        if (b[i] == '\0' || lower(a[i]) != lower(b[i]))
-            return false;
-    return b[n] == '\0';
-}
-
-bool aw_http_list_next(const char **at, const char **ret, size_t *ret_len)
-{
-    const char *p = *at + strspn(*at, " \t,");
-    size_t n = strcspn(p, ",");
-    *at = p + n;
-    *ret = p;
-    while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t'))
-        n--;
-    *ret_len = n;
-    return n > 0;
 }
 
 /* ---- dates ---- */

@@ -121,11 +121,9 @@ static int tell_number(struct question *q, size_t n)
 
 static int perform(struct rd_space *s, struct question *q)
 {
-    size_t n = strlen(s->channel) + 1;
-    q->channel = aw_mem_alloc(n);
+    q->channel = aw_copy(s->channel);
     if (!q->channel)
         return -ENOMEM;
-    memcpy(q->channel, s->channel, n);
     AW_TRY(tell_number(q, rd_each_socket(s->ns, &q->b.packet, count, NULL)));
     rd_each_socket(s->ns, &q->b.packet, begin, q);
     return 0;

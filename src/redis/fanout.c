@@ -200,13 +200,6 @@ static void set_sink(struct rd_sink *s,
     s->ended = on_end;
 }
 
-static char *copy(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *to = aw_mem_alloc(n);
-    return to ? memcpy(to, text, n) : NULL;
-}
-
 /* Six letters that no other server has, and what begins with "await:" for Python's. */
 static int name_ourselves(aw_redis_fanout *f)
 {
@@ -224,8 +217,8 @@ static int name_ourselves(aw_redis_fanout *f)
 static int set_up(aw_redis_fanout *f, const aw_redis_fanout_opts *o)
 {
     AW_TRY(name_ourselves(f));
-    f->key = copy(o->key ? o->key : "socket.io");
-    f->python = o->python_channel ? copy(o->python_channel) : NULL;
+    f->key = aw_copy(o->key ? o->key : "socket.io");
+    f->python = aw_copy(o->python_channel);
     if (!f->key || (o->python_channel && !f->python))
         return -ENOMEM;
     f->server_event = o->server_event;

@@ -30,6 +30,7 @@
 #include "redis/format.h"
 #include "redis/reader.h"
 #include "redis/url.h"
+#include "text/words.h"
 
 struct rd_channel;
 

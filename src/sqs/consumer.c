@@ -286,7 +286,7 @@ aw_sqs_consumer *aw_sqs_consumer_new_(const aw_sqs_consumer_opts *opts)
     set_defaults(&c->o);
     c->o.sqs = aw_sqs_ref(opts->sqs);
     c->loop = opts->sqs->loop;
-    c->queue = aw_sqs_copy(opts->queue);
+    c->queue = aw_copy(opts->queue);
     c->pollers = aw_mem_zalloc(c->o.pollers * sizeof *c->pollers);
     aw_list *const lists[] = {&c->waiting, &c->working, &c->done, &c->returning, &c->kept};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

@@ -26,9 +26,9 @@ void aw_sqs_keys_free(struct aw_sqs_keys *k)
 static int make_keys(const char *access, const char *secret, const char *token,
                      struct aw_sqs_keys *k)
 {
-    k->access = aw_sqs_copy(access);
-    k->secret = aw_sqs_copy(secret);
-    k->token = aw_sqs_copy(token);
+    k->access = aw_copy(access);
+    k->secret = aw_copy(secret);
+    k->token = aw_copy(token);
     k->expires = (double)INFINITY;
     if (k->access && k->secret && (k->token || !token))
         return 1;

@@ -45,9 +45,9 @@ static int take(const struct aw_sqs_json *v, const char *where, struct aw_sqs_ke
     k->expires = until ? aw_sqs_date_iso(until) : (double)INFINITY;
     if (k->expires < 0)
         return bad(where, "Expiration is no date");
-    k->access = aw_sqs_copy(access);
-    k->secret = aw_sqs_copy(secret);
-    k->token = aw_sqs_copy(token);
+    k->access = aw_copy(access);
+    k->secret = aw_copy(secret);
+    k->token = aw_copy(token);
     if (k->access && k->secret && (k->token || !token))
         return 1;
     aw_sqs_keys_free(k);
@@ -98,7 +98,7 @@ static int authorization(char **ret)
             (*ret)[strcspn(*ret, "\r\n")] = 0;
         return found;
     }
-    *ret = aw_sqs_copy(text);
+    *ret = aw_copy(text);
     return text && !*ret ? -ENOMEM : text != NULL;
 }
 

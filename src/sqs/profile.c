@@ -149,7 +149,7 @@ int aw_sqs_profile_find(const char *text, const char *kind, const char *name, co
         if (line.at[0] == '[') {
             p = (struct place){.key = key, .sub = sub, .inside = is_section(bare, kind, name)};
         } else if (p.inside && is_it(&p, line, &value) && value.n > 0) {
-            *ret = aw_sqs_copy_n(value.at, value.n);
+            *ret = aw_copy_n(value.at, value.n);
             return *ret ? 1 : -ENOMEM;
         }
     }

@@ -1,5 +1,5 @@
 /*
- * text.c - members of JSON objects, and copies of texts: see text.h.
+ * text.c - members of JSON objects, and secrets: see text.h.
  */
 #include <string.h>
 
@@ -38,23 +38,6 @@ void aw_sqs_text_number(struct aw_growing *t, const char *name, long long value)
 {
     aw_sqs_text_name(t, name);
     aw_growing_printf(t, "%lld", value);
-}
-
-/* ---- copies ---- */
-
-char *aw_sqs_copy_n(const char *text, size_t n)
-{
-    char *copy = text ? aw_mem_alloc(n + 1) : NULL;
-    if (!copy)
-        return NULL;
-    memcpy(copy, text, n);
-    copy[n] = 0;
-    return copy;
-}
-
-char *aw_sqs_copy(const char *text)
-{
-    return text ? aw_sqs_copy_n(text, strlen(text)) : NULL;
 }
 
 void aw_sqs_forget(char *text)

@@ -1,10 +1,11 @@
 /*
- * text.h - JSON as it is written here, and copies of texts.
+ * text.h - JSON as it is written here, and secrets.
  */
 #ifndef AW_SQS_TEXT_H
 #define AW_SQS_TEXT_H
 
 #include "text/growing.h"
+#include "text/words.h"
 
 /* A binary value as a JSON string in base64. */
 void aw_sqs_text_base64(struct aw_growing *t, const void *data, size_t n);
@@ -16,10 +17,6 @@ void aw_sqs_text_number(struct aw_growing *t, const char *name, long long value)
 
 /* Begin a member whose value is written next. */
 void aw_sqs_text_name(struct aw_growing *t, const char *name);
-
-/* A copy by aw_mem_alloc(); NULL for NULL, and when there is no memory. */
-char *aw_sqs_copy(const char *text);
-char *aw_sqs_copy_n(const char *text, size_t n);
 
 /* Overwrites a secret, and frees it. */
 void aw_sqs_forget(char *text);

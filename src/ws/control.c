@@ -115,7 +115,7 @@ static int on_close(aw_websocket *ws)
     if (n > 2 && !aw_utf8_whole(reason, n - 2))
         return ws_fail(ws, -EILSEQ, AW_WS_BAD_TEXT, "the reason of a close is not UTF-8", 0);
     if (n > 2)
-        ws->reason = ws_copy(reason, n - 2); /* without memory the code has to do */
+        ws->reason = aw_copy_n(reason, n - 2); /* without memory the code has to do */
     ws->close_code = code;
     if (!ws->close_sent)
         aw_ignore(ws_put(ws, WS_CLOSE, true, ws->control, n ? 2 : 0));

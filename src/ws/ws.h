@@ -104,9 +104,6 @@ int ws_check(const aw_websocket *ws);
 /* The limits with their defaults; -EINVAL. */
 int ws_limits(const aw_websocket_limits *given, aw_websocket_limits *ret);
 
-/* A copy of a text, to be given to aw_mem_free(); NULL without memory. */
-char *ws_copy(const char *text, size_t n);
-
 /* While a call waits nobody frees the connection. */
 void ws_hold(aw_websocket *ws);
 void ws_let_go(aw_websocket *ws);
