@@ -26,6 +26,7 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "http/parser.h"
+#include "text/date.h"
 #include "text/words.h"
 
 enum {
@@ -33,7 +34,6 @@ enum {
     AW_HTTP_OUT = 16 << 10,   /* bytes of the buffer of answers */
     AW_HTTP_SMALL = 64 << 10, /* bytes of a body that is copied */
     AW_HTTP_SPARE = 64,       /* of either, kept by a server */
-    AW_HTTP_DATE = 48,        /* bytes that hold a date */
 };
 
 /* ---- memory ---- */
@@ -63,7 +63,7 @@ struct aw_http_server {
     uint64_t served, refused;
     struct aw_http_spare arenas, buffers;
     double date_until; /* of the loop's clock */
-    char date[AW_HTTP_DATE];
+    char date[AW_DATE_HTTP];
 };
 
 /* ---- a connection ---- */
@@ -225,8 +225,5 @@ void aw_http_log_exchange(aw_http_request *r);
 /* Decode n bytes of a path, or of a query, where "+" is a blank too, in place: the length; -1 when
  * it is malformed or has a zero. */
 ptrdiff_t aw_http_decode(char *text, size_t n, bool is_query);
-/* A date as HTTP has it; and read: seconds since 1970, or -1. */
-void aw_http_date_format(char text[AW_HTTP_DATE], int64_t seconds);
-int64_t aw_http_date_parse(const char *text);
 
 #endif

@@ -178,7 +178,7 @@ static const char *date(aw_http_server *s)
         return s->date;
     double wall = aw_wall_time();
     s->date_until = now + 1 - (wall - (double)(int64_t)wall);
-    aw_http_date_format(s->date, (int64_t)wall);
+    aw_date_http(s->date, (int64_t)wall);
     return s->date;
 }
 

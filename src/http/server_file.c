@@ -144,11 +144,11 @@ static int check_conditions(const struct file *f)
     const char *modified = aw_http_request_field(r, "If-Modified-Since");
     int64_t date = -1;
     if (match ? !has_tag(match, f->tag, false)
-              : unmodified && (date = aw_http_date_parse(unmodified)) >= 0 && f->changed > date)
+              : unmodified && (date = aw_date_of_http(unmodified)) >= 0 && f->changed > date)
         return 412;
     if (none_match)
         return has_tag(none_match, f->tag, true) ? 304 : 0;
-    date = modified ? aw_http_date_parse(modified) : -1;
+    date = aw_date_of_http(modified);
     return date >= 0 && f->changed <= date ? 304 : 0;
 }
 
@@ -203,7 +203,7 @@ static int check_range(struct file *f)
     if (!range || strcmp(aw_http_request_method(f->r), "GET") != 0)
         return 200;
     if (only_if && only_if[0] == '"' ? strcmp(only_if, f->tag) != 0
-                                     : only_if && aw_http_date_parse(only_if) != f->changed)
+                                     : only_if && aw_date_of_http(only_if) != f->changed)
         return 200;
     return parse_range(f, range);
 }
@@ -286,8 +286,8 @@ static int send_body(struct file *f)
 
 static int add_fields(const struct file *f, const char *control)
 {
-    char date[AW_HTTP_DATE];
-    aw_http_date_format(date, f->changed);
+    char date[AW_DATE_HTTP];
+    aw_date_http(date, f->changed);
     AW_TRY(aw_http_respond_field(f->r, "ETag", f->tag));
     AW_TRY(aw_http_respond_field(f->r, "Last-Modified", date));
     AW_TRY(aw_http_respond_field(f->r, "Accept-Ranges", "bytes"));

@@ -1,11 +1,7 @@
 /*
- * server_text.c - the small languages of HTTP: %-codes, dates.
+ * server_text.c - %-codes.
  */
 #include "http/server.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 static int hex(char c)
 {
@@ -29,63 +25,4 @@ ptrdiff_t aw_http_decode(char *text, size_t n, bool is_query)
         i += 2;
     }
     return (ptrdiff_t)to;
-}
-
-/* ---- dates ---- */
-
-static const char days[] = "SunMonTueWedThuFriSat";
-static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-void aw_http_date_format(char text[AW_HTTP_DATE], int64_t seconds)
-{
-    time_t t = (time_t)seconds;
-    struct tm tm = {0};
-    if (!gmtime_r(&t, &tm) || tm.tm_year > 8099)
-        tm = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
-    snprintf(text, AW_HTTP_DATE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday,
-             tm.tm_mday % 100, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
-             tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
-}
-
-/* Two or four digits; -1. */
-static int number(const char *p, int n)
-{
-    int value = 0;
-    for (int i = 0; i < n; i++) {
-        if (p[i] < '0' || p[i] > '9')
-            return -1;
-        value = value * 10 + p[i] - '0';
-    }
-    return value;
-}
-
-static int month(const char *p)
-{
-    for (int i = 0; i < 12; i++)
-        if (memcmp(p, months + 3 * i, 3) == 0)
-            return i;
-    return -1;
-}
-
-/* Only the form that has been sent since 1999, "Sun, 06 Nov 1994 08:49:37 GMT". */
-int64_t aw_http_date_parse(const char *text)
-{
-    static const char form[] = "..., .. ... .... ..:..:.. GMT";
-    if (strlen(text) != sizeof form - 1)
-        return -1;
-    for (size_t i = 0; form[i]; i++)
-        if (form[i] != '.' && form[i] != text[i])
-            return -1;
-    int day = number(text + 5, 2), mon = month(text + 8), year = number(text + 12, 4);
-    int hour = number(text + 17, 2), min = number(text + 20, 2), sec = number(text + 23, 2);
-    bool is_date = day >= 1 && day <= 31 && mon >= 0 && year >= 1970;
-    if (!is_date || hour < 0 || hour > 23 || min < 0 || min > 59 || sec < 0 || sec > 60)
-        return -1;
-    struct tm tm = {.tm_mday = day,
-                    .tm_mon = mon,
-                    .tm_year = year - 1900,
-                    .tm_hour = hour,
-                    .tm_min = min,
-                    .tm_sec = sec};
-    return (int64_t)timegm(&tm);
 }

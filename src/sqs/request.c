@@ -15,6 +15,7 @@
 
 #include "sqs/date.h"
 #include "sqs/sqs.h"
+#include "text/date.h"
 #include "text/utf8.h"
 
 enum { BUDGET = 500, PRICE = 5, SKEW_MIN = 240 };
@@ -90,13 +91,13 @@ static bool is_lost(int err)
 
 static void judge_refusal(const aw_http_response *r, aw_sqs_error *e, struct outcome *o)
 {
-    double theirs = aw_sqs_date_http(aw_http_response_header(r, "date"));
+    int64_t theirs = aw_date_of_http(aw_http_response_header(r, "date"));
     aw_sqs_error_read(r, e);
     o->err = aw_sqs_error_meaning(e->code, e->status);
     o->again = may_go_better(e);
     o->throttled = aw_sqs_is_throttled(e->code, e->status);
     if (theirs > 0)
-        o->clock = theirs - aw_wall_time();
+        o->clock = (double)theirs - aw_wall_time();
 }
 
 static void judge_answer(struct aw_sqs_call *q, const aw_http_response *r, aw_sqs_error *e,
