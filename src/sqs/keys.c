@@ -21,25 +21,27 @@ void aw_sqs_keys_free(struct aw_sqs_keys *k)
     *k = (struct aw_sqs_keys){0};
 }
 
-/* ---- sources ---- */
-
-static int make_keys(const char *access, const char *secret, const char *token,
+int aw_sqs_keys_make(const char *access, const char *secret, const char *token, double expires,
                      struct aw_sqs_keys *k)
 {
     k->access = aw_copy(access);
     k->secret = aw_copy(secret);
     k->token = aw_copy(token);
-    k->expires = (double)INFINITY;
+    k->expires = expires;
     if (k->access && k->secret && (k->token || !token))
         return 1;
     aw_sqs_keys_free(k);
     return -ENOMEM;
 }
 
+/* ---- sources ---- */
+
 static int of_arguments(const aw_sqs *c, struct aw_sqs_keys *k)
 {
     const aw_sqs_opts *o = &c->o;
-    return o->access_key ? make_keys(o->access_key, o->secret_key, o->session_token, k) : 0;
+    if (!o->access_key)
+        return 0;
+    return aw_sqs_keys_make(o->access_key, o->secret_key, o->session_token, (double)INFINITY, k);
 }
 
 static int of_environment(const aw_sqs *c, struct aw_sqs_keys *k)
@@ -51,7 +53,7 @@ static int of_environment(const aw_sqs *c, struct aw_sqs_keys *k)
     if (!access || !secret)
         return aw_raise(-ENOKEY, access ? "sqs: AWS_ACCESS_KEY_ID without AWS_SECRET_ACCESS_KEY"
                                         : "sqs: AWS_SECRET_ACCESS_KEY without AWS_ACCESS_KEY_ID");
-    return make_keys(access, secret, aw_sqs_env("AWS_SESSION_TOKEN"), k);
+    return aw_sqs_keys_make(access, secret, aw_sqs_env("AWS_SESSION_TOKEN"), (double)INFINITY, k);
 }
 
 /* What other ways to keys a profile may name, none of which is gone. */

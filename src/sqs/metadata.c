@@ -42,16 +42,10 @@ static int take(const struct aw_sqs_json *v, const char *where, struct aw_sqs_ke
     if (!access || !secret)
         return bad(where, text_or_null(v, "Message") ? aw_sqs_json_text(v, "Message")
                                                      : "there are no keys in the answer");
-    k->expires = until ? aw_sqs_date_iso(until) : (double)INFINITY;
-    if (k->expires < 0)
+    double expires = until ? aw_sqs_date_iso(until) : (double)INFINITY;
+    if (expires < 0)
         return bad(where, "Expiration is no date");
-    k->access = aw_copy(access);
-    k->secret = aw_copy(secret);
-    k->token = aw_copy(token);
-    if (k->access && k->secret && (k->token || !token))
-        return 1;
-    aw_sqs_keys_free(k);
-    return -ENOMEM;
+    return aw_sqs_keys_make(access, secret, token, expires, k);
 }
 
 static int read_keys(const aw_http_response *r, const char *where, struct aw_sqs_keys *k)

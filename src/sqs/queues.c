@@ -79,14 +79,6 @@ int aw_sqs_get_queue_url_(const aw_sqs_queue_opts *o)
 
 /* ---- those that answer with nothing ---- */
 
-int aw_sqs_begin(struct aw_sqs_call *q, const char *operation, const char *queue)
-{
-    aw_sqs_call_begin(q, operation, queue);
-    if (!queue || !*queue)
-        return aw_sqs_refuse(q, -EINVAL, "no queue's URL");
-    return aw_sqs_check_text(q, "the queue's URL", queue, strlen(queue));
-}
-
 static int plain(aw_sqs *sqs, const char *operation, const char *queue, aw_sqs_error *error)
 {
     struct aw_sqs_call q = {.error = error};

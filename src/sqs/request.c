@@ -62,6 +62,14 @@ int aw_sqs_check_text(const struct aw_sqs_call *q, const char *what, const void 
     return aw_sqs_refuse(q, -EILSEQ, words);
 }
 
+int aw_sqs_begin(struct aw_sqs_call *q, const char *operation, const char *queue)
+{
+    aw_sqs_call_begin(q, operation, queue);
+    if (!queue || !*queue)
+        return aw_sqs_refuse(q, -EINVAL, "no queue's URL");
+    return aw_sqs_check_text(q, "the queue's URL", queue, strlen(queue));
+}
+
 /* ---- one attempt ---- */
 
 /* What has become of an attempt. */
