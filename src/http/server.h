@@ -220,10 +220,4 @@ static inline struct aw_http_refusal aw_http_limited(int status, const char *why
 void aw_http_log_refusal(const aw_http_request *r, const struct aw_http_refusal *refusal);
 void aw_http_log_exchange(aw_http_request *r);
 
-/* ---- server_text.c ---- */
-
-/* Decode n bytes of a path, or of a query, where "+" is a blank too, in place: the length; -1 when
- * it is malformed or has a zero. */
-ptrdiff_t aw_http_decode(char *text, size_t n, bool is_query);
-
 #endif

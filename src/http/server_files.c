@@ -111,7 +111,7 @@ static int next_part(struct walk *w, const char **at)
         w->name[n] = '\0';
         return 0;
     }
-    ptrdiff_t len = aw_http_decode(raw, n, false);
+    ptrdiff_t len = aw_percent_decode(raw, n, false);
     if (len < 0 || len > NAME)
         return len < 0 ? -ENOENT : -ENAMETOOLONG;
     raw[len] = '\0';

@@ -204,7 +204,7 @@ static const char *check_target(aw_http_request *r)
     r->path = aw_http_copy(r, target, n);
     if (!r->path)
         return "there is no memory";
-    ptrdiff_t len = aw_http_decode(r->path, n, false);
+    ptrdiff_t len = aw_percent_decode(r->path, n, false);
     if (len < 0)
         return "the path is not encoded as it should be";
     r->path[len] = '\0';

@@ -71,7 +71,7 @@ bool aw_http_request_has_token(const aw_http_request *r, const char *field, cons
 static char *decoded(aw_http_request *r, const char *text, size_t n)
 {
     char *copy = aw_http_copy(r, text, n);
-    ptrdiff_t len = copy ? aw_http_decode(copy, n, true) : -1;
+    ptrdiff_t len = copy ? aw_percent_decode(copy, n, true) : -1;
     if (len < 0)
         return NULL;
     copy[len] = '\0';

@@ -31,11 +31,6 @@ static void unref(struct question *q)
     aw_mem_free(q);
 }
 
-static void pack(struct aw_growing *out, const char *text)
-{
-    rd_pack_string(out, text, strlen(text));
-}
-
 /* {type: 9, requestId, packet: what the client has said first} */
 static int pass_on(struct question *q, aw_sio_event *answer)
 {
@@ -47,11 +42,11 @@ static int pass_on(struct question *q, aw_sio_event *answer)
     AW_TRY(aw_json_parse(&said, json, n, RD_JSON_DEPTH, NULL));
     size_t n_attachments = aw_sio_event_attachments(answer, &attachments);
     rd_pack_map(&t, 3);
-    pack(&t, "type");
+    rd_pack_text(&t, "type");
     rd_pack_integer(&t, 9);
-    pack(&t, "requestId");
-    pack(&t, q->b.request_id);
-    pack(&t, "packet");
+    rd_pack_text(&t, "requestId");
+    rd_pack_text(&t, q->b.request_id);
+    rd_pack_text(&t, "packet");
     if (rd_json_size(said) > 0)
         rd_json_pack(&t, aw_json_at(said, 0), attachments, n_attachments);
     else

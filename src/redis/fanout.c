@@ -133,6 +133,15 @@ static void on_end(struct rd_sink *sink, int err)
 
 /* ---- namespaces ---- */
 
+static void set_sink(struct rd_sink *s,
+                     void (*message)(struct rd_sink *, const char *, const char *, size_t),
+                     void (*interrupted)(struct rd_sink *))
+{
+    s->message = message;
+    s->interrupted = interrupted;
+    s->ended = on_end;
+}
+
 static int add_space(aw_redis_fanout *f, aw_sio_namespace *ns)
 {
     struct rd_space *s = aw_mem_zalloc(sizeof *s);
@@ -141,9 +150,7 @@ static int add_space(aw_redis_fanout *f, aw_sio_namespace *ns)
         return -ENOMEM;
     s->fanout = f;
     s->ns = ns;
-    s->requests.message = on_request;
-    s->requests.interrupted = on_nothing;
-    s->requests.ended = on_end;
+    set_sink(&s->requests, on_request, on_nothing);
     aw_growing_printf(&name, "%s-request#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
     aw_growing_printf(&answers, "%s-response#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
     int err = name.failed ? name.failed : answers.failed;
@@ -190,15 +197,6 @@ static const aw_sio_adapter adapter = {
     .broadcast = broadcast,
     .namespace_begins = namespace_begins,
 };
-
-static void set_sink(struct rd_sink *s,
-                     void (*message)(struct rd_sink *, const char *, const char *, size_t),
-                     void (*interrupted)(struct rd_sink *))
-{
-    s->message = message;
-    s->interrupted = interrupted;
-    s->ended = on_end;
-}
 
 /* Six letters that no other server has, and what begins with "await:" for Python's. */
 static int name_ourselves(aw_redis_fanout *f)

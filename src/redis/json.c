@@ -23,6 +23,16 @@ const char *rd_json_string(const json_t *value)
     return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
+size_t rd_json_strings(const json_t *array, const char **to)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        to[n] = rd_json_string(json_array_get(array, i));
+        n += to[n] != NULL;
+    }
+    return n;
+}
+
 bool rd_json_integer(const json_t *value, int64_t *ret)
 {
     if (!json_is_integer(value))
@@ -64,7 +74,7 @@ static void pack_object(struct aw_growing *out, const json_t *v, const aw_sio_by
     json_t *object = (json_t *)v; /* its iterators are not for const */
     for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
         const char *key = json_object_iter_key(it);
-        rd_pack_string(out, key, strlen(key));
+        rd_pack_text(out, key);
         pack(out, json_object_iter_value(it), attachments, n);
     }
 }

@@ -14,6 +14,8 @@ const struct json_t *rd_json_get(const struct json_t *object, const char *key);
 size_t rd_json_size(const struct json_t *array);
 /* No string with a zero in it. */
 const char *rd_json_string(const struct json_t *value);
+/* Those of an array, which has room for all of it: how many; others are left out. */
+size_t rd_json_strings(const struct json_t *array, const char **to);
 bool rd_json_integer(const struct json_t *value, int64_t *ret);
 bool rd_json_true(const struct json_t *value);
 

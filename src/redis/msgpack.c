@@ -71,6 +71,11 @@ void rd_pack_string(struct aw_growing *out, const char *text, size_t n)
     aw_growing_add(out, text, n);
 }
 
+void rd_pack_text(struct aw_growing *out, const char *text)
+{
+    rd_pack_string(out, text, strlen(text));
+}
+
 void rd_pack_bytes(struct aw_growing *out, const void *data, size_t n)
 {
     msgpack_packer p = packer(out);

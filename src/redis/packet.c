@@ -7,41 +7,36 @@
 
 #include "redis/fanout.h"
 
-static void pack(struct aw_growing *out, const char *text)
-{
-    rd_pack_string(out, text, strlen(text));
-}
-
 static void pack_names(struct aw_growing *out, const char *key, const char *const *names, size_t n)
 {
-    pack(out, key);
+    rd_pack_text(out, key);
     rd_pack_array(out, n);
     for (size_t i = 0; i < n; i++)
-        pack(out, names[i]);
+        rd_pack_text(out, names[i]);
 }
 
 void rd_packet_write(struct aw_growing *out, const char *uid, const char *nsp,
                      const aw_sio_packet *p, const struct json_t *arguments)
 {
     rd_pack_array(out, 3);
-    pack(out, uid);
+    rd_pack_text(out, uid);
     rd_pack_map(out, 3);
-    pack(out, "type");
+    rd_pack_text(out, "type");
     rd_pack_integer(out, 2);
-    pack(out, "data");
+    rd_pack_text(out, "data");
     rd_pack_array(out, 1 + rd_json_size(arguments));
-    pack(out, p->event);
+    rd_pack_text(out, p->event);
     for (size_t i = 0; i < rd_json_size(arguments); i++)
         rd_json_pack(out, aw_json_at(arguments, i), p->attachments, p->n_attachments);
-    pack(out, "nsp");
-    pack(out, nsp);
+    rd_pack_text(out, "nsp");
+    rd_pack_text(out, nsp);
     rd_pack_map(out, 3);
     pack_names(out, "rooms", p->rooms, p->n_rooms);
     pack_names(out, "except", p->except, p->n_except);
-    pack(out, "flags");
+    rd_pack_text(out, "flags");
     rd_pack_map(out, p->is_volatile);
     if (p->is_volatile) {
-        pack(out, "volatile");
+        rd_pack_text(out, "volatile");
         rd_pack_bool(out, true);
     }
 }

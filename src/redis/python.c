@@ -58,14 +58,8 @@ int rd_python_send(aw_redis_fanout *f, const char *nsp, const aw_sio_packet *p,
 /* A string, or the strings of an array. */
 static size_t names_of(const struct json_t *v, const char **to)
 {
-    size_t n = 0;
-    if (rd_json_string(v))
-        to[n++] = rd_json_string(v);
-    for (size_t i = 0; i < rd_json_size(v); i++) {
-        to[n] = rd_json_string(aw_json_at(v, i));
-        n += to[n] != NULL;
-    }
-    return n;
+    *to = rd_json_string(v);
+    return *to ? 1 : rd_json_strings(v, to);
 }
 
 static int emit(aw_sio_namespace *ns, const struct json_t *m)

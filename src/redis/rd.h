@@ -45,7 +45,7 @@ struct rd_call {
     aw_event done;
 };
 
-/* Why a link is down, or whom it belongs to. */
+/* A connection to the server, made again and again. */
 struct rd_link {
     aw_redis *client;
     bool for_messages;

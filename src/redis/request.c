@@ -62,17 +62,6 @@ size_t rd_each_socket(aw_sio_namespace *ns, const aw_sio_packet *p, rd_socket_fn
     return n;
 }
 
-/* The strings of an array; others are left out. */
-static size_t strings(const struct json_t *array, const char **to)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < rd_json_size(array); i++) {
-        to[n] = rd_json_string(aw_json_at(array, i));
-        n += to[n] != NULL;
-    }
-    return n;
-}
-
 /* Which rooms: those of `opts`, or, of the old requests, `rooms`. */
 static bool choose(struct request *q)
 {
@@ -83,9 +72,9 @@ static bool choose(struct request *q)
     if (!q->names)
         return false;
     q->who.rooms = q->names;
-    q->who.n_rooms = strings(rooms, q->names);
+    q->who.n_rooms = rd_json_strings(rooms, q->names);
     q->who.except = q->names + q->who.n_rooms;
-    q->who.n_except = strings(except, q->names + q->who.n_rooms);
+    q->who.n_except = rd_json_strings(except, q->names + q->who.n_rooms);
     return q->who.n_rooms > 0 || rd_json_size(rooms) == 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * emit.c - sending: to one socket, to many, as an answer, as a question, from other threads.
+ * emit.c - sending: to one socket, to many, as an answer, as a question.
  *
  * Who gets a broadcast.  Each has a number, its stamp, and each socket the stamp of the latest that
  * it has had.  Those who are excepted are stamped first, without sending; who is in two rooms is
@@ -10,7 +10,6 @@
 
 #include "await/compose.h"
 #include "await/scope.h"
-#include "await/thread.h"
 #include "sio/sio.h"
 
 /* ---- to one ---- */

@@ -1,5 +1,5 @@
 /*
- * words.h - small texts: copies, and the words and lists of HTTP's fields.
+ * words.h - small texts: copies, words and lists of HTTP's fields, %-codes.
  */
 #ifndef AW_TEXT_WORDS_H
 #define AW_TEXT_WORDS_H
@@ -23,5 +23,9 @@ bool aw_has_control(const char *text, size_t n);
 /* The next element of a list, "a, b", without blanks around it, and *at behind it: false at the
  * end. */
 bool aw_next_item(const char **at, const char *end, const char **ret, size_t *ret_n);
+
+/* Decode the %-codes of a path, or of a query, where "+" is a blank too, in place: the length; -1
+ * when it is malformed or has a zero. */
+ptrdiff_t aw_percent_decode(char *text, size_t n, bool is_query);
 
 #endif

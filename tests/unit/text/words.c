@@ -64,3 +64,27 @@ TEST(words_of_a_list)
     expect_items("a", "a|");
     expect_items("a, b c ,,\td\t", "a|b c|d|");
 }
+
+static void expect_decoded(const char *text, bool is_query, const char *wanted)
+{
+    char buf[32];
+    snprintf(buf, sizeof buf, "%s", text);
+    ptrdiff_t n = aw_percent_decode(buf, strlen(buf), is_query);
+    if (n >= 0)
+        buf[n] = '\0';
+    if (wanted ? n < 0 || strcmp(buf, wanted) != 0 : n >= 0)
+        fail_msg("%s: %td %s", text, n, buf);
+}
+
+TEST(words_with_percent_codes)
+{
+    expect_decoded("", false, "");
+    expect_decoded("a%20b%2Fc%c3%A9", false, "a b/c\303\251");
+    expect_decoded("a+b", false, "a+b");
+    expect_decoded("a+b%2b", true, "a b+");
+    expect_decoded("%", false, NULL);
+    expect_decoded("a%2", false, NULL);
+    expect_decoded("%2g", false, NULL);
+    expect_decoded("%g2", false, NULL);
+    expect_decoded("%00", false, NULL);
+}
