@@ -133,9 +133,6 @@ void aw_http_fail(aw_http_response *r, int err, const char *words);
 /* Raises what the request has failed with. */
 int aw_http_raise_failure(const aw_http_response *r);
 
-/* Room for n bytes more, and a zero byte; -ENOMEM. */
-int aw_http_reserve(struct aw_http_bytes *b, size_t n);
-
 /* ---- client_body.c ---- */
 
 /* Begin to run the source, and end it: it has returned when this does.  Suspends. */

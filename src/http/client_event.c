@@ -13,7 +13,8 @@
 
 /* ---- bytes ---- */
 
-int aw_http_reserve(struct aw_http_bytes *b, size_t n)
+/* Room for n bytes more, and a zero byte; -ENOMEM. */
+static int reserve(struct aw_http_bytes *b, size_t n)
 {
     if (b->room - b->len > n)
         return 0;
@@ -39,7 +40,7 @@ int aw_http_reserve(struct aw_http_bytes *b, size_t n)
 
 static int append(struct aw_http_bytes *b, const char *data, size_t n)
 {
-    AW_TRY(aw_http_reserve(b, n));
+    AW_TRY(reserve(b, n));
     memcpy(b->data + b->len, data, n);
     b->len += n;
     b->data[b->len] = '\0';

@@ -7,11 +7,6 @@
 
 /* ---- looking at values ---- */
 
-json_t *aw_sio_json_ref(json_t *value)
-{
-    return json_incref(value);
-}
-
 bool aw_sio_json_is_object(const json_t *value)
 {
     return json_is_object(value);

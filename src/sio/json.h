@@ -6,8 +6,6 @@
 
 #include "text/json.h"
 
-struct json_t *aw_sio_json_ref(struct json_t *value);
-
 bool aw_sio_json_is_object(const struct json_t *value);
 
 /* The string that is the first element (NULL: it is none), and take that one out of the array. */

@@ -13,7 +13,7 @@
 
 enum { MARGIN = 600, PAUSE = 60 };
 
-void aw_sqs_keys_free(struct aw_sqs_keys *k)
+static void free_keys(struct aw_sqs_keys *k)
 {
     aw_sqs_forget(k->access);
     aw_sqs_forget(k->secret);
@@ -30,7 +30,7 @@ int aw_sqs_keys_make(const char *access, const char *secret, const char *token, 
     k->expires = expires;
     if (k->access && k->secret && (k->token || !token))
         return 1;
-    aw_sqs_keys_free(k);
+    free_keys(k);
     return -ENOMEM;
 }
 
@@ -87,7 +87,7 @@ static int of_section(const char *text, const char *kind, const char *profile,
     if (worst > 0 && token >= 0)
         return 1;
     bool half = worst == 0 && access != secret && token >= 0;
-    aw_sqs_keys_free(k);
+    free_keys(k);
     if (half)
         return aw_raise(-ENOKEY, "sqs: a profile with one of aws_access_key_id and "
                                  "aws_secret_access_key, and without the other");
@@ -193,7 +193,7 @@ void aw_sqs_ring_unref(struct aw_sqs_ring *r)
 {
     if (!r || --r->refs > 0)
         return;
-    aw_sqs_keys_free(&r->keys);
+    free_keys(&r->keys);
     aw_mem_free(r);
 }
 

@@ -148,7 +148,6 @@ void aw_sqs_ring_expired(aw_sqs *c, const struct aw_sqs_ring *r);
 /* Copies of these, `token` may be NULL: 1, -ENOMEM. */
 int aw_sqs_keys_make(const char *access, const char *secret, const char *token, double expires,
                      struct aw_sqs_keys *ret);
-void aw_sqs_keys_free(struct aw_sqs_keys *k);
 
 /* ---- metadata.c ---- */
 

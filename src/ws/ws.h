@@ -156,9 +156,6 @@ int ws_close_frame(aw_websocket *ws, int code, const char *reason);
 
 /* ---- ping.c ---- */
 
-/* Send a ping; its number is ws->pings then. */
-int ws_ping(aw_websocket *ws);
-
 /* Begin to look for signs of life; and stop. */
 int ws_timer_start(aw_websocket *ws);
 void ws_timer_stop(aw_websocket *ws);
