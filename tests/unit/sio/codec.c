@@ -76,7 +76,7 @@ TEST(engineio_payload_refuses_what_is_no_packet)
     }
 }
 
-/* reliability.md, CVE-2020-36048: many packets in one body cost no more than was allowed. */
+/* CVE-2020-36048: many packets in one body cost no more than was allowed. */
 TEST(engineio_payload_has_a_limit_of_packets)
 {
     struct aw_eio_payload payload;
@@ -165,7 +165,7 @@ TEST(socketio_packets_refused)
     }
 }
 
-/* reliability.md, "Socket.IO packets": attachments <= 10, whatever the packet says. */
+/* Socket.IO packets: attachments <= 10, whatever the packet says. */
 TEST(socketio_packet_has_a_limit_of_attachments)
 {
     char line[100];

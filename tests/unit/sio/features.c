@@ -153,7 +153,7 @@ TEST(sio_what_is_sent_is_checked)
     in_world(what_is_wrong, NULL);
 }
 
-/* reliability.md, "Deep JSON", of what is sent. */
+/* Deep JSON, of what is sent. */
 static void deep_sending(void)
 {
     char id[32], deep[201];
@@ -320,7 +320,7 @@ static void failures(void)
     hang_up(c);
 }
 
-/* reliability.md, CVE-2024-38355: what a handler does wrong ends its event. */
+/* CVE-2024-38355: what a handler does wrong ends its event. */
 TEST(reliability_a_handler_that_fails_ends_its_event)
 {
     in_world(failures, NULL);

@@ -12,7 +12,7 @@ static int parse(const char *text, json_t **ret)
     return aw_json_parse(ret, text, strlen(text), 64, NULL);
 }
 
-/* reliability.md, CVE-2022-2421: what a placeholder says is looked at before it is used. */
+/* CVE-2022-2421: what a placeholder says is looked at before it is used. */
 TEST(sio_json_placeholders_are_looked_at)
 {
     static const struct {

@@ -513,7 +513,7 @@ TEST(socketio_events_and_acks)
     in_world(acks, NULL);
 }
 
-/* reliability.md, "Socket.IO packets": typed validation; what is wrong ends that client, and the
+/* Socket.IO packets: typed validation; what is wrong ends that client, and the
  * others go on. */
 static const char *const bad_packets[] = {
     "4abc",

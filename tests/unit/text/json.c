@@ -68,7 +68,7 @@ TEST(json_with_a_zero_in_it_is_none)
     assert_null(v);
 }
 
-/* reliability.md, "Deep JSON": a million brackets are refused before anything recurses. */
+/* Deep JSON: a million brackets are refused before anything recurses. */
 TEST(json_depth_is_checked_before_parsing)
 {
     enum { N = 1000000 };
