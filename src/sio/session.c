@@ -9,9 +9,8 @@
 
 #include "sio/sio.h"
 
-enum {
-    BUSY = 16 * 1024
-}; /* bytes pending of a WebSocket from which volatile packets are dropped */
+/* Bytes pending of a WebSocket from which volatile packets are dropped. */
+enum { BUSY = 16 << 10 };
 
 /* ---- life ---- */
 

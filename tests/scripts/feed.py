@@ -280,10 +280,10 @@ def removing(stage):
         for client in (one, two):
             for _ in range(2):
                 client.event("item_added")
-        one.send('4217["item_removed","1"]')
+        one.say('4217["item_removed","1"]')
         equal(["1"], two.event("item_removed"))
         equal("4317[true]", one.until("43"))
-        two.send('425["item_removed","1"]')
+        two.say('425["item_removed","1"]')
         equal("435[false]", two.until("43"))
         two.emit("item_removed", {"what": 1})
         two.emit("item_removed")

@@ -3,9 +3,7 @@
 What one test starts it ends: everything here that runs is a context manager, or a child of one.
 """
 
-import base64
 import json
-import os
 import pathlib
 import shutil
 import socket
@@ -18,6 +16,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import feed_service  # noqa: E402: found by the line above
+import websocket  # noqa: E402
 
 WAIT = 30.0
 
@@ -70,41 +69,22 @@ def all_fine(result):
 # ---- on the stage ---------------------------------------------------------------------------
 
 
-class Client:
+class Client(websocket.Client):
     """A Socket.IO client by hand, over a WebSocket: what the others cannot be made to do."""
 
     def __init__(self, feed, namespace=True):
-        self.socket = socket.create_connection(("127.0.0.1", feed.port), WAIT)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{feed.port}\r\n"
-            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode())
-        self.file = self.socket.makefile("rb")
-        while self.file.readline() not in (b"\r\n", b""):
-            pass
+        super().__init__(feed.port, "/socket.io/?EIO=4&transport=websocket")
         if namespace:
-            self.send("40")
+            self.say("40")
             self.until("40")
 
-    def send(self, text):
-        data = text.encode()
-        head = bytes([0x81, 0x80 | len(data)]) if len(data) < 126 else \
-            bytes([0x81, 0xfe]) + len(data).to_bytes(2, "big")
-        self.socket.sendall(head + b"\0\0\0\0" + data)
-
     def emit(self, *event):
-        self.send("42" + json.dumps(event))
+        self.say("42" + json.dumps(event))
 
     def receive(self):
         """The next text; None at the end."""
-        head = self.file.read(2)
-        if len(head) < 2 or head[0] & 15 == 8:
-            return None
-        n = head[1] & 127
-        if n > 125:
-            n = int.from_bytes(self.file.read(2 if n == 126 else 8), "big")
-        return self.file.read(n).decode()
+        opcode, data = self.hear() or (8, b"")
+        return None if opcode == 8 else data.decode()
 
     def until(self, start):
         """The first text that begins so."""
@@ -122,7 +102,7 @@ class Client:
             if text.startswith("42"):
                 number, _, rest = text[2:].partition("[")
                 if number:
-                    self.send(f"43{number}[]")
+                    self.say(f"43{number}[]")
                 value = json.loads("[" + rest)
                 if value[0] == name:
                     return value[1:]
@@ -137,8 +117,7 @@ class Client:
     def reset(self):
         """The end without a good-bye."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.file.close()
-        self.socket.close()
+        self.close()
 
 
 class Stage:

@@ -74,9 +74,13 @@ def foreign_server(folder, peer):
 
 # ---- clients made by hand ----
 
-HANDSHAKE = (b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             b"Sec-WebSocket-Key: " + base64.b64encode(b"the sample nonce") + b"\r\n\r\n")
+def handshake(target):
+    return (f"GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(b'the sample nonce').decode()}\r\n\r\n").encode()
+
+
+HANDSHAKE = handshake("/chat")
 
 
 def frame(opcode, payload):
@@ -88,10 +92,10 @@ def frame(opcode, payload):
 class Client:
     """A client that has shaken hands."""
 
-    def __init__(self, port):
+    def __init__(self, port, target="/chat"):
         self.socket = socket.create_connection(("127.0.0.1", port), LIMIT)
         self.file = self.socket.makefile("rb")
-        self.socket.sendall(HANDSHAKE)
+        self.socket.sendall(handshake(target))
         equal(b"HTTP/1.1 101 Switching Protocols\r\n", self.file.readline())
         while self.file.readline() != b"\r\n":
             pass
@@ -100,9 +104,13 @@ class Client:
         self.socket.sendall(frame(opcode, text.encode()))
 
     def hear(self):
-        first, size = self.file.read(2)
-        if size == 126:
-            size = struct.unpack("!H", self.file.read(2))[0]
+        """The next frame, (opcode, payload); None at the end."""
+        head = self.file.read(2)
+        if len(head) < 2:
+            return None
+        first, size = head
+        if size > 125:
+            size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
         return first & 15, self.file.read(size)
 
     def expect(self, text):
