@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sio/sio.h"
+#include "text/base64.h"
 
 /* Bytes pending of a WebSocket from which volatile packets are dropped. */
 enum { BUSY = 16 << 10 };
