@@ -157,6 +157,8 @@ void aw_task_free(struct aw_tcb *t);
 void aw_task_unref(struct aw_tcb *t);
 /* A loop closes and this task, which was reported, will never go on: ends it. */
 void aw_task_abandon(struct aw_tcb *t);
+/* The new task (NULL: an error, which is returned) goes to whoever asks for it, or is let go of. */
+int aw_task_hand_over(aw_task *t, aw_task **ret);
 
 /* ---- cancel.c ---- */
 
@@ -177,6 +179,11 @@ bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item);
 void aw_cancel_queued(aw_loop *l);
 /* A request that does not come through aw_cancel_request() begins; its consequences are queued. */
 void aw_cancel_begin_round(aw_loop *l);
+
+/* ---- several.c ---- */
+
+/* Are they given, all of them, and of this loop? */
+int aw_futures_check(aw_loop *l, aw_future *const *fs, size_t n);
 
 /* ---- gather.c ---- */
 
