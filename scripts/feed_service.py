@@ -15,8 +15,9 @@ import sys
 import time
 import urllib.request
 
+from peers import PEERS, npm_packages
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEERS = ROOT / "build/peers"
 CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"
 EMITTER = ("@socket.io/redis-emitter@5.1.0", "redis@4.7.0")
 LIMIT = 120.0  # seconds that anything may take
@@ -27,23 +28,6 @@ def own_environment():
     """The caller's, without what would change the service."""
     return {key: value for key, value in os.environ.items()
             if not key.startswith(("FEED_", "AWS_"))}
-
-
-def npm_packages(place, *packages):
-    """The folder with these packages of npm's, fetched if need be; None: they are not to be had."""
-    names = [package.rpartition("@")[0] for package in packages]
-    if not shutil.which("node"):
-        return None
-    if not all((place / "node_modules" / name / "package.json").exists() for name in names):
-        if not shutil.which("npm"):
-            return None
-        place.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix",
-                            place, *packages], check=True, timeout=LIMIT, capture_output=True)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            return None
-    return place
 
 
 def npm_client():
@@ -78,14 +62,18 @@ def moto_server():
     return place / "bin/moto_server"
 
 
-class Queues:
-    """A server of SQS, a context manager; its memory ends with it."""
+def free_port():
+    """A port that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
-    def __init__(self, command):
-        self.command, self.process = command, None
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+
+class Server:
+    """Somebody else's server, a context manager; its memory ends with it."""
+
+    def __init__(self, port, *command, folder=None):
+        self.port, self.command, self.folder = port, command, folder
+        self.process = None
         self.start()
 
     def __enter__(self):
@@ -95,21 +83,30 @@ class Queues:
         self.stop()
 
     def start(self):
-        self.process = subprocess.Popen([self.command, "-p", str(self.port)],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        start_new_session=True)
+        """Start it, and wait until it takes connections."""
+        self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, start_new_session=True)
         until = time.monotonic() + LIMIT
         while time.monotonic() < until:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return
             except OSError:
-                time.sleep(0.05)
-        raise OSError("the server of SQS does not start")
+                time.sleep(0.02)
+        raise OSError(f"{self.command[0]} does not start")
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+class Queues(Server):
+    """A server of SQS."""
+
+    def __init__(self, program):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(port, program, "-p", str(port))
 
     def call(self, operation, **parameters):
         request = urllib.request.Request(self.url, json.dumps(parameters).encode(), {
@@ -140,38 +137,14 @@ class Queues:
                 "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
-class Redis:
-    """A Redis server that keeps nothing on disk; a context manager."""
+class Redis(Server):
+    """A Redis server that keeps nothing on disk."""
 
     def __init__(self, folder):
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"],
-            cwd=self.folder, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + LIMIT
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise OSError("redis-server does not start")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}"
+        super().__init__(port, "redis-server", "--port", str(port), "--save", "", "--appendonly",
+                         "no", folder=folder)
 
 
 class Feed:

@@ -52,7 +52,7 @@ ROWS = [
         ALL, foreign)
     for name, foreign in (("fs", []), ("proc", []), ("tls", ["openssl/*"]))
 ] + [
-    Row("src/text", ["base/*", "text/*"], ALL),
+    Row("src/text", ["base/*", "text/*"], ALL, ["jansson.h"]),
 ] + [
     Row(f"src/{name}", ["base/*", "text/*", f"{name}/*"], ALL, foreign)
     for name, foreign in (("http", ["curl/*", "http_parser.h", "llhttp.h"] + FILES),

@@ -58,7 +58,7 @@ WRAPPER = {
 }
 # Configurations that only differ by the backend leave out what has none, or one of its own.
 OTHER_BACKEND = ("epoll", "denied")
-NO_BACKEND = ("test_base", "test_coro", "test_harness", "test_model_", "test_sys")
+NO_BACKEND = ("test_base", "test_coro", "test_harness", "test_model_", "test_sys", "test_text")
 FOREIGN = {"aarch64"}  # their binaries do not run at all without the wrapper
 # clang's TSan gives up at start when the kernel randomises addresses too widely.
 TSAN_MAPPING = "ThreadSanitizer: unexpected memory mapping"

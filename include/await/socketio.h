@@ -199,7 +199,7 @@ AW_API int aw_sio_use_(aw_sio_namespace *ns, aw_sio_socket_handler *fn, const aw
 
 /* In middleware, `return aw_sio_refuse(s, "not authorised", "{\"code\":7}");`: refuse the client
  * with this message, and this JSON, or NULL, as the error's `data`.  Returns -EACCES; -EINVAL for
- * text that is no JSON, -ENOMEM. */
+ * text that is no JSON, -EILSEQ for a message that is not UTF-8, -ENOMEM. */
 AW_API int aw_sio_refuse(aw_sio_socket *s, const char *message, const char *json);
 
 /* int aw_sio_on_connect(ns, fn, arg): called when a socket has connected: what it needs to be ready

@@ -34,8 +34,8 @@
  *   a coroutine object kept         coro.c      a report written and printed   report.c
  *   the detail of an error kept     error.c     a stack overflow explained     overflow.c
  *   waiting for a layer above       line.c      what layers above see          upper.h
- *   what layers above keep with it  above.c
- *   memory lent to a buffer         block.c     what the simulator is let have door.c
+ *   reports of layers above         report_named.c  messages sent, received    socket.c
+ *   what the simulator is let have  door.c
  *
  * Threads: everything here belongs to the thread that runs the loop.  The fields that others may
  * read say so.

@@ -112,19 +112,6 @@ static void follow(struct gather *g, size_t i, aw_future *f)
         child_fire(&c->watch, f);
 }
 
-/* All of them given, and of the running loop. */
-static int check_futures(aw_loop *l, aw_future *const *fs, size_t n)
-{
-    if (n && !fs)
-        return aw_fail(-EINVAL, "the array of futures is NULL");
-    for (size_t i = 0; i < n; i++) {
-        AW_TRY(aw_future_check(fs[i]));
-        if (fs[i]->loop != l)
-            return aw_fail(AW_ETHREAD, "the futures belong to two loops, or to another one");
-    }
-    return 0;
-}
-
 static aw_loop *loop_of(aw_future *const *fs, size_t n)
 {
     if (aw_self.loop || !n || !fs || !fs[0])
@@ -144,7 +131,7 @@ static void cancel_children(struct aw_cancel_item *item)
 aw_future *aw_gather_new_(const aw_gather_opts *opts)
 {
     aw_loop *l = loop_of(opts->fs, opts->n);
-    int err = check_futures(l, opts->fs, opts->n);
+    int err = aw_futures_check(l, opts->fs, opts->n);
     if (err < 0)
         return aw_null(err);
     if (!l)

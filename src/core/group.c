@@ -236,14 +236,7 @@ int aw_group_start_(aw_group *g, aw_fn *fn, const aw_task_opts *opts)
     aw_task_opts plain = *opts;
     plain.ret_task = NULL;
     plain.group = g;
-    aw_task *t = aw_create_task_(fn, &plain);
-    if (!t)
-        return aw_null_handle();
-    if (opts->ret_task)
-        *opts->ret_task = t;
-    else
-        aw_unref(t);
-    return 0;
+    return aw_task_hand_over(aw_create_task_(fn, &plain), opts->ret_task);
 }
 
 void aw_group_adopt(aw_group *g, struct aw_tcb *t)

@@ -29,12 +29,6 @@ void aw_thread_owns(void);
 
 /* ---- sched.c: the ready queue ---- */
 
-/* The loop that runs in this thread, or NULL after setting nothing. */
-static inline aw_loop *aw_loop_here(void)
-{
-    return aw_self.loop;
-}
-
 /* Why there is no loop or task here: AW_EMISUSE, or AW_EFORKED in the child of a fork. */
 int aw_no_loop(void);
 
@@ -157,14 +151,14 @@ void aw_future_drop_watches(aw_future *f);
 #define AW_TASK_STACK ((size_t)64 << 10) /* by default */
 /* What aw_create_task() does after its checks; `l` may be used by this thread. */
 struct aw_tcb *aw_task_new(aw_loop *l, aw_fn *fn, const aw_task_opts *opts);
-/* As aw_create_task(), through the loop's task factory. */
-aw_task *aw_task_make(aw_fn *fn, const aw_task_opts *opts);
 /* The last reference has gone: frees what it holds, and its stack. */
 void aw_task_free(struct aw_tcb *t);
 /* aw_unref() of a task that this thread's loop runs. */
 void aw_task_unref(struct aw_tcb *t);
 /* A loop closes and this task, which was reported, will never go on: ends it. */
 void aw_task_abandon(struct aw_tcb *t);
+/* The new task (NULL: an error, which is returned) goes to whoever asks for it, or is let go of. */
+int aw_task_hand_over(aw_task *t, aw_task **ret);
 
 /* ---- cancel.c ---- */
 
@@ -185,6 +179,11 @@ bool aw_cancel_queue(aw_loop *l, struct aw_cancel_item *item);
 void aw_cancel_queued(aw_loop *l);
 /* A request that does not come through aw_cancel_request() begins; its consequences are queued. */
 void aw_cancel_begin_round(aw_loop *l);
+
+/* ---- several.c ---- */
+
+/* Are they given, all of them, and of this loop? */
+int aw_futures_check(aw_loop *l, aw_future *const *fs, size_t n);
 
 /* ---- gather.c ---- */
 

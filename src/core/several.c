@@ -11,14 +11,14 @@
 
 #define INLINE_NODES 8
 
-static int check_futures(aw_loop *l, aw_future *const *fs, size_t n)
+int aw_futures_check(aw_loop *l, aw_future *const *fs, size_t n)
 {
     if (n && !fs)
         return aw_fail(-EINVAL, "the array of futures is NULL");
     for (size_t i = 0; i < n; i++) {
         AW_TRY(aw_future_check(fs[i]));
         if (fs[i]->loop != l)
-            return aw_fail(AW_ETHREAD, "a future belongs to another loop");
+            return aw_fail(AW_ETHREAD, "the futures belong to two loops, or to another one");
     }
     return 0;
 }
@@ -150,7 +150,7 @@ int aw_wait_(const aw_wait_opts *opts)
         return aw_fail(-EINVAL, opts->n ? "unknown condition to wait for" : "nothing to wait for");
     if (isnan(opts->timeout))
         return aw_fail(-EINVAL, "the time limit is NaN");
-    AW_TRY(check_futures(l, opts->fs, opts->n));
+    AW_TRY(aw_futures_check(l, opts->fs, opts->n));
     struct node few[INLINE_NODES];
     struct several s = {.when = opts->when, .n = opts->n, .pending = opts->n, .nodes = few};
     if (s.n > INLINE_NODES)
@@ -249,7 +249,7 @@ int aw_completed_enter_(const aw_completed_opts *opts)
         return aw_fail(AW_EMISUSE, "the iteration has been entered before");
     if (isnan(opts->timeout))
         return aw_fail(-EINVAL, "the time limit is NaN");
-    AW_TRY(check_futures(l, opts->fs, opts->n));
+    AW_TRY(aw_futures_check(l, opts->fs, opts->n));
     AW_TRY(entry_memory(it, opts->n));
     aw_scope_open(&it->scope, l->current, "aw_completed", opts->file, opts->line);
     it->scope.abandon = abandon_iteration;

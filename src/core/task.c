@@ -242,18 +242,22 @@ aw_task *aw_create_task_(aw_fn *fn, const aw_task_opts *opts)
     return aw_create_task_default(fn, opts);
 }
 
+int aw_task_hand_over(aw_task *t, aw_task **ret)
+{
+    if (!t)
+        return aw_null_handle();
+    if (ret)
+        *ret = t;
+    else
+        aw_unref(t);
+    return 0;
+}
+
 int aw_spawn_(aw_fn *fn, const aw_task_opts *opts)
 {
     aw_task_opts plain = *opts;
     plain.ret_task = NULL;
-    aw_task *t = aw_create_task_(fn, &plain);
-    if (!t)
-        return aw_null_handle();
-    if (opts->ret_task)
-        *opts->ret_task = t;
-    else
-        aw_unref(t);
-    return 0;
+    return aw_task_hand_over(aw_create_task_(fn, &plain), opts->ret_task);
 }
 
 void aw_return_value(void *value)

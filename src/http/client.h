@@ -16,6 +16,7 @@
 #include "await/memory.h"
 #include "await/sync.h"
 #include "http/curl.h"
+#include "text/words.h"
 
 /* A connection that a request has begun to make must be there in time; something has to move. */
 enum aw_http_phase {
@@ -131,9 +132,6 @@ void aw_http_fail(aw_http_response *r, int err, const char *words);
 
 /* Raises what the request has failed with. */
 int aw_http_raise_failure(const aw_http_response *r);
-
-/* Room for n bytes more, and a zero byte; -ENOMEM. */
-int aw_http_reserve(struct aw_http_bytes *b, size_t n);
 
 /* ---- client_body.c ---- */
 

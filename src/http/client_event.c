@@ -13,7 +13,8 @@
 
 /* ---- bytes ---- */
 
-int aw_http_reserve(struct aw_http_bytes *b, size_t n)
+/* Room for n bytes more, and a zero byte; -ENOMEM. */
+static int reserve(struct aw_http_bytes *b, size_t n)
 {
     if (b->room - b->len > n)
         return 0;
@@ -39,7 +40,7 @@ int aw_http_reserve(struct aw_http_bytes *b, size_t n)
 
 static int append(struct aw_http_bytes *b, const char *data, size_t n)
 {
-    AW_TRY(aw_http_reserve(b, n));
+    AW_TRY(reserve(b, n));
     memcpy(b->data + b->len, data, n);
     b->len += n;
     b->data[b->len] = '\0';
@@ -53,7 +54,7 @@ static void note_failure(aw_http_response *r, int err, const char *words)
     if (r->error)
         return;
     r->error = err;
-    r->words = words && *words ? aw_url_copy(words, strlen(words)) : NULL;
+    r->words = words && *words ? aw_copy(words) : NULL;
 }
 
 void aw_http_fail(aw_http_response *r, int err, const char *words)
@@ -319,7 +320,7 @@ static int take_line(aw_http_response *r, const char *line, size_t n)
     AW_TRY(append(&r->head, value, size));
     r->head.len++;
     r->lines[r->n_lines++] = at;
-    r->has_location |= aw_http_same_name(r->head.data + at.name, "Location");
+    r->has_location |= aw_same_word(line, (size_t)(colon - line), "Location");
     return 0;
 }
 

@@ -184,7 +184,7 @@ static void set_authorisation(struct request *q)
 static const char *pair_of(const char *const *pairs, const char *name, const char *otherwise)
 {
     for (; pairs && pairs[0]; pairs += 2)
-        if (aw_http_same_name(pairs[0], name))
+        if (aw_same_word(pairs[0], strlen(pairs[0]), name))
             return pairs[1];
     return otherwise;
 }
@@ -210,7 +210,7 @@ static char *make_url(aw_http_session *s, const aw_http_opts *o)
     if (o->query)
         return aw_url_text(s->o.base_url, o->url, o->query, false, false);
     if (!s->last_asked || strcmp(s->last_asked, o->url) != 0) {
-        char *asked = aw_url_copy(o->url, strlen(o->url));
+        char *asked = aw_copy(o->url);
         char *made = asked ? aw_url_text(s->o.base_url, o->url, NULL, false, false) : NULL;
         if (!made) {
             aw_mem_free(asked);
@@ -221,7 +221,7 @@ static char *make_url(aw_http_session *s, const aw_http_opts *o)
         s->last_asked = asked;
         s->last_made = made;
     }
-    char *copy = aw_url_copy(s->last_made, strlen(s->last_made));
+    char *copy = aw_copy(s->last_made);
     return copy ? copy : aw_refuse(-ENOMEM, NULL);
 }
 
@@ -357,7 +357,7 @@ static int tell(aw_http_response *r, int err)
     if (!r->error) {
         const char *words = err == -EINVAL || err == AW_ESHUTDOWN ? aw_errmsg() : NULL;
         r->error = err;
-        r->words = words && *words ? aw_url_copy(words, strlen(words)) : NULL;
+        r->words = words && *words ? aw_copy(words) : NULL;
     }
     return r->url ? aw_http_raise_failure(r) : aw_raise(err, r->words);
 }

@@ -90,12 +90,17 @@ int aw_http_response_raise(const aw_http_response *r)
     return aw_raise(-EREMOTEIO, text);
 }
 
+static bool is_named(const char *line, const char *name)
+{
+    return aw_same_word(line, strlen(line), name);
+}
+
 const char *aw_http_response_header(const aw_http_response *r, const char *name)
 {
     if (!r || !name)
         return NULL;
     for (size_t i = 0; i < r->n_lines; i++)
-        if (aw_http_same_name(r->head.data + r->lines[i].name, name))
+        if (is_named(r->head.data + r->lines[i].name, name))
             return r->head.data + r->lines[i].value;
     return NULL;
 }
@@ -114,16 +119,8 @@ bool aw_http_response_header_at(const aw_http_response *r, size_t i, const char 
 
 bool aw_http_response_is(const aw_http_response *r, const char *type)
 {
-    char text[128];
     const char *said = aw_http_response_header(r, "Content-Type");
-    if (!said || !type)
-        return false;
-    size_t n = strcspn(said, "; \t");
-    if (n >= sizeof text)
-        return false;
-    memcpy(text, said, n);
-    text[n] = '\0';
-    return aw_http_same_name(text, type);
+    return said && type && aw_same_word(said, strcspn(said, "; \t"), type);
 }
 
 size_t aw_http_response_redirects(const aw_http_response *r)

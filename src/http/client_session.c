@@ -12,27 +12,6 @@
 
 /* ---- what may be sent ---- */
 
-/* What RFC 9110 allows in a name. */
-static bool is_token(const char *s)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    if (!s || !*s)
-        return false;
-    for (; *s; s++)
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-              strchr(others, *s)))
-            return false;
-    return true;
-}
-
-static bool is_clean(const char *s)
-{
-    for (; s && *s; s++)
-        if (((unsigned char)*s < ' ' && *s != '\t') || *s == 127)
-            return false;
-    return true;
-}
-
 static int complain(const char *what, const char *why)
 {
     char text[128];
@@ -42,13 +21,15 @@ static int complain(const char *what, const char *why)
 
 int aw_http_check_text(const char *text, const char *what)
 {
-    return is_clean(text) ? 0 : complain(what, "a line break or another control character");
+    if (text && aw_has_control(text, strlen(text)))
+        return complain(what, "a line break or another control character");
+    return 0;
 }
 
 int aw_http_check_pairs(const char *const *pairs, const char *what)
 {
     for (; pairs && pairs[0]; pairs += 2) {
-        if (!is_token(pairs[0]))
+        if (!aw_is_token(pairs[0], strlen(pairs[0])))
             return complain(what, "a name that is none");
         AW_TRY(aw_http_check_text(pairs[1], what));
     }
@@ -119,7 +100,7 @@ static int copy_list(const char *const **list, size_t step)
     if (!to)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        to[i] = aw_url_copy(from[i] ? from[i] : "", from[i] ? strlen(from[i]) : 0);
+        to[i] = aw_copy(from[i] ? from[i] : "");
         if (!to[i])
             return -ENOMEM;
     }
@@ -132,7 +113,7 @@ static int copy_options(aw_http_session *s, const aw_http_session_opts *o)
     s->o.headers = s->o.connect_to = NULL;
     int err = 0;
 #define COPY_TEXT(name)                                                                            \
-    s->o.name = o->name ? aw_url_copy(o->name, strlen(o->name)) : NULL;                            \
+    s->o.name = aw_copy(o->name);                                                                  \
     if (o->name && !s->o.name)                                                                     \
         err = -ENOMEM;
     TEXTS(COPY_TEXT)

@@ -18,6 +18,7 @@
 
 #include "await/memory.h"
 #include "http/curl_easy.h"
+#include "text/words.h"
 
 enum { SMALL_BLOCK = 1024 };
 
@@ -208,7 +209,7 @@ static int note_outcome(struct aw_transfer *t)
         .reused = made == 0,
     };
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
-    t->redirect = to ? aw_url_copy(to, strlen(to)) : NULL;
+    t->redirect = aw_copy(to);
     return to && !t->redirect ? -ENOMEM : 0;
 }
 

@@ -101,9 +101,6 @@ void aw_transfer_abort(struct aw_transfer *t, int err);
 /* Goes on after body() returned 1, or upload() -EAGAIN.  body() may be called at once. */
 void aw_transfer_resume(struct aw_transfer *t);
 
-/* Are these names the same, in whatever case? */
-bool aw_http_same_name(const char *a, const char *b);
-
 /* The jar. */
 int aw_curl_cookie_add(struct aw_curl *c, const char *line); /* or "ALL": empty it */
 int aw_curl_cookie_get(struct aw_curl *c, const char *name, char *buf, size_t size);
@@ -119,8 +116,4 @@ char *aw_url_text(const char *base, const char *url, const char *const *query, b
 /* Of absolute URLs: do both name the same scheme, host and port?  Is a user in it? */
 bool aw_url_same_origin(const char *a, const char *b);
 bool aw_url_has_user(const char *url);
-
-/* A copy by aw_mem_alloc(); NULL for NULL, and when there is no memory. */
-char *aw_url_copy(const char *text, size_t n);
-
 #endif

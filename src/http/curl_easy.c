@@ -182,11 +182,6 @@ void aw_curl_park(struct aw_curl *c, CURL *easy)
 
 /* ---- headers ---- */
 
-bool aw_http_same_name(const char *a, const char *b)
-{
-    return curl_strequal(a, b);
-}
-
 static bool has_name(const char *const *pairs, const char *name)
 {
     for (; pairs && pairs[0]; pairs += 2)

@@ -10,31 +10,12 @@
 
 #include <string.h>
 
-/* RFC 9110, 5.6.2: letters, digits, and !#$%&'*+-.^_`|~; a row is 32 bytes. */
-// clang-format off
-const unsigned char aw_http_token[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,
-    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0,
-};
-// clang-format on
-
-bool aw_http_has_control(const char *data, size_t n)
-{
-    unsigned bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)data[i];
-        bad |= (unsigned)(c < 0x20) & (unsigned)(c != '\t');
-        bad |= (unsigned)(c == 0x7f);
-    }
-    return bad != 0;
-}
+#include "text/words.h"
 
 static size_t token_length(const char *data, size_t n)
 {
     size_t i = 0;
-    while (i < n && aw_http_token[(unsigned char)data[i]])
+    while (i < n && aw_token_char[(unsigned char)data[i]])
         i++;
     return i;
 }
@@ -71,7 +52,7 @@ static const char *check_field(const char *line, size_t n)
 /* A line without its end. */
 static const char *check_line(const struct aw_http_gate *g, const char *line, size_t n)
 {
-    if (aw_http_has_control(line, n))
+    if (aw_has_control(line, n))
         return "control characters in the head";
     return g->lines == 0 ? check_request_line(line, n) : check_field(line, n);
 }
@@ -100,7 +81,7 @@ ptrdiff_t aw_http_gate(struct aw_http_gate *g, const char *data, size_t n, const
     }
     g->at = n;
     /* What is no HTTP at all, a TLS handshake for one, need not be waited for. */
-    if (g->lines == 0 && g->line < n && !aw_http_token[(unsigned char)data[g->line]] &&
+    if (g->lines == 0 && g->line < n && !aw_token_char[(unsigned char)data[g->line]] &&
         !(g->skip == 0 && data[g->line] == '\r')) {
         *why = "this is not HTTP";
         return -1;

@@ -45,12 +45,6 @@ ptrdiff_t aw_http_gate(struct aw_http_gate *g, const char *data, size_t n, const
  * head->fields has room for as many as there are lines. */
 const char *aw_http_parse(struct aw_http_head *head, char *data, size_t n, int *ret_status);
 
-/* Is this byte one of a token (a method, a field's name)? */
-extern const unsigned char aw_http_token[256];
-
-/* Does a value have control characters? */
-bool aw_http_has_control(const char *data, size_t n);
-
 /* The reason phrase of a status; "Unknown" for one that has none. */
 const char *aw_http_reason(int status);
 

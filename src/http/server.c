@@ -38,8 +38,8 @@ static int check(const aw_http_server_opts *o)
             return aw_raise(-EINVAL, "a time is negative or NaN");
     if (o->max_head > 64 << 10)
         return aw_raise(-EINVAL, ".max_head is more than 64 KiB");
-    if (o->server_name && (strlen(o->server_name) > 128 ||
-                           aw_http_has_control(o->server_name, strlen(o->server_name))))
+    if (o->server_name &&
+        (strlen(o->server_name) > 128 || aw_has_control(o->server_name, strlen(o->server_name))))
         return aw_raise(-EINVAL, ".server_name is too long, or has control characters");
     return 0;
 }

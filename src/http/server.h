@@ -26,13 +26,14 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "http/parser.h"
+#include "text/date.h"
+#include "text/words.h"
 
 enum {
     AW_HTTP_CHUNK = 2 << 10,  /* bytes of an arena's first chunk */
     AW_HTTP_OUT = 16 << 10,   /* bytes of the buffer of answers */
     AW_HTTP_SMALL = 64 << 10, /* bytes of a body that is copied */
     AW_HTTP_SPARE = 64,       /* of either, kept by a server */
-    AW_HTTP_DATE = 48,        /* bytes that hold a date */
 };
 
 /* ---- memory ---- */
@@ -62,7 +63,7 @@ struct aw_http_server {
     uint64_t served, refused;
     struct aw_http_spare arenas, buffers;
     double date_until; /* of the loop's clock */
-    char date[AW_HTTP_DATE];
+    char date[AW_DATE_HTTP];
 };
 
 /* ---- a connection ---- */
@@ -218,18 +219,5 @@ static inline struct aw_http_refusal aw_http_limited(int status, const char *why
 /* One line about it, and count it. */
 void aw_http_log_refusal(const aw_http_request *r, const struct aw_http_refusal *refusal);
 void aw_http_log_exchange(aw_http_request *r);
-
-/* ---- server_text.c ---- */
-
-/* Decode n bytes of a path, or of a query, where "+" is a blank too, in place: the length; -1 when
- * it is malformed or has a zero. */
-ptrdiff_t aw_http_decode(char *text, size_t n, bool is_query);
-/* Are they the same in any case?  The second is a string. */
-bool aw_http_same(const char *a, size_t n, const char *b);
-/* A date as HTTP has it; and read: seconds since 1970, or -1. */
-void aw_http_date_format(char text[AW_HTTP_DATE], int64_t seconds);
-int64_t aw_http_date_parse(const char *text);
-/* The next element of a list, "a, b": false at its end. */
-bool aw_http_list_next(const char **at, const char **ret, size_t *ret_len);
 
 #endif

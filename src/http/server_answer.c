@@ -108,7 +108,7 @@ static const char *const reserved[] = {
 static bool is_name(const char *name)
 {
     size_t n = 0;
-    while (aw_http_token[(unsigned char)name[n]])
+    while (aw_token_char[(unsigned char)name[n]])
         n++;
     return n > 0 && name[n] == '\0';
 }
@@ -116,7 +116,7 @@ static bool is_name(const char *name)
 static bool is_reserved(const char *name)
 {
     for (size_t i = 0; reserved[i]; i++)
-        if (aw_http_same(reserved[i], strlen(reserved[i]), name))
+        if (aw_same_word(reserved[i], strlen(reserved[i]), name))
             return true;
     return false;
 }
@@ -143,7 +143,7 @@ static int make_room(aw_http_request *r, size_t n)
 static int add_field(aw_http_request *r, const char *name, const char *value)
 {
     size_t name_len = strlen(name), value_len = strlen(value);
-    if (aw_http_has_control(value, value_len))
+    if (aw_has_control(value, value_len))
         return aw_raise(-EINVAL, "the value of a field has control characters");
     AW_TRY(make_room(r, name_len + value_len + 4));
     char *to = r->fields + r->fields_len;
@@ -178,7 +178,7 @@ static const char *date(aw_http_server *s)
         return s->date;
     double wall = aw_wall_time();
     s->date_until = now + 1 - (wall - (double)(int64_t)wall);
-    aw_http_date_format(s->date, (int64_t)wall);
+    aw_date_http(s->date, (int64_t)wall);
     return s->date;
 }
 

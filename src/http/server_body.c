@@ -163,10 +163,10 @@ static int skip_trailers(aw_http_request *r)
         if (n < 0)
             return (int)n;
         size_t name = 0;
-        while (name < (size_t)n && aw_http_token[(unsigned char)line[name]])
+        while (name < (size_t)n && aw_token_char[(unsigned char)line[name]])
             name++;
         if (n > 0 && (name == 0 || name == (size_t)n || line[name] != ':' ||
-                      aw_http_has_control(line, (size_t)n)))
+                      aw_has_control(line, (size_t)n)))
             return malformed(r, "a trailer is malformed");
         if (n > 0)
             AW_TRY(spend(r, (size_t)n));
@@ -201,7 +201,7 @@ static int begin_chunk(aw_http_request *r)
     size_t digits = chunk_size(line, (size_t)n, &r->body.left);
     if (digits == 0 || (digits < (size_t)n && line[digits] != ';'))
         return malformed(r, "a chunk's size is no number");
-    if (aw_http_has_control(line, (size_t)n))
+    if (aw_has_control(line, (size_t)n))
         return malformed(r, "control characters between chunks");
     AW_TRY(spend(r, (size_t)n - digits));
     AW_TRY(aw_stream_consume(r->connection->stream, (size_t)n + 2));

@@ -94,7 +94,7 @@ static const char *type_of(const char *path)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)
-        if (aw_http_same(dot, strlen(dot), types[i].ending))
+        if (aw_same_word(dot, strlen(dot), types[i].ending))
             return types[i].type;
     return "application/octet-stream";
 }
@@ -119,11 +119,11 @@ static int look_at(struct file *f)
 /* Is the tag in a list?  Weak ones, W/"...", only count where that is said. */
 static bool has_tag(const char *list, const char *tag, bool is_weak)
 {
-    const char *found;
+    const char *found, *end = list + strlen(list);
     size_t n;
     if (strcmp(list, "*") == 0)
         return true;
-    while (aw_http_list_next(&list, &found, &n)) {
+    while (aw_next_item(&list, end, &found, &n)) {
         if (is_weak && n > 2 && memcmp(found, "W/", 2) == 0) {
             found += 2;
             n -= 2;
@@ -144,11 +144,11 @@ static int check_conditions(const struct file *f)
     const char *modified = aw_http_request_field(r, "If-Modified-Since");
     int64_t date = -1;
     if (match ? !has_tag(match, f->tag, false)
-              : unmodified && (date = aw_http_date_parse(unmodified)) >= 0 && f->changed > date)
+              : unmodified && (date = aw_date_of_http(unmodified)) >= 0 && f->changed > date)
         return 412;
     if (none_match)
         return has_tag(none_match, f->tag, true) ? 304 : 0;
-    date = modified ? aw_http_date_parse(modified) : -1;
+    date = aw_date_of_http(modified);
     return date >= 0 && f->changed <= date ? 304 : 0;
 }
 
@@ -179,7 +179,7 @@ static int set_part(struct file *f, int64_t first, int64_t last)
 /* "bytes=1-2", "bytes=1-", "bytes=-2": 206 with the part set; 416; 200 for what is none. */
 static int parse_range(struct file *f, const char *text)
 {
-    if (strlen(text) < 6 || !aw_http_same(text, 6, "bytes="))
+    if (strlen(text) < 6 || !aw_same_word(text, 6, "bytes="))
         return 200;
     const char *at = text + 6;
     int64_t first = number_at(&at);
@@ -201,7 +201,7 @@ static int check_range(struct file *f)
     if (!range || strcmp(aw_http_request_method(f->r), "GET") != 0)
         return 200;
     if (only_if && only_if[0] == '"' ? strcmp(only_if, f->tag) != 0
-                                     : only_if && aw_http_date_parse(only_if) != f->changed)
+                                     : only_if && aw_date_of_http(only_if) != f->changed)
         return 200;
     return parse_range(f, range);
 }
@@ -284,8 +284,8 @@ static int send_body(struct file *f)
 
 static int add_fields(const struct file *f, const char *control)
 {
-    char date[AW_HTTP_DATE];
-    aw_http_date_format(date, f->changed);
+    char date[AW_DATE_HTTP];
+    aw_date_http(date, f->changed);
     AW_TRY(aw_http_respond_field(f->r, "ETag", f->tag));
     AW_TRY(aw_http_respond_field(f->r, "Last-Modified", date));
     AW_TRY(aw_http_respond_field(f->r, "Accept-Ranges", "bytes"));

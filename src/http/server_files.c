@@ -24,15 +24,6 @@ struct aw_http_files {
 
 /* ---- making ---- */
 
-static char *copy(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *ret = aw_mem_alloc(n);
-    if (ret)
-        memcpy(ret, text, n);
-    return ret;
-}
-
 static void free_files(aw_http_files *files)
 {
     aw_mem_free(files->index);
@@ -47,8 +38,8 @@ static aw_http_files *files_new(const aw_http_files_opts *o)
         return NULL;
     files->opts = *o;
     files->opts.root = NULL;
-    files->index = copy(o->index ? o->index : "index.html");
-    files->control = o->control ? copy(o->control) : NULL;
+    files->index = aw_copy(o->index ? o->index : "index.html");
+    files->control = aw_copy(o->control);
     if (files->index && (files->control || !o->control))
         return files;
     free_files(files);
@@ -59,7 +50,7 @@ aw_http_files *aw_http_files_new_(const aw_http_files_opts *opts)
 {
     if (!opts->root || (opts->index && strchr(opts->index, '/')))
         return aw_refuse(-EINVAL, "there is no root, or the index is no name");
-    if (opts->control && aw_http_has_control(opts->control, strlen(opts->control)))
+    if (opts->control && aw_has_control(opts->control, strlen(opts->control)))
         return aw_refuse(-EINVAL, ".control has control characters");
     aw_http_files *files = files_new(opts);
     if (!files)
@@ -120,7 +111,7 @@ static int next_part(struct walk *w, const char **at)
         w->name[n] = '\0';
         return 0;
     }
-    ptrdiff_t len = aw_http_decode(raw, n, false);
+    ptrdiff_t len = aw_percent_decode(raw, n, false);
     if (len < 0 || len > NAME)
         return len < 0 ? -ENOENT : -ENAMETOOLONG;
     raw[len] = '\0';

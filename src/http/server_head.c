@@ -38,12 +38,12 @@ static void note(const char **place, const struct aw_http_field *f, struct field
 
 static void look_at_connection(aw_http_request *r, const char *list, struct fields *ret)
 {
-    const char *token;
+    const char *token, *end = list + strlen(list);
     size_t n;
-    while (aw_http_list_next(&list, &token, &n)) {
-        ret->closes |= aw_http_same(token, n, "close");
-        ret->keeps |= aw_http_same(token, n, "keep-alive");
-        r->wants_upgrade |= aw_http_same(token, n, "upgrade");
+    while (aw_next_item(&list, end, &token, &n)) {
+        ret->closes |= aw_same_word(token, n, "close");
+        ret->keeps |= aw_same_word(token, n, "keep-alive");
+        r->wants_upgrade |= aw_same_word(token, n, "upgrade");
     }
 }
 
@@ -51,15 +51,15 @@ static void look_at_fields(aw_http_request *r, struct fields *ret)
 {
     for (size_t i = 0; i < r->head.n_fields; i++) {
         const struct aw_http_field *f = &r->head.fields[i];
-        if (aw_http_same(f->name, f->name_len, "host"))
+        if (aw_same_word(f->name, f->name_len, "host"))
             note(&ret->host, f, ret);
-        else if (aw_http_same(f->name, f->name_len, "content-length"))
+        else if (aw_same_word(f->name, f->name_len, "content-length"))
             note(&ret->length, f, ret);
-        else if (aw_http_same(f->name, f->name_len, "transfer-encoding"))
+        else if (aw_same_word(f->name, f->name_len, "transfer-encoding"))
             note(&ret->coding, f, ret);
-        else if (aw_http_same(f->name, f->name_len, "expect"))
+        else if (aw_same_word(f->name, f->name_len, "expect"))
             note(&ret->expect, f, ret);
-        else if (aw_http_same(f->name, f->name_len, "connection"))
+        else if (aw_same_word(f->name, f->name_len, "connection"))
             look_at_connection(r, f->value, ret);
     }
     r->keep_alive = !ret->closes && (r->head.minor == 1 || ret->keeps);
@@ -87,11 +87,11 @@ static const char *check_length(aw_http_request *r, const char *text)
 /* Without "chunked" as the last coding nobody knows where the body ends. */
 static bool ends_in_chunks(const char *list)
 {
-    const char *coding;
+    const char *coding, *end = list + strlen(list);
     size_t n;
     bool ret = false;
-    while (aw_http_list_next(&list, &coding, &n))
-        ret = aw_http_same(coding, n, "chunked");
+    while (aw_next_item(&list, end, &coding, &n))
+        ret = aw_same_word(coding, n, "chunked");
     return ret;
 }
 
@@ -103,7 +103,7 @@ static struct aw_http_refusal check_coding(aw_http_request *r, const struct fiel
         return aw_http_because(400, "Transfer-Encoding in HTTP/1.0");
     if (!ends_in_chunks(f->coding))
         return aw_http_because(400, "a transfer coding whose end cannot be told");
-    if (!aw_http_same(f->coding, strlen(f->coding), "chunked"))
+    if (!aw_same_word(f->coding, strlen(f->coding), "chunked"))
         return aw_http_because(501, "a transfer coding that is not known");
     r->body.is_chunked = true;
     return (struct aw_http_refusal){.status = 0};
@@ -124,7 +124,7 @@ static struct aw_http_refusal check_body(aw_http_request *r, const struct fields
     }
     if (!f->expect || r->head.minor == 0)
         return (struct aw_http_refusal){.status = 0};
-    if (!aw_http_same(f->expect, strlen(f->expect), "100-continue"))
+    if (!aw_same_word(f->expect, strlen(f->expect), "100-continue"))
         return aw_http_because(417, "an expectation that is not known");
     r->body.is_expected = !r->body.is_complete;
     return (struct aw_http_refusal){.status = 0};
@@ -143,7 +143,7 @@ static bool is_host(const char *text, size_t n)
         i++;
     } else {
         while (i < n && text[i] != ':' &&
-               (aw_http_token[(unsigned char)text[i]] && !strchr("#^`|", text[i])))
+               (aw_token_char[(unsigned char)text[i]] && !strchr("#^`|", text[i])))
             i++;
         if (i == 0 || i > 253)
             return false;
@@ -159,8 +159,8 @@ static bool is_host(const char *text, size_t n)
 static const char *take_authority(aw_http_request *r, size_t *ret_len)
 {
     char *target = r->head.target;
-    size_t scheme = r->head.target_len > 7 && aw_http_same(target, 7, "http://")    ? 7
-                    : r->head.target_len > 8 && aw_http_same(target, 8, "https://") ? 8
+    size_t scheme = r->head.target_len > 7 && aw_same_word(target, 7, "http://")    ? 7
+                    : r->head.target_len > 8 && aw_same_word(target, 8, "https://") ? 8
                                                                                     : 0;
     if (!scheme)
         return NULL;
@@ -184,7 +184,7 @@ static const char *check_host(aw_http_request *r, const char *host)
         return NULL;
     if (!is_host(authority, n))
         return "the target's host is malformed";
-    if (host && !aw_http_same(authority, n, host))
+    if (host && !aw_same_word(authority, n, host))
         return "the target and Host name different hosts";
     r->host = aw_http_copy(r, authority, n);
     return r->host ? NULL : "there is no memory";
@@ -204,7 +204,7 @@ static const char *check_target(aw_http_request *r)
     r->path = aw_http_copy(r, target, n);
     if (!r->path)
         return "there is no memory";
-    ptrdiff_t len = aw_http_decode(r->path, n, false);
+    ptrdiff_t len = aw_percent_decode(r->path, n, false);
     if (len < 0)
         return "the path is not encoded as it should be";
     r->path[len] = '\0';

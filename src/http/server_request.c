@@ -34,7 +34,7 @@ const char *aw_http_request_field(const aw_http_request *r, const char *name)
 {
     for (size_t i = 0; r && name && i < r->head.n_fields; i++) {
         const struct aw_http_field *f = &r->head.fields[i];
-        if (aw_http_same(f->name, f->name_len, name))
+        if (aw_same_word(f->name, f->name_len, name))
             return f->value;
     }
     return NULL;
@@ -56,12 +56,12 @@ bool aw_http_request_has_token(const aw_http_request *r, const char *field, cons
 {
     for (size_t i = 0; r && field && token && i < r->head.n_fields; i++) {
         const struct aw_http_field *f = &r->head.fields[i];
-        const char *at = f->value, *found;
+        const char *at = f->value, *end = at + strlen(at), *found;
         size_t n;
-        if (!aw_http_same(f->name, f->name_len, field))
+        if (!aw_same_word(f->name, f->name_len, field))
             continue;
-        while (aw_http_list_next(&at, &found, &n))
-            if (aw_http_same(found, n, token))
+        while (aw_next_item(&at, end, &found, &n))
+            if (aw_same_word(found, n, token))
                 return true;
     }
     return false;
@@ -71,7 +71,7 @@ bool aw_http_request_has_token(const aw_http_request *r, const char *field, cons
 static char *decoded(aw_http_request *r, const char *text, size_t n)
 {
     char *copy = aw_http_copy(r, text, n);
-    ptrdiff_t len = copy ? aw_http_decode(copy, n, true) : -1;
+    ptrdiff_t len = copy ? aw_percent_decode(copy, n, true) : -1;
     if (len < 0)
         return NULL;
     copy[len] = '\0';

@@ -217,7 +217,7 @@ static int take_apart(aw_http_request *r, struct search *s)
             return -ENOMEM;
         if (s->n == DEEP)
             return -ENOENT;
-        copy[aw_http_decode(copy, n, false)] = '\0'; /* it was decoded before: it can be */
+        copy[aw_percent_decode(copy, n, false)] = '\0'; /* it was decoded before: it can be */
         s->raw[s->n] = segment;
         s->text[s->n++] = copy;
         at = segment + n;
@@ -288,7 +288,7 @@ static int take_parameters(aw_http_request *r, const struct search *s)
     char *rest = aw_http_copy(r, s->rest, len);
     if (!rest)
         return -ENOMEM;
-    rest[aw_http_decode(rest, len, false)] = '\0';
+    rest[aw_percent_decode(rest, len, false)] = '\0';
     r->parameters[n - 1].value = rest;
     r->rest = s->rest;
     return 0;

@@ -13,18 +13,9 @@
 
 #include "await/memory.h"
 #include "http/curl.h"
+#include "text/words.h"
 
 enum { NAME_MAX_BYTES = 253 }; /* of a host's name, by the DNS */
-
-char *aw_url_copy(const char *text, size_t n)
-{
-    char *copy = text ? aw_mem_alloc(n + 1) : NULL;
-    if (copy) {
-        memcpy(copy, text, n);
-        copy[n] = '\0';
-    }
-    return copy;
-}
 
 static int code_of_url(CURLUcode code)
 {
@@ -252,7 +243,7 @@ char *aw_url_text(const char *base, const char *url, const char *const *query, b
         err = code_of_url(curl_url_get(u, CURLUPART_URL, &text, 0));
     if (err >= 0)
         err = check_made(text);
-    if (err >= 0 && !(copy = aw_url_copy(text, strlen(text))))
+    if (err >= 0 && !(copy = aw_copy(text)))
         err = -ENOMEM;
     curl_free(text);
     curl_url_cleanup(u);

@@ -31,11 +31,6 @@ static void unref(struct question *q)
     aw_mem_free(q);
 }
 
-static void pack(struct aw_growing *out, const char *text)
-{
-    rd_pack_string(out, text, strlen(text));
-}
-
 /* {type: 9, requestId, packet: what the client has said first} */
 static int pass_on(struct question *q, aw_sio_event *answer)
 {
@@ -44,19 +39,19 @@ static int pass_on(struct question *q, aw_sio_event *answer)
     struct aw_growing t = {0};
     const aw_sio_bytes *attachments;
     const char *json = aw_sio_event_json(answer, &n);
-    AW_TRY(rd_json_parse(&said, json, n));
+    AW_TRY(aw_json_parse(&said, json, n, RD_JSON_DEPTH, NULL));
     size_t n_attachments = aw_sio_event_attachments(answer, &attachments);
     rd_pack_map(&t, 3);
-    pack(&t, "type");
+    rd_pack_text(&t, "type");
     rd_pack_integer(&t, 9);
-    pack(&t, "requestId");
-    pack(&t, q->b.request_id);
-    pack(&t, "packet");
+    rd_pack_text(&t, "requestId");
+    rd_pack_text(&t, q->b.request_id);
+    rd_pack_text(&t, "packet");
     if (rd_json_size(said) > 0)
-        rd_json_pack(&t, rd_json_at(said, 0), attachments, n_attachments);
+        rd_json_pack(&t, aw_json_at(said, 0), attachments, n_attachments);
     else
         rd_pack_nil(&t);
-    rd_json_unref(said);
+    aw_json_unref(said);
     int err = t.failed;
     if (err == 0)
         err = rd_publish(q->fanout->redis, q->channel, t.data, t.len);
@@ -110,7 +105,7 @@ static int tell_number(struct question *q, size_t n)
 {
     struct aw_growing t = {0};
     aw_growing_adds(&t, "{\"type\":8,\"requestId\":");
-    rd_text_quote(&t, q->b.request_id, strlen(q->b.request_id));
+    aw_json_quote(&t, q->b.request_id, strlen(q->b.request_id));
     aw_growing_printf(&t, ",\"clientCount\":%zu}", n);
     int err = t.failed;
     if (err == 0)
@@ -121,11 +116,9 @@ static int tell_number(struct question *q, size_t n)
 
 static int perform(struct rd_space *s, struct question *q)
 {
-    size_t n = strlen(s->channel) + 1;
-    q->channel = aw_mem_alloc(n);
+    q->channel = aw_copy(s->channel);
     if (!q->channel)
         return -ENOMEM;
-    memcpy(q->channel, s->channel, n);
     AW_TRY(tell_number(q, rd_each_socket(s->ns, &q->b.packet, count, NULL)));
     rd_each_socket(s->ns, &q->b.packet, begin, q);
     return 0;

@@ -228,12 +228,9 @@ void rd_channel_answer(aw_redis *r, struct rd_channel *c, int err, const aw_redi
     if (err < 0 && !r->closing)
         return; /* the connection was lost: it is asked again */
     if (err >= 0 && reply->type == AW_REDIS_ERROR) {
-        size_t n = strlen(reply->str) + 1;
         err = rd_error_of(reply);
         aw_mem_free(c->why);
-        c->why = aw_mem_alloc(n);
-        if (c->why)
-            memcpy(c->why, reply->str, n);
+        c->why = aw_copy(reply->str);
         rd_log(r, "subscribing to %.100s: %.300s", c->name, reply->str);
         if (c->agreed)
             tell_sinks(c, err);

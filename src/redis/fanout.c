@@ -46,7 +46,7 @@ static int broadcast(aw_sio_namespace *ns, const aw_sio_packet *p, void *arg)
         err = rd_publish(f->redis, f->channel.data, packet.data, packet.len);
     if (err == 0 && f->python)
         err = rd_python_send(f, nsp, p, arguments);
-    rd_json_unref(arguments);
+    aw_json_unref(arguments);
     aw_growing_clear(&packet);
     return err;
 }
@@ -133,6 +133,15 @@ static void on_end(struct rd_sink *sink, int err)
 
 /* ---- namespaces ---- */
 
+static void set_sink(struct rd_sink *s,
+                     void (*message)(struct rd_sink *, const char *, const char *, size_t),
+                     void (*interrupted)(struct rd_sink *))
+{
+    s->message = message;
+    s->interrupted = interrupted;
+    s->ended = on_end;
+}
+
 static int add_space(aw_redis_fanout *f, aw_sio_namespace *ns)
 {
     struct rd_space *s = aw_mem_zalloc(sizeof *s);
@@ -141,9 +150,7 @@ static int add_space(aw_redis_fanout *f, aw_sio_namespace *ns)
         return -ENOMEM;
     s->fanout = f;
     s->ns = ns;
-    s->requests.message = on_request;
-    s->requests.interrupted = on_nothing;
-    s->requests.ended = on_end;
+    set_sink(&s->requests, on_request, on_nothing);
     aw_growing_printf(&name, "%s-request#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
     aw_growing_printf(&answers, "%s-response#%s#%c", f->key, aw_sio_namespace_name(ns), 0);
     int err = name.failed ? name.failed : answers.failed;
@@ -191,22 +198,6 @@ static const aw_sio_adapter adapter = {
     .namespace_begins = namespace_begins,
 };
 
-static void set_sink(struct rd_sink *s,
-                     void (*message)(struct rd_sink *, const char *, const char *, size_t),
-                     void (*interrupted)(struct rd_sink *))
-{
-    s->message = message;
-    s->interrupted = interrupted;
-    s->ended = on_end;
-}
-
-static char *copy(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *to = aw_mem_alloc(n);
-    return to ? memcpy(to, text, n) : NULL;
-}
-
 /* Six letters that no other server has, and what begins with "await:" for Python's. */
 static int name_ourselves(aw_redis_fanout *f)
 {
@@ -224,8 +215,8 @@ static int name_ourselves(aw_redis_fanout *f)
 static int set_up(aw_redis_fanout *f, const aw_redis_fanout_opts *o)
 {
     AW_TRY(name_ourselves(f));
-    f->key = copy(o->key ? o->key : "socket.io");
-    f->python = o->python_channel ? copy(o->python_channel) : NULL;
+    f->key = aw_copy(o->key ? o->key : "socket.io");
+    f->python = aw_copy(o->python_channel);
     if (!f->key || (o->python_channel && !f->python))
         return -ENOMEM;
     f->server_event = o->server_event;

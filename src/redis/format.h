@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-#include "redis/text.h"
+#include "text/growing.h"
 
 /* A command from its format, as await/redis.h has it: 0; -EINVAL with words; -ENOMEM. */
 int rd_format(struct aw_growing *out, const char *format, va_list ap);

@@ -1,5 +1,5 @@
 /*
- * json.c - the adapter of jansson.
+ * json.c - values of jansson: see json.h.
  */
 #include <jansson.h>
 #include <string.h>
@@ -7,56 +7,9 @@
 #include "redis/json.h"
 #include "redis/msgpack.h"
 
-/* Behind the string that begins at `at`, or the end. */
-static const char *skip_string(const char *at, const char *end)
-{
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
-            at++;
-    return at;
-}
-
-static int check_depth(const char *text, size_t n)
-{
-    unsigned depth = 0;
-    for (const char *at = text, *end = text + n; at < end; at++)
-        if (*at == '"')
-            at = skip_string(at, end);
-        else if ((*at == '[' || *at == '{') && ++depth > RD_JSON_DEPTH)
-            return AW_ELIMIT;
-        else if ((*at == ']' || *at == '}') && depth > 0)
-            depth--;
-    return 0;
-}
-
-int rd_json_parse(json_t **ret, const char *text, size_t n)
-{
-    json_error_t error;
-    AW_TRY(check_depth(text, n));
-    if (n > 0 && memchr(text, '\0', n)) /* behind a number jansson does not mind one */
-        return -EBADMSG;
-    size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    *ret = json_loadb(text, n, flags, &error);
-    if (!*ret && json_error_code(&error) == json_error_numeric_overflow)
-        *ret = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, &error); /* as JavaScript */
-    if (*ret)
-        return 0;
-    return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
-}
-
-void rd_json_unref(json_t *value)
-{
-    json_decref(value);
-}
-
 const json_t *rd_json_get(const json_t *object, const char *key)
 {
     return json_object_get(object, key);
-}
-
-const json_t *rd_json_at(const json_t *array, size_t i)
-{
-    return json_array_get(array, i);
 }
 
 size_t rd_json_size(const json_t *array)
@@ -70,6 +23,16 @@ const char *rd_json_string(const json_t *value)
     return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
+size_t rd_json_strings(const json_t *array, const char **to)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        to[n] = rd_json_string(json_array_get(array, i));
+        n += to[n] != NULL;
+    }
+    return n;
+}
+
 bool rd_json_integer(const json_t *value, int64_t *ret)
 {
     if (!json_is_integer(value))
@@ -81,23 +44,6 @@ bool rd_json_integer(const json_t *value, int64_t *ret)
 bool rd_json_true(const json_t *value)
 {
     return json_is_true(value);
-}
-
-bool rd_json_is_array(const json_t *value)
-{
-    return json_is_array(value);
-}
-
-static int add(const char *text, size_t n, void *out)
-{
-    aw_growing_add(out, text, n);
-    return 0;
-}
-
-void rd_json_write(struct aw_growing *out, const json_t *value)
-{
-    if (json_dump_callback(value, add, out, JSON_COMPACT | JSON_ENCODE_ANY) < 0 && !out->failed)
-        out->failed = -EINVAL;
 }
 
 /* ---- as msgpack ---- */
@@ -128,7 +74,7 @@ static void pack_object(struct aw_growing *out, const json_t *v, const aw_sio_by
     json_t *object = (json_t *)v; /* its iterators are not for const */
     for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
         const char *key = json_object_iter_key(it);
-        rd_pack_string(out, key, strlen(key));
+        rd_pack_text(out, key);
         pack(out, json_object_iter_value(it), attachments, n);
     }
 }

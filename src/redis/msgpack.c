@@ -15,6 +15,8 @@
 
 #include "await/memory.h"
 #include "redis/msgpack.h"
+#include "text/date.h"
+#include "text/json.h"
 
 enum { DEPTH = 30 }; /* msgpack-c has 32 */
 
@@ -67,6 +69,11 @@ void rd_pack_string(struct aw_growing *out, const char *text, size_t n)
         out->failed = AW_ELIMIT;
     msgpack_pack_str(&p, n);
     aw_growing_add(out, text, n);
+}
+
+void rd_pack_text(struct aw_growing *out, const char *text)
+{
+    rd_pack_string(out, text, strlen(text));
 }
 
 void rd_pack_bytes(struct aw_growing *out, const void *data, size_t n)
@@ -217,24 +224,13 @@ static void write_real(struct aw_growing *t, double value)
         aw_growing_printf(t, "%.17g", value);
 }
 
-/* A time as JavaScript writes it: by the days of the civil calendar. */
+/* As JavaScript writes it. */
 static void write_time(struct aw_growing *t, int64_t seconds, unsigned nanoseconds)
 {
-    int64_t days = seconds / 86400, rest = seconds % 86400;
-    if (rest < 0) {
-        rest += 86400;
-        days--;
-    }
-    days += 719468; /* from the first of March of the year 0 */
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097, day = days - era * 146097;
-    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-    day -= 365 * year + year / 4 - year / 100;
-    int month = (int)(5 * day + 2) / 153, date = (int)day - (153 * month + 2) / 5 + 1;
-    month += month < 10 ? 3 : -9;
-    year += era * 400 + (month <= 2);
-    aw_growing_printf(t, "\"%04lld-%02d-%02dT%02d:%02d:%02d.%03uZ\"", (long long)year, month, date,
-                      (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60),
-                      nanoseconds / 1000000);
+    struct aw_date d;
+    aw_date_of(seconds, &d);
+    aw_growing_printf(t, "\"%04lld-%02d-%02dT%02d:%02d:%02d.%03uZ\"", (long long)d.year, d.month,
+                      d.day, d.hour, d.minute, d.second, nanoseconds / 1000000);
 }
 
 /* Times; everything else that is of a type of its own is nothing here, as JavaScript's undefined.
@@ -260,7 +256,7 @@ static void write_ext(struct aw_growing *t, const msgpack_object_ext *e)
 static void write_key(struct aw_growing *t, const msgpack_object *key)
 {
     if (key->type == MSGPACK_OBJECT_STR && !memchr(key->via.str.ptr, 0, key->via.str.size))
-        rd_text_quote(t, key->via.str.ptr, key->via.str.size);
+        aw_json_quote(t, key->via.str.ptr, key->via.str.size);
     else if (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         aw_growing_printf(t, "\"%llu\"", (unsigned long long)key->via.u64);
     else
@@ -314,7 +310,7 @@ static void write_value(struct rd_broadcast *b, const msgpack_object *o)
         aw_growing_adds(&b->json, o->via.boolean ? "true" : "false");
         break;
     case MSGPACK_OBJECT_STR:
-        rd_text_quote(&b->json, o->via.str.ptr, o->via.str.size);
+        aw_json_quote(&b->json, o->via.str.ptr, o->via.str.size);
         break;
     case MSGPACK_OBJECT_ARRAY:
         write_array(b, &o->via.array, 0);

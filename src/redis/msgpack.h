@@ -5,7 +5,7 @@
 #define AW_REDIS_MSGPACK_H
 
 #include "await/socketio.h"
-#include "redis/text.h"
+#include "text/growing.h"
 
 /* ---- writing, piece by piece ---- */
 
@@ -14,6 +14,7 @@ void rd_pack_bool(struct aw_growing *out, bool value);
 void rd_pack_integer(struct aw_growing *out, int64_t value);
 void rd_pack_real(struct aw_growing *out, double value);
 void rd_pack_string(struct aw_growing *out, const char *text, size_t n);
+void rd_pack_text(struct aw_growing *out, const char *text);
 void rd_pack_bytes(struct aw_growing *out, const void *data, size_t n);
 void rd_pack_array(struct aw_growing *out, size_t n);
 void rd_pack_map(struct aw_growing *out, size_t n);

@@ -7,41 +7,36 @@
 
 #include "redis/fanout.h"
 
-static void pack(struct aw_growing *out, const char *text)
-{
-    rd_pack_string(out, text, strlen(text));
-}
-
 static void pack_names(struct aw_growing *out, const char *key, const char *const *names, size_t n)
 {
-    pack(out, key);
+    rd_pack_text(out, key);
     rd_pack_array(out, n);
     for (size_t i = 0; i < n; i++)
-        pack(out, names[i]);
+        rd_pack_text(out, names[i]);
 }
 
 void rd_packet_write(struct aw_growing *out, const char *uid, const char *nsp,
                      const aw_sio_packet *p, const struct json_t *arguments)
 {
     rd_pack_array(out, 3);
-    pack(out, uid);
+    rd_pack_text(out, uid);
     rd_pack_map(out, 3);
-    pack(out, "type");
+    rd_pack_text(out, "type");
     rd_pack_integer(out, 2);
-    pack(out, "data");
+    rd_pack_text(out, "data");
     rd_pack_array(out, 1 + rd_json_size(arguments));
-    pack(out, p->event);
+    rd_pack_text(out, p->event);
     for (size_t i = 0; i < rd_json_size(arguments); i++)
-        rd_json_pack(out, rd_json_at(arguments, i), p->attachments, p->n_attachments);
-    pack(out, "nsp");
-    pack(out, nsp);
+        rd_json_pack(out, aw_json_at(arguments, i), p->attachments, p->n_attachments);
+    rd_pack_text(out, "nsp");
+    rd_pack_text(out, nsp);
     rd_pack_map(out, 3);
     pack_names(out, "rooms", p->rooms, p->n_rooms);
     pack_names(out, "except", p->except, p->n_except);
-    pack(out, "flags");
+    rd_pack_text(out, "flags");
     rd_pack_map(out, p->is_volatile);
     if (p->is_volatile) {
-        pack(out, "volatile");
+        rd_pack_text(out, "volatile");
         rd_pack_bool(out, true);
     }
 }
@@ -63,11 +58,11 @@ void rd_packet_channel(struct aw_growing *out, const char *key, const char *nsp,
 int rd_packet_arguments(const aw_sio_packet *p, struct json_t **ret)
 {
     const char *json = p->json ? p->json : "[]";
-    int err = rd_json_parse(ret, json, strlen(json));
-    if (err == 0 && rd_json_is_array(*ret))
+    int err = aw_json_parse(ret, json, strlen(json), RD_JSON_DEPTH, NULL);
+    if (err == 0 && aw_json_is_array(*ret))
         return 0;
     if (err == 0)
-        rd_json_unref(*ret);
+        aw_json_unref(*ret);
     return err == 0 || err == -EBADMSG ? aw_raise(-EINVAL, "the arguments are no JSON array") : err;
 }
 
@@ -99,7 +94,7 @@ static int send_packet(const aw_redis_emit_opts *o, const aw_sio_packet *p)
     AW_TRY(rd_packet_arguments(p, &arguments));
     rd_packet_channel(&channel, o->key ? o->key : "socket.io", nsp, p);
     rd_packet_write(&packet, "emitter", nsp, p, arguments);
-    rd_json_unref(arguments);
+    aw_json_unref(arguments);
     int err = channel.failed ? channel.failed : packet.failed;
     if (err == 0)
         err = rd_publish(o->redis, channel.data, packet.data, packet.len);

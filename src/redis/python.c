@@ -21,7 +21,7 @@ static void add_names(struct aw_growing *t, const char *key, const char *const *
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             aw_growing_addc(t, ',');
-        rd_text_quote(t, names[i], strlen(names[i]));
+        aw_json_quote(t, names[i], strlen(names[i]));
     }
     if (n > 1)
         aw_growing_addc(t, ']');
@@ -34,14 +34,15 @@ int rd_python_send(aw_redis_fanout *f, const char *nsp, const aw_sio_packet *p,
     if (p->n_attachments > 0)
         return 0; /* JSON has no bytes */
     aw_growing_adds(&t, "{\"method\":\"emit\",\"event\":");
-    rd_text_quote(&t, p->event, strlen(p->event));
+    aw_json_quote(&t, p->event, strlen(p->event));
     aw_growing_adds(&t, ",\"data\":");
     if (rd_json_size(arguments) == 0)
         aw_growing_adds(&t, "null");
     else
-        rd_json_write(&t, rd_json_size(arguments) == 1 ? rd_json_at(arguments, 0) : arguments);
+        aw_json_write(&t, rd_json_size(arguments) == 1 ? aw_json_at(arguments, 0) : arguments,
+                      RD_JSON_DEPTH);
     aw_growing_adds(&t, ",\"namespace\":");
-    rd_text_quote(&t, nsp, strlen(nsp));
+    aw_json_quote(&t, nsp, strlen(nsp));
     add_names(&t, "room", p->rooms, p->n_rooms);
     add_names(&t, "skip_sid", p->except, p->n_except);
     aw_growing_printf(&t, ",\"callback\":null,\"host_id\":\"%s\"}", f->host_id);
@@ -57,14 +58,8 @@ int rd_python_send(aw_redis_fanout *f, const char *nsp, const aw_sio_packet *p,
 /* A string, or the strings of an array. */
 static size_t names_of(const struct json_t *v, const char **to)
 {
-    size_t n = 0;
-    if (rd_json_string(v))
-        to[n++] = rd_json_string(v);
-    for (size_t i = 0; i < rd_json_size(v); i++) {
-        to[n] = rd_json_string(rd_json_at(v, i));
-        n += to[n] != NULL;
-    }
-    return n;
+    *to = rd_json_string(v);
+    return *to ? 1 : rd_json_strings(v, to);
 }
 
 static int emit(aw_sio_namespace *ns, const struct json_t *m)
@@ -76,7 +71,7 @@ static int emit(aw_sio_namespace *ns, const struct json_t *m)
         aw_mem_alloc((rd_json_size(room) + rd_json_size(skip) + 3) * sizeof *names);
     aw_growing_addc(&t, '[');
     if (data)
-        rd_json_write(&t, data);
+        aw_json_write(&t, data, RD_JSON_DEPTH);
     aw_growing_add(&t, "]", 2);
     int err = names ? t.failed : -ENOMEM;
     if (err == 0) {
@@ -144,10 +139,10 @@ static int perform(aw_redis_fanout *f, const struct json_t *m)
 void rd_python_take(aw_redis_fanout *f, const char *data, size_t n)
 {
     struct json_t *m;
-    int err = rd_json_parse(&m, data, n);
+    int err = aw_json_parse(&m, data, n, RD_JSON_DEPTH, NULL);
     if (err == 0) {
         err = perform(f, m);
-        rd_json_unref(m);
+        aw_json_unref(m);
     }
     if (err < 0)
         rd_log(f->redis, "a message on %.100s is dropped: %s", f->python,

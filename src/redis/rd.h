@@ -30,6 +30,7 @@
 #include "redis/format.h"
 #include "redis/reader.h"
 #include "redis/url.h"
+#include "text/words.h"
 
 struct rd_channel;
 
@@ -44,7 +45,7 @@ struct rd_call {
     aw_event done;
 };
 
-/* Why a link is down, or whom it belongs to. */
+/* A connection to the server, made again and again. */
 struct rd_link {
     aw_redis *client;
     bool for_messages;

@@ -62,17 +62,6 @@ size_t rd_each_socket(aw_sio_namespace *ns, const aw_sio_packet *p, rd_socket_fn
     return n;
 }
 
-/* The strings of an array; others are left out. */
-static size_t strings(const struct json_t *array, const char **to)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < rd_json_size(array); i++) {
-        to[n] = rd_json_string(rd_json_at(array, i));
-        n += to[n] != NULL;
-    }
-    return n;
-}
-
 /* Which rooms: those of `opts`, or, of the old requests, `rooms`. */
 static bool choose(struct request *q)
 {
@@ -83,9 +72,9 @@ static bool choose(struct request *q)
     if (!q->names)
         return false;
     q->who.rooms = q->names;
-    q->who.n_rooms = strings(rooms, q->names);
+    q->who.n_rooms = rd_json_strings(rooms, q->names);
     q->who.except = q->names + q->who.n_rooms;
-    q->who.n_except = strings(except, q->names + q->who.n_rooms);
+    q->who.n_except = rd_json_strings(except, q->names + q->who.n_rooms);
     return q->who.n_rooms > 0 || rd_json_size(rooms) == 0;
 }
 
@@ -93,7 +82,7 @@ static bool choose(struct request *q)
 
 static void quote(struct aw_growing *t, const char *text)
 {
-    rd_text_quote(t, text, strlen(text));
+    aw_json_quote(t, text, strlen(text));
 }
 
 static void comma(struct request *q)
@@ -189,16 +178,16 @@ static void join(aw_sio_socket *s, void *arg)
 {
     const struct json_t *rooms = arg;
     for (size_t i = 0; i < rd_json_size(rooms); i++)
-        if (rd_json_string(rd_json_at(rooms, i)))
-            aw_ignore(aw_sio_join(s, rd_json_string(rd_json_at(rooms, i))));
+        if (rd_json_string(aw_json_at(rooms, i)))
+            aw_ignore(aw_sio_join(s, rd_json_string(aw_json_at(rooms, i))));
 }
 
 static void leave(aw_sio_socket *s, void *arg)
 {
     const struct json_t *rooms = arg;
     for (size_t i = 0; i < rd_json_size(rooms); i++)
-        if (rd_json_string(rd_json_at(rooms, i)))
-            aw_ignore(aw_sio_leave(s, rd_json_string(rd_json_at(rooms, i))));
+        if (rd_json_string(aw_json_at(rooms, i)))
+            aw_ignore(aw_sio_leave(s, rd_json_string(aw_json_at(rooms, i))));
 }
 
 static void disconnect(aw_sio_socket *s, void *arg)
@@ -211,13 +200,13 @@ static void server_event(struct request *q)
 {
     aw_redis_fanout *f = q->space->fanout;
     const struct json_t *data = rd_json_get(q->json, "data");
-    const char *event = rd_json_string(rd_json_at(data, 0));
+    const char *event = rd_json_string(aw_json_at(data, 0));
     struct aw_growing t = {0};
     aw_growing_addc(&t, '[');
     for (size_t i = 1; i < rd_json_size(data); i++) {
         if (i > 1)
             aw_growing_addc(&t, ',');
-        rd_json_write(&t, rd_json_at(data, i));
+        aw_json_write(&t, aw_json_at(data, i), RD_JSON_DEPTH);
     }
     aw_growing_add(&t, "]", 2);
     if (event && !t.failed && f->server_event)
@@ -255,7 +244,7 @@ void rd_request(struct rd_space *s, const char *data, size_t n)
     struct json_t *json;
     int64_t type = -1;
     aw_redis_fanout *f = s->fanout;
-    int err = rd_json_parse(&json, data, n);
+    int err = aw_json_parse(&json, data, n, RD_JSON_DEPTH, NULL);
     if (err < 0) {
         rd_log(f->redis, "a request is dropped: %s", aw_strerror(err));
         return;
@@ -267,5 +256,5 @@ void rd_request(struct rd_space *s, const char *data, size_t n)
         perform(&q, type);
     aw_growing_clear(&q.answer);
     aw_mem_free(q.names);
-    rd_json_unref(json);
+    aw_json_unref(json);
 }

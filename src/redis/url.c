@@ -8,33 +8,7 @@
 #include "await/loop.h"
 #include "await/memory.h"
 #include "redis/url.h"
-
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* %XX, in place: false for half of one, and for a zero. */
-static bool unescape(char *text)
-{
-    char *out = text;
-    for (; *text; text++) {
-        if (*text != '%') {
-            *out++ = *text;
-            continue;
-        }
-        int high = digit(text[1]), low = high < 0 ? -1 : digit(text[2]);
-        if (low < 0 || high + low == 0)
-            return false;
-        *out++ = (char)(high * 16 + low);
-        text += 2;
-    }
-    *out = '\0';
-    return true;
-}
+#include "text/words.h"
 
 /* A part of the copy: NULL if it is empty. */
 static bool part(const char **ret, char *text)
@@ -42,8 +16,12 @@ static bool part(const char **ret, char *text)
     *ret = NULL;
     if (!text || !*text)
         return true;
+    ptrdiff_t n = aw_percent_decode(text, strlen(text), false);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
     *ret = text;
-    return unescape(text);
+    return true;
 }
 
 static bool number(const char *text, unsigned *ret)
@@ -115,11 +93,9 @@ static bool cut_unix(struct rd_url *u, char *at)
 int rd_url_parse(struct rd_url *u, const char *url)
 {
     *u = (struct rd_url){0};
-    size_t n = strlen(url);
-    u->memory = aw_mem_alloc(n + 1);
+    u->memory = aw_copy(url);
     if (!u->memory)
         return -ENOMEM;
-    memcpy(u->memory, url, n + 1);
     char *rest = strstr(u->memory, "://");
     bool fine = rest != NULL;
     if (fine) {

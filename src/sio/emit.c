@@ -1,5 +1,5 @@
 /*
- * emit.c - sending: to one socket, to many, as an answer, as a question, from other threads.
+ * emit.c - sending: to one socket, to many, as an answer, as a question.
  *
  * Who gets a broadcast.  Each has a number, its stamp, and each socket the stamp of the latest that
  * it has had.  Those who are excepted are stamped first, without sending; who is in two rooms is
@@ -10,7 +10,6 @@
 
 #include "await/compose.h"
 #include "await/scope.h"
-#include "await/thread.h"
 #include "sio/sio.h"
 
 /* ---- to one ---- */
@@ -218,7 +217,7 @@ int aw_sio_broadcast_(const aw_sio_emit_opts *o)
     AW_TRY(aw_sio_here(o->ns->io));
     size_t n = count(o->rooms) + count(o->except_rooms) + 3;
     struct aw_growing written = {0};
-    if (o->value && aw_sio_json_write(&written, o->value, o->ns->io->opts.max_depth) == 0)
+    if (o->value && aw_json_write(&written, o->value, o->ns->io->opts.max_depth) == 0)
         aw_growing_addc(&written, '\0');
     int err = written.failed;
     if (err == 0 && n > FEW && !(names = aw_mem_alloc(n * sizeof *names)))

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sio/engine.h"
-#include "sio/text.h"
+#include "text/base64.h"
 
 int aw_eio_decode(struct aw_eio_packet *ret, char *text, size_t n)
 {
@@ -22,7 +22,7 @@ void aw_eio_payload_begin(struct aw_eio_payload *p, char *text, size_t n, size_t
 
 static int decode_binary(struct aw_eio_packet *ret, char *text, size_t n)
 {
-    long len = aw_sio_base64_decode(text, n);
+    long len = aw_base64_decode(text, text, n);
     if (len < 0)
         return -EBADMSG;
     *ret = (struct aw_eio_packet){

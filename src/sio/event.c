@@ -43,7 +43,7 @@ static int take_name(aw_sio_event *e, const char *name, size_t n, char *block)
 static int fill(aw_sio_event *e, const struct aw_sio_wire *p, struct json_t *value, char *block)
 {
     size_t n;
-    if (!aw_sio_json_is_array(value))
+    if (!aw_json_is_array(value))
         return -EBADMSG;
     bool binary = p->type == AW_SIO_BINARY_EVENT || p->type == AW_SIO_BINARY_ACK;
     if (binary)
@@ -64,7 +64,7 @@ static aw_sio_event *new_event(aw_sio_socket *s, const struct aw_sio_wire *p, st
     size_t parts = p->attachments * sizeof(aw_sio_bytes);
     aw_sio_event *e = aw_mem_zalloc(sizeof *e + parts + 2 * (p->json_len + 1));
     if (!e) {
-        aw_sio_json_unref(value);
+        aw_json_unref(value);
         return aw_refuse(-ENOMEM, NULL);
     }
     e->refs = 1;
@@ -86,7 +86,7 @@ static aw_sio_event *new_event(aw_sio_socket *s, const struct aw_sio_wire *p, st
 aw_sio_event *aw_sio_event_new(aw_sio_socket *s, const struct aw_sio_wire *p, aw_sio *io)
 {
     struct json_t *value;
-    int err = aw_sio_json_parse(&value, p->json, p->json_len, io->opts.max_depth);
+    int err = aw_json_parse(&value, p->json, p->json_len, io->opts.max_depth, NULL);
     if (err == AW_ELIMIT)
         return aw_refuse(err, "JSON deeper than .max_depth");
     if (err < 0)
@@ -121,7 +121,7 @@ void aw_sio_event_unref(aw_sio_event *e)
         return;
     for (unsigned i = 0; i < e->got; i++)
         aw_mem_free((void *)e->parts[i].data);
-    aw_sio_json_unref(e->value);
+    aw_json_unref(e->value);
     aw_sio_socket_unref(e->socket);
     aw_mem_free(e);
 }
@@ -215,7 +215,7 @@ bool aw_sio_event_bytes_of(const aw_sio_event *e, const struct json_t *placehold
 
 bool aw_sio_event_bytes(const aw_sio_event *e, size_t i, aw_sio_bytes *ret)
 {
-    return e && aw_sio_event_bytes_of(e, aw_sio_json_at(e->value, i), ret);
+    return e && aw_sio_event_bytes_of(e, aw_json_at(e->value, i), ret);
 }
 
 size_t aw_sio_event_attachments(const aw_sio_event *e, const aw_sio_bytes **ret)

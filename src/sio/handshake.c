@@ -1,10 +1,10 @@
 /*
  * handshake.c - what a session keeps of the request that began it, and which pages may make one.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "sio/sio.h"
+#include "text/words.h"
 
 /* ---- what is kept ---- */
 
@@ -48,11 +48,7 @@ const char *aw_sio_handshake_query(const char *h)
 
 static bool same(const char *a, const char *b)
 {
-    while (*a && tolower((unsigned char)*a) == tolower((unsigned char)*b)) {
-        a++;
-        b++;
-    }
-    return tolower((unsigned char)*a) == tolower((unsigned char)*b);
+    return aw_same_word(a, strlen(a), b);
 }
 
 const char *aw_sio_handshake_field(const char *h, const char *name)

@@ -1,127 +1,10 @@
 /*
- * json.c - the adapter of jansson.
+ * json.c - values of jansson: see json.h.
  */
 #include <jansson.h>
 #include <string.h>
 
 #include "sio/json.h"
-
-/* ---- depth ---- */
-
-/* Behind the string that begins at `at`, or the end. */
-static const char *skip_string(const char *at, const char *end)
-{
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
-            at++;
-    return at;
-}
-
-int aw_sio_json_depth(const char *text, size_t n, unsigned limit)
-{
-    unsigned depth = 0;
-    for (const char *at = text, *end = text + n; at < end; at++)
-        switch (*at) {
-        case '"':
-            at = skip_string(at, end);
-            break;
-        case '[':
-        case '{':
-            if (++depth > limit)
-                return AW_ELIMIT;
-            break;
-        case ']':
-        case '}':
-            depth -= depth > 0;
-            break;
-        default:
-            break;
-        }
-    return 0;
-}
-
-/* The same for a value: what is too deep is not gone into, so this ends for every value. */
-static bool within(json_t *value, unsigned limit)
-{
-    if (!json_is_array(value) && !json_is_object(value))
-        return true;
-    if (limit == 0)
-        return false;
-    const char *key;
-    json_t *member;
-    size_t i;
-    json_object_foreach(value, key, member) if (!within(member, limit - 1)) return false;
-    json_array_foreach(value, i, member) if (!within(member, limit - 1)) return false;
-    return true;
-}
-
-/* ---- both ways ---- */
-
-/* jansson writes down what is wrong with a text; where there is no memory it mostly does not, and
- * then the code is still what it was before the call. */
-static json_t *load(const char *text, size_t n, size_t flags, json_error_t *error)
-{
-    *error = (json_error_t){0};
-    return json_loadb(text, n, flags | JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
-}
-
-static bool lacked_memory(const json_error_t *error)
-{
-    enum json_error_code code = json_error_code(error);
-    return code == json_error_unknown || code == json_error_out_of_memory;
-}
-
-int aw_sio_json_parse(json_t **ret, const char *text, size_t n, unsigned depth)
-{
-    if (aw_sio_json_depth(text, n, depth) < 0)
-        return AW_ELIMIT;
-    if (n > 0 && memchr(text, '\0', n)) /* behind a number jansson does not mind one */
-        return -EBADMSG;
-    json_error_t error;
-    json_t *value = load(text, n, 0, &error);
-    /* JavaScript writes a whole number up to 1e21 with all its digits. */
-    if (!value && json_error_code(&error) == json_error_numeric_overflow)
-        value = load(text, n, JSON_DECODE_INT_AS_REAL, &error);
-    if (!value)
-        return lacked_memory(&error) ? -ENOMEM : -EBADMSG;
-    *ret = value;
-    return 0;
-}
-
-static int add(const char *data, size_t n, void *out)
-{
-    struct aw_growing *text = out;
-    aw_growing_add(text, data, n);
-    return text->failed;
-}
-
-int aw_sio_json_write(struct aw_growing *out, const json_t *value, unsigned depth)
-{
-    if (!within((json_t *)value, depth))
-        return out->failed = AW_ELIMIT;
-    if (json_dump_callback(value, add, out, JSON_COMPACT | JSON_ENCODE_ANY) < 0 && !out->failed)
-        out->failed = -EINVAL;
-    return out->failed;
-}
-
-void aw_sio_json_quote(struct aw_growing *out, const char *text, size_t n)
-{
-    aw_growing_addc(out, '"');
-    for (const char *end = text + n; text < end; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
-            aw_growing_addc(out, '\\');
-            aw_growing_addc(out, *text);
-        } else if (c < 0x20) {
-            static const char hex[] = "0123456789abcdef";
-            char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            aw_growing_add(out, escape, sizeof escape);
-        } else {
-            aw_growing_addc(out, *text);
-        }
-    }
-    aw_growing_addc(out, '"');
-}
 
 /* ---- half characters ---- */
 
@@ -160,21 +43,6 @@ void aw_sio_json_mend(char *text, size_t n)
 
 /* ---- looking at values ---- */
 
-void aw_sio_json_unref(json_t *value)
-{
-    json_decref(value);
-}
-
-json_t *aw_sio_json_ref(json_t *value)
-{
-    return json_incref(value);
-}
-
-bool aw_sio_json_is_array(const json_t *value)
-{
-    return json_is_array(value);
-}
-
 bool aw_sio_json_is_object(const json_t *value)
 {
     return json_is_object(value);
@@ -190,11 +58,6 @@ const char *aw_sio_json_first(const json_t *array, size_t *ret_len)
 int aw_sio_json_drop_first(json_t *array)
 {
     return json_array_remove(array, 0);
-}
-
-const json_t *aw_sio_json_at(const json_t *array, size_t i)
-{
-    return json_array_get(array, i);
 }
 
 const char *aw_sio_json_string(const json_t *array, size_t i)

@@ -9,6 +9,7 @@
 
 #include "sio/json.h"
 #include "sio/sio.h"
+#include "text/utf8.h"
 
 /* ---- blocks ---- */
 
@@ -113,7 +114,7 @@ static int add_arguments(aw_sio *io, struct aw_growing *t, const struct aw_sio_d
     if (d->value) {
         if (d->json)
             return aw_raise(-EINVAL, "arguments as text and as a value");
-        err = aw_sio_json_write(&written, d->value, io->opts.max_depth);
+        err = aw_json_write(&written, d->value, io->opts.max_depth);
         text = written.data;
         n = written.len;
     }
@@ -134,16 +135,16 @@ static int add_arguments(aw_sio *io, struct aw_growing *t, const struct aw_sio_d
 static int check_json(aw_sio *io, const char *text, size_t n, size_t attachments)
 {
     struct json_t *value;
-    int err = aw_sio_json_parse(&value, text, n, io->opts.max_depth);
+    int err = aw_json_parse(&value, text, n, io->opts.max_depth, NULL);
     if (err == -EBADMSG)
-        return aw_raise(-EINVAL, "the arguments are no JSON, or the event's name is not UTF-8");
+        return aw_raise(-EINVAL, "the arguments are no JSON");
     if (err == AW_ELIMIT)
         return aw_raise(err, "the JSON is deeper than .max_depth");
     if (err < 0)
         return err;
     if (attachments && aw_sio_json_placeholders(value, (unsigned)attachments) < 0)
         err = aw_raise(-EINVAL, "the placeholders do not fit the attachments");
-    aw_sio_json_unref(value);
+    aw_json_unref(value);
     return err;
 }
 
@@ -158,6 +159,8 @@ static int check_draft(const aw_sio *io, const struct aw_sio_draft *d)
             return aw_raise(-EINVAL, "an attachment without bytes");
     if (d->event && aw_sio_reserved(d->event, strlen(d->event)))
         return aw_raise(-EINVAL, "the event's name is reserved");
+    if (d->event && !aw_utf8_whole(d->event, strlen(d->event)))
+        return aw_raise(-EILSEQ, "the event's name is not UTF-8");
     return 0;
 }
 
@@ -180,7 +183,7 @@ static int write_text(aw_sio *io, struct aw_growing *t, const struct aw_sio_draf
     size_t begin = t->len;
     aw_growing_addc(t, '[');
     if (d->event)
-        aw_sio_json_quote(t, d->event, strlen(d->event));
+        aw_json_quote(t, d->event, strlen(d->event));
     AW_TRY(add_arguments(io, t, d));
     aw_growing_addc(t, ']');
     if (t->failed)

@@ -12,7 +12,7 @@
 #define AW_SIO_PACKET_H
 
 #include "base/base.h"
-#include "sio/text.h"
+#include "text/growing.h"
 
 enum aw_sio_type {
     AW_SIO_CONNECT,

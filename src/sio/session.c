@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "sio/sio.h"
+#include "text/base64.h"
 
-enum {
-    BUSY = 16 * 1024
-}; /* bytes pending of a WebSocket from which volatile packets are dropped */
+/* Bytes pending of a WebSocket from which volatile packets are dropped. */
+enum { BUSY = 16 << 10 };
 
 /* ---- life ---- */
 
@@ -187,9 +187,7 @@ static void add_out(struct aw_growing *payload, const struct aw_sio_out *out)
     for (unsigned i = 0; i < out->n; i++) {
         aw_growing_adds(payload, "\x1e"
                                  "b");
-        char *at = aw_growing_room(payload, aw_sio_base64_size(out->parts[i].size));
-        if (at)
-            aw_sio_base64_encode(at, out->parts[i].data, out->parts[i].size);
+        aw_growing_base64(payload, out->parts[i].data, out->parts[i].size);
     }
 }
 

@@ -36,7 +36,7 @@
 #include "sio/json.h"
 #include "sio/packet.h"
 #include "sio/table.h"
-#include "sio/text.h"
+#include "text/growing.h"
 
 #define AW_SIO_ID 20 /* letters of an id: 120 bits */
 

@@ -23,7 +23,7 @@ void aw_sio_socket_unref(aw_sio_socket *s)
     if (!s || --s->refs > 0)
         return;
     aw_sio_session_unref(s->session);
-    aw_sio_json_unref(s->auth_value);
+    aw_json_unref(s->auth_value);
     aw_mem_free(s->auth);
     aw_mem_free(s->refusal);
     aw_mem_free(s);
@@ -34,7 +34,7 @@ static int set_auth(aw_sio_socket *s, const char *json, size_t n)
 {
     if (n == 0)
         return 0;
-    int err = aw_sio_json_parse(&s->auth_value, json, n, s->ns->io->opts.max_depth);
+    int err = aw_json_parse(&s->auth_value, json, n, s->ns->io->opts.max_depth, NULL);
     if (err == AW_ELIMIT)
         return aw_raise(err, "JSON deeper than .max_depth");
     if (err < 0)
@@ -135,7 +135,7 @@ static void turn_away(aw_sio_socket *s, int err, const char *words)
     } else {
         const char *message = *words ? words : aw_strerror(err);
         aw_growing_adds(&t, "{\"message\":");
-        aw_sio_json_quote(&t, message, strlen(message));
+        aw_json_quote(&t, message, strlen(message));
         aw_growing_addc(&t, '}');
     }
     aw_growing_addc(&t, '\0');
@@ -201,11 +201,11 @@ int aw_sio_refuse(aw_sio_socket *s, const char *message, const char *json)
     struct aw_growing t = {0};
     if (!s || !message)
         return -EINVAL;
-    if (json && aw_sio_json_parse(&value, json, strlen(json), s->ns->io->opts.max_depth) < 0)
+    if (json && aw_json_parse(&value, json, strlen(json), s->ns->io->opts.max_depth, NULL) < 0)
         return -EINVAL;
-    aw_sio_json_unref(value);
+    aw_json_unref(value);
     aw_growing_adds(&t, "{\"message\":");
-    aw_sio_json_quote(&t, message, strlen(message));
+    aw_json_quote(&t, message, strlen(message));
     if (json) {
         aw_growing_adds(&t, ",\"data\":");
         aw_growing_adds(&t, json);
@@ -213,8 +213,9 @@ int aw_sio_refuse(aw_sio_socket *s, const char *message, const char *json)
     aw_growing_adds(&t, "}");
     aw_growing_addc(&t, '\0');
     if (t.failed) {
+        int err = t.failed;
         aw_growing_clear(&t);
-        return -ENOMEM;
+        return err;
     }
     aw_mem_free(s->refusal);
     s->refusal = t.data;

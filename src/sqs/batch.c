@@ -146,15 +146,15 @@ static const struct kind hiding = {"ChangeMessageVisibilityBatch",
 static void write_chunk(struct batch *b, struct aw_sqs_call *q)
 {
     aw_sqs_text_name(&q->body, "Entries");
-    aw_sqs_text_put(&q->body, "[");
+    aw_growing_adds(&q->body, "[");
     for (size_t i = 0; i < b->in_chunk; i++) {
         const char id[] = {(char)('0' + i), 0};
-        aw_sqs_text_put(&q->body, i ? ",{" : "{");
+        aw_growing_adds(&q->body, i ? ",{" : "{");
         aw_sqs_text_member(&q->body, "Id", id);
         b->kind->write(q, b->chunk[i]);
-        aw_sqs_text_put(&q->body, "}");
+        aw_growing_adds(&q->body, "}");
     }
-    aw_sqs_text_put(&q->body, "]");
+    aw_growing_adds(&q->body, "]");
 }
 
 /* The entry that this part of the answer is about; NULL if there is none, or it was told before. */

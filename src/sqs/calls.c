@@ -60,14 +60,14 @@ static int check_receive(const struct aw_sqs_call *q, const aw_sqs_receive_opts 
 
 static void write_receive(struct aw_sqs_call *q, const aw_sqs_receive_opts *o)
 {
-    struct aw_sqs_text *t = &q->body;
+    struct aw_growing *t = &q->body;
     q->wait = o->wait > 0 ? o->wait : o->wait < 0 ? 0 : 20;
     aw_sqs_text_number(t, "MaxNumberOfMessages", o->max ? o->max : 10);
     aw_sqs_text_number(t, "WaitTimeSeconds", aw_sqs_seconds(q->wait));
     if (o->visibility > 0)
         aw_sqs_text_number(t, "VisibilityTimeout", aw_sqs_seconds(o->visibility));
     /* The older of two names for the same, which everything that speaks the protocol knows. */
-    aw_sqs_text_put(t, ",\"AttributeNames\":[\"All\"],\"MessageAttributeNames\":[\"All\"]");
+    aw_growing_adds(t, ",\"AttributeNames\":[\"All\"],\"MessageAttributeNames\":[\"All\"]");
     aw_sqs_text_member(t, "ReceiveRequestAttemptId", o->attempt_id);
 }
 

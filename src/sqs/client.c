@@ -35,12 +35,12 @@ static int copy_options(aw_sqs *c, const aw_sqs_opts *o)
     bool whole = true;
     c->o = *o;
 #define COPY_TEXT(name)                                                                            \
-    c->o.name = aw_sqs_copy(o->name);                                                              \
+    c->o.name = aw_copy(o->name);                                                                  \
     whole = whole && (!o->name || c->o.name);
     TEXTS(COPY_TEXT)
 #undef COPY_TEXT
     if (whole && !o->ca_file && aw_sqs_env("AWS_CA_BUNDLE")) {
-        c->o.ca_file = aw_sqs_copy(aw_sqs_env("AWS_CA_BUNDLE"));
+        c->o.ca_file = aw_copy(aw_sqs_env("AWS_CA_BUNDLE"));
         whole = c->o.ca_file != NULL;
     }
     c->o.attempts = attempts_of(o);

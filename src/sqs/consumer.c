@@ -9,7 +9,8 @@
 
 /* ---- telling ---- */
 
-void aw_sqs_consumer_fail(aw_sqs_consumer *c, int err, const char *why)
+/* The body of the consumer's task is to end with this. */
+static void fail(aw_sqs_consumer *c, int err, const char *why)
 {
     if (c->result >= 0) {
         c->result = err;
@@ -23,7 +24,7 @@ int aw_sqs_consumer_left(aw_sqs_consumer *c, int err)
     if (err >= 0 || c->closing)
         return err;
     c->broken = true;
-    aw_sqs_consumer_fail(c, err, "");
+    fail(c, err, "");
     aw_ignore(aw_event_set(&c->ended));
     return err;
 }
@@ -34,7 +35,7 @@ void aw_sqs_consumer_tell(aw_sqs_consumer *c, int err, const aw_sqs_message *m)
     snprintf(why, sizeof why, "%s", *aw_errmsg() ? aw_errmsg() : aw_strerror(err));
     int verdict = c->o.on_error ? c->o.on_error(err, why, m, c->o.arg) : 0;
     if (verdict < 0)
-        aw_sqs_consumer_fail(c, verdict, why);
+        fail(c, verdict, why);
 }
 
 int aw_sqs_wait_event(aw_event *event, double seconds)
@@ -92,7 +93,7 @@ static int poll_once(aw_sqs_consumer *c, double *pause)
         return err;
     bool hopeless = is_hopeless(c, err, &e);
     if (hopeless)
-        aw_sqs_consumer_fail(c, err, aw_errmsg());
+        fail(c, err, aw_errmsg());
     else
         aw_sqs_consumer_tell(c, err, NULL);
     if (c->stopping)
@@ -123,7 +124,7 @@ static int poller(void *arg)
     int err = poll_on(c);
     c->polling--;
     if (err < 0 && !c->stopping) /* somebody has cancelled it */
-        aw_sqs_consumer_fail(c, err, "");
+        fail(c, err, "");
     aw_ignore(aw_event_set(&c->ended));
     return err;
 }
@@ -144,7 +145,7 @@ static int start_all(aw_sqs_consumer *c)
 static void take_cancellation(aw_sqs_consumer *c)
 {
     c->cancelled = true;
-    aw_sqs_consumer_fail(c, -ECANCELED, "");
+    fail(c, -ECANCELED, "");
     aw_list_each_safe(it, &c->working)
     {
         struct aw_sqs_job *j = aw_container_of(it, struct aw_sqs_job, link);
@@ -200,7 +201,7 @@ int aw_sqs_consumer_run(aw_sqs_consumer *c)
     c->result = 0;
     int err = start_all(c);
     if (err < 0)
-        aw_sqs_consumer_fail(c, err, aw_errmsg());
+        fail(c, err, aw_errmsg());
     wait_for_end(c);
     c->closing = true;
     aw_ignore(aw_event_set(&c->due));
@@ -290,7 +291,7 @@ aw_sqs_consumer *aw_sqs_consumer_new_(const aw_sqs_consumer_opts *opts)
     set_defaults(&c->o);
     c->o.sqs = aw_sqs_ref(opts->sqs);
     c->loop = opts->sqs->loop;
-    c->queue = aw_sqs_copy(opts->queue);
+    c->queue = aw_copy(opts->queue);
     c->pollers = aw_mem_zalloc(c->o.pollers * sizeof *c->pollers);
     aw_list *const lists[] = {&c->waiting, &c->working, &c->done, &c->returning, &c->kept};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

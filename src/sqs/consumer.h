@@ -77,9 +77,6 @@ struct aw_sqs_consumer {
 /* Something went wrong: tells .on_error, which may end the consumer. */
 void aw_sqs_consumer_tell(aw_sqs_consumer *c, int err, const aw_sqs_message *m);
 
-/* The task's body is to end with this. */
-void aw_sqs_consumer_fail(aw_sqs_consumer *c, int err, const char *why);
-
 /* The keeper, or a deleter, has ended with this: passed on. */
 int aw_sqs_consumer_left(aw_sqs_consumer *c, int err);
 
@@ -90,7 +87,6 @@ int aw_sqs_wait_event(aw_event *event, double seconds);
 
 /* Takes what a poll has brought, and begins with what may be. */
 void aw_sqs_consumer_take(aw_sqs_consumer *c, aw_sqs_messages *m);
-void aw_sqs_consumer_start_more(aw_sqs_consumer *c);
 
 /* Gives back what no handler has begun with. */
 void aw_sqs_consumer_return_waiting(aw_sqs_consumer *c);
@@ -98,7 +94,6 @@ void aw_sqs_consumer_return_waiting(aw_sqs_consumer *c);
 /* Into another state; `list` is that state's, or NULL. */
 void aw_sqs_job_move(aw_sqs_consumer *c, struct aw_sqs_job *j, enum aw_sqs_job_state state,
                      aw_list *list);
-void aw_sqs_job_return(aw_sqs_consumer *c, struct aw_sqs_job *j, double visibility);
 void aw_sqs_job_gone(aw_sqs_consumer *c, struct aw_sqs_job *j);
 void aw_sqs_job_unref(struct aw_sqs_job *j);
 

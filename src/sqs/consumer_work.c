@@ -43,7 +43,7 @@ void aw_sqs_job_gone(aw_sqs_consumer *c, struct aw_sqs_job *j)
     aw_sqs_job_unref(j);
 }
 
-void aw_sqs_job_return(aw_sqs_consumer *c, struct aw_sqs_job *j, double visibility)
+static void return_job(aw_sqs_consumer *c, struct aw_sqs_job *j, double visibility)
 {
     j->visibility = visibility;
     aw_sqs_job_move(c, j, AW_SQS_RETURNING, &c->returning);
@@ -56,7 +56,7 @@ void aw_sqs_consumer_return_waiting(aw_sqs_consumer *c)
     aw_list_each_safe(it, &c->waiting)
     {
         c->stats.returned++;
-        aw_sqs_job_return(c, aw_container_of(it, struct aw_sqs_job, link), 0);
+        return_job(c, aw_container_of(it, struct aw_sqs_job, link), 0);
     }
 }
 
@@ -77,6 +77,8 @@ static struct aw_sqs_job *make_job(aw_sqs_consumer *c, aw_sqs_messages *m, size_
     return j;
 }
 
+static void start_more(aw_sqs_consumer *c);
+
 void aw_sqs_consumer_take(aw_sqs_consumer *c, aw_sqs_messages *m)
 {
     for (size_t i = 0; i < aw_sqs_messages_count(m); i++) {
@@ -88,7 +90,7 @@ void aw_sqs_consumer_take(aw_sqs_consumer *c, aw_sqs_messages *m)
     }
     if (c->stopping)
         aw_sqs_consumer_return_waiting(c);
-    aw_sqs_consumer_start_more(c);
+    start_more(c);
 }
 
 /* ---- handlers ---- */
@@ -104,13 +106,13 @@ static void finish_failed(aw_sqs_consumer *c, struct aw_sqs_job *j, int result)
         struct aw_sqs_job *other = aw_container_of(it, struct aw_sqs_job, link);
         if (*j->m->group && !strcmp(other->m->group, j->m->group)) {
             c->stats.returned++;
-            aw_sqs_job_return(c, other, 0);
+            return_job(c, other, 0);
         }
     }
     if (c->cancelled || c->o.retry_delay < 0)
-        aw_sqs_job_return(c, j, 0);
+        return_job(c, j, 0);
     else if (c->o.retry_delay > 0)
-        aw_sqs_job_return(c, j, c->o.retry_delay);
+        return_job(c, j, c->o.retry_delay);
     else
         aw_sqs_job_gone(c, j);
 }
@@ -130,7 +132,7 @@ static void finish(aw_sqs_consumer *c, struct aw_sqs_job *j, int result)
             aw_ignore(aw_event_set(&c->ready));
         aw_ignore(aw_event_set(&c->room));
     }
-    aw_sqs_consumer_start_more(c);
+    start_more(c);
 }
 
 /* What a handler's task is started with, in the task's own memory. */
@@ -177,7 +179,7 @@ static void start(aw_sqs_consumer *c, struct aw_sqs_job *j)
     if (err < 0) {
         aw_sqs_consumer_tell(c, err, j->m);
         c->stats.failed++;
-        aw_sqs_job_return(c, j, 0);
+        return_job(c, j, 0);
     } else if (j->state == AW_SQS_WORKING) {
         j->task = aw_ref(task);
     }
@@ -216,7 +218,7 @@ static struct aw_sqs_job *next(aw_sqs_consumer *c)
 }
 
 /* Handlers that end at once come back here: the loop that is under way goes on then. */
-void aw_sqs_consumer_start_more(aw_sqs_consumer *c)
+static void start_more(aw_sqs_consumer *c)
 {
     if (c->starting)
         return;

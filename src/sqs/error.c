@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sqs/sqs.h"
+#include "text/utf8.h"
 
 /* Codes that are no more than their status says are not here. */
 static const struct {
@@ -92,10 +93,7 @@ static void take(char *to, size_t size, const char *from, size_t n)
     n = n < size ? n : size - 1;
     for (size_t i = 0; i < n; i++)
         to[i] = (unsigned char)from[i] < ' ' || from[i] == 127 ? ' ' : from[i];
-    /* Not in the middle of a character. */
-    while (n > 0 && aw_sqs_utf8_bad(to, n) >= 0)
-        n--;
-    to[n] = 0;
+    to[aw_utf8_good(to, n)] = 0; /* not in the middle of a character */
 }
 
 /* "com.amazonaws.sqs#QueueDoesNotExist", "QueueDoesNotExist:http://..." */
@@ -124,7 +122,7 @@ void aw_sqs_error_read(const aw_http_response *r, aw_sqs_error *e)
     const char *header = aw_http_response_header(r, "x-amzn-errortype");
     const char *id = aw_http_response_header(r, "x-amzn-requestid");
     struct aw_sqs_json *v = NULL;
-    char why[128] = "";
+    char why[AW_JSON_WHY] = "";
     *e = (aw_sqs_error){.status = aw_http_response_status(r)};
     e->sender = e->status < 500;
     if (id)

@@ -7,6 +7,8 @@
 
 #include "sqs/json.h"
 
+enum { DEPTH = 32 }; /* what the service answers has five */
+
 /* The handles of json.h are jansson's, by another name. */
 static json_t *value(const struct aw_sqs_json *v)
 {
@@ -26,23 +28,19 @@ static bool is_blank(const char *text, size_t n)
     return true;
 }
 
-int aw_sqs_json_parse(const char *text, size_t n, struct aw_sqs_json **ret, char why[128])
+int aw_sqs_json_parse(const char *text, size_t n, struct aw_sqs_json **ret, char why[AW_JSON_WHY])
 {
-    json_error_t e;
+    json_t *v = NULL;
     bool blank = is_blank(text, n);
-    json_t *v = blank ? json_object() : json_loadb(text, n, JSON_ALLOW_NUL, &e);
-    if (v && json_is_object(v)) {
-        *ret = handle(v);
-        return 0;
+    int err = aw_json_parse(&v, blank ? "{}" : text, blank ? 2 : n, DEPTH, why);
+    if (err == 0 && !json_is_object(v)) {
+        snprintf(why, AW_JSON_WHY, "it is no object");
+        json_decref(v);
+        err = -EBADMSG;
     }
-    if (!v && (blank || json_error_code(&e) == json_error_out_of_memory))
-        return -ENOMEM;
-    if (v)
-        snprintf(why, 128, "it is no object");
-    else
-        snprintf(why, 128, "%.80s at byte %d", e.text, e.position);
-    json_decref(v);
-    return -EBADMSG;
+    if (err == 0)
+        *ret = handle(v);
+    return err == AW_ELIMIT ? -EBADMSG : err;
 }
 
 void aw_sqs_json_free(struct aw_sqs_json *document)

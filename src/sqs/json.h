@@ -1,5 +1,5 @@
 /*
- * json.h - reading JSON, by jansson, which only json.c knows.  (JSON is written by text.h.)
+ * json.h - reading the service's JSON, by text/json.h.  (JSON is written by text.h.)
  *
  * Values belong to the document they are part of; a NULL is a value that is not there, and has
  * nothing in it.
@@ -7,13 +7,13 @@
 #ifndef AW_SQS_JSON_H
 #define AW_SQS_JSON_H
 
-#include "base/base.h"
+#include "text/json.h"
 
 struct aw_sqs_json;
 
 /* A document: an object.  0; -ENOMEM; -EBADMSG, and why it is none.  Nothing but blanks is an empty
  * object. */
-int aw_sqs_json_parse(const char *text, size_t n, struct aw_sqs_json **ret, char why[128]);
+int aw_sqs_json_parse(const char *text, size_t n, struct aw_sqs_json **ret, char why[AW_JSON_WHY]);
 void aw_sqs_json_free(struct aw_sqs_json *document);
 
 const struct aw_sqs_json *aw_sqs_json_get(const struct aw_sqs_json *object, const char *name);

@@ -13,7 +13,7 @@
 
 enum { MARGIN = 600, PAUSE = 60 };
 
-void aw_sqs_keys_free(struct aw_sqs_keys *k)
+static void free_keys(struct aw_sqs_keys *k)
 {
     aw_sqs_forget(k->access);
     aw_sqs_forget(k->secret);
@@ -21,25 +21,27 @@ void aw_sqs_keys_free(struct aw_sqs_keys *k)
     *k = (struct aw_sqs_keys){0};
 }
 
-/* ---- sources ---- */
-
-static int make_keys(const char *access, const char *secret, const char *token,
+int aw_sqs_keys_make(const char *access, const char *secret, const char *token, double expires,
                      struct aw_sqs_keys *k)
 {
-    k->access = aw_sqs_copy(access);
-    k->secret = aw_sqs_copy(secret);
-    k->token = aw_sqs_copy(token);
-    k->expires = (double)INFINITY;
+    k->access = aw_copy(access);
+    k->secret = aw_copy(secret);
+    k->token = aw_copy(token);
+    k->expires = expires;
     if (k->access && k->secret && (k->token || !token))
         return 1;
-    aw_sqs_keys_free(k);
+    free_keys(k);
     return -ENOMEM;
 }
+
+/* ---- sources ---- */
 
 static int of_arguments(const aw_sqs *c, struct aw_sqs_keys *k)
 {
     const aw_sqs_opts *o = &c->o;
-    return o->access_key ? make_keys(o->access_key, o->secret_key, o->session_token, k) : 0;
+    if (!o->access_key)
+        return 0;
+    return aw_sqs_keys_make(o->access_key, o->secret_key, o->session_token, (double)INFINITY, k);
 }
 
 static int of_environment(const aw_sqs *c, struct aw_sqs_keys *k)
@@ -51,7 +53,7 @@ static int of_environment(const aw_sqs *c, struct aw_sqs_keys *k)
     if (!access || !secret)
         return aw_raise(-ENOKEY, access ? "sqs: AWS_ACCESS_KEY_ID without AWS_SECRET_ACCESS_KEY"
                                         : "sqs: AWS_SECRET_ACCESS_KEY without AWS_ACCESS_KEY_ID");
-    return make_keys(access, secret, aw_sqs_env("AWS_SESSION_TOKEN"), k);
+    return aw_sqs_keys_make(access, secret, aw_sqs_env("AWS_SESSION_TOKEN"), (double)INFINITY, k);
 }
 
 /* What other ways to keys a profile may name, none of which is gone. */
@@ -85,7 +87,7 @@ static int of_section(const char *text, const char *kind, const char *profile,
     if (worst > 0 && token >= 0)
         return 1;
     bool half = worst == 0 && access != secret && token >= 0;
-    aw_sqs_keys_free(k);
+    free_keys(k);
     if (half)
         return aw_raise(-ENOKEY, "sqs: a profile with one of aws_access_key_id and "
                                  "aws_secret_access_key, and without the other");
@@ -191,7 +193,7 @@ void aw_sqs_ring_unref(struct aw_sqs_ring *r)
 {
     if (!r || --r->refs > 0)
         return;
-    aw_sqs_keys_free(&r->keys);
+    free_keys(&r->keys);
     aw_mem_free(r);
 }
 

@@ -11,6 +11,7 @@
 
 #include "sqs/md5.h"
 #include "sqs/sqs.h"
+#include "text/base64.h"
 
 static size_t size_of(const void *data, size_t size)
 {
@@ -124,42 +125,42 @@ int aw_sqs_check_message(const struct aw_sqs_call *q, const aw_sqs_send_entry *e
     return 0;
 }
 
-static void write_attribute(struct aw_sqs_text *t, const aw_sqs_attribute *a)
+static void write_attribute(struct aw_growing *t, const aw_sqs_attribute *a)
 {
     size_t n = size_of(a->value, a->size);
     aw_sqs_text_name(t, a->name);
-    aw_sqs_text_put(t, "{");
+    aw_growing_adds(t, "{");
     aw_sqs_text_member(t, "DataType", type_of(a));
     aw_sqs_text_name(t, is_binary(a) ? "BinaryValue" : "StringValue");
     if (is_binary(a))
         aw_sqs_text_base64(t, a->value, n);
     else
-        aw_sqs_text_string(t, a->value, n);
-    aw_sqs_text_put(t, "}");
+        aw_json_quote(t, a->value, n);
+    aw_growing_adds(t, "}");
 }
 
 void aw_sqs_write_message(struct aw_sqs_call *q, const aw_sqs_send_entry *e)
 {
-    struct aw_sqs_text *t = &q->body;
+    struct aw_growing *t = &q->body;
     aw_sqs_text_name(t, "MessageBody");
-    aw_sqs_text_string(t, e->body, aw_sqs_body_size(e));
+    aw_json_quote(t, e->body, aw_sqs_body_size(e));
     if (e->delay > 0)
         aw_sqs_text_number(t, "DelaySeconds", aw_sqs_seconds(e->delay));
     aw_sqs_text_member(t, "MessageGroupId", e->group);
     aw_sqs_text_member(t, "MessageDeduplicationId", e->dedup);
     if (e->n_attributes) {
         aw_sqs_text_name(t, "MessageAttributes");
-        aw_sqs_text_put(t, "{");
+        aw_growing_adds(t, "{");
         for (size_t i = 0; i < e->n_attributes; i++)
             write_attribute(t, &e->attributes[i]);
-        aw_sqs_text_put(t, "}");
+        aw_growing_adds(t, "}");
     }
     if (e->trace) {
         const aw_sqs_attribute header = {.name = "AWSTraceHeader", .value = e->trace};
         aw_sqs_text_name(t, "MessageSystemAttributes");
-        aw_sqs_text_put(t, "{");
+        aw_growing_adds(t, "{");
         write_attribute(t, &header);
-        aw_sqs_text_put(t, "}");
+        aw_growing_adds(t, "}");
     }
 }
 
@@ -201,7 +202,7 @@ static void read_attribute(const char *name, const struct aw_sqs_json *v, void *
     *a = (aw_sqs_attribute){name, aw_sqs_json_text(v, "DataType"), text ? text : "", n};
     if (text || !coded)
         return;
-    long long made = aw_sqs_base64_decode(coded, n, r->binary);
+    long made = aw_base64_decode(r->binary, coded, n);
     if (made < 0) {
         r->err = -EBADMSG;
         made = 0;

@@ -42,16 +42,10 @@ static int take(const struct aw_sqs_json *v, const char *where, struct aw_sqs_ke
     if (!access || !secret)
         return bad(where, text_or_null(v, "Message") ? aw_sqs_json_text(v, "Message")
                                                      : "there are no keys in the answer");
-    k->expires = until ? aw_sqs_date_iso(until) : (double)INFINITY;
-    if (k->expires < 0)
+    double expires = until ? aw_sqs_date_iso(until) : (double)INFINITY;
+    if (expires < 0)
         return bad(where, "Expiration is no date");
-    k->access = aw_sqs_copy(access);
-    k->secret = aw_sqs_copy(secret);
-    k->token = aw_sqs_copy(token);
-    if (k->access && k->secret && (k->token || !token))
-        return 1;
-    aw_sqs_keys_free(k);
-    return -ENOMEM;
+    return aw_sqs_keys_make(access, secret, token, expires, k);
 }
 
 static int read_keys(const aw_http_response *r, const char *where, struct aw_sqs_keys *k)
@@ -59,7 +53,7 @@ static int read_keys(const aw_http_response *r, const char *where, struct aw_sqs
     size_t n;
     const char *body = aw_http_response_body(r, &n);
     struct aw_sqs_json *v = NULL;
-    char why[128] = "";
+    char why[AW_JSON_WHY] = "";
     int err = aw_sqs_json_parse(body, n, &v, why);
     if (err == -EBADMSG)
         return bad(where, why);
@@ -98,7 +92,7 @@ static int authorization(char **ret)
             (*ret)[strcspn(*ret, "\r\n")] = 0;
         return found;
     }
-    *ret = aw_sqs_copy(text);
+    *ret = aw_copy(text);
     return text && !*ret ? -ENOMEM : text != NULL;
 }
 

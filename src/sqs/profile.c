@@ -21,16 +21,16 @@
 
 enum { FILE_MAX = 1 << 20 };
 
-static int read_all(int fd, struct aw_sqs_text *t)
+static int read_all(int fd, struct aw_growing *t)
 {
     char piece[4096];
     for (;;) {
         ssize_t n = aw_pread(fd, piece, sizeof piece, (int64_t)t->len);
         if (n <= 0)
             return (int)n;
-        aw_sqs_text_add(t, piece, (size_t)n);
+        aw_growing_add(t, piece, (size_t)n);
         if (t->failed)
-            return -ENOMEM;
+            return t->failed;
         if (t->len > FILE_MAX)
             return -EFBIG;
     }
@@ -41,17 +41,17 @@ int aw_sqs_file(const char *path, char **ret)
     int fd = aw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd == -ENOENT || fd == -ENOTDIR)
         return 0;
-    struct aw_sqs_text t = {0};
+    struct aw_growing t = {0};
     int err = fd < 0 ? fd : read_all(fd, &t);
     if (fd >= 0)
         aw_ignore(aw_close(fd));
     if (err >= 0)
-        aw_sqs_text_add(&t, "", 0);
+        aw_growing_addc(&t, '\0');
     if (err >= 0 && !t.failed) {
         *ret = t.data;
         return 1;
     }
-    aw_sqs_text_free(&t);
+    aw_growing_clear(&t);
     if (err == -ECANCELED || err >= 0)
         return err < 0 ? err : -ENOMEM;
     char words[320];
@@ -149,7 +149,7 @@ int aw_sqs_profile_find(const char *text, const char *kind, const char *name, co
         if (line.at[0] == '[') {
             p = (struct place){.key = key, .sub = sub, .inside = is_section(bare, kind, name)};
         } else if (p.inside && is_it(&p, line, &value) && value.n > 0) {
-            *ret = aw_sqs_copy_n(value.at, value.n);
+            *ret = aw_copy_n(value.at, value.n);
             return *ret ? 1 : -ENOMEM;
         }
     }

@@ -12,7 +12,7 @@ static int write_pairs(struct aw_sqs_call *q, const char *name, const char *cons
     if (!pairs || !pairs[0])
         return 0;
     aw_sqs_text_name(&q->body, name);
-    aw_sqs_text_put(&q->body, "{");
+    aw_growing_adds(&q->body, "{");
     for (; pairs[0]; pairs += 2) {
         if (!pairs[1])
             return aw_sqs_refuse(q, -EINVAL, "a name without a value");
@@ -20,7 +20,7 @@ static int write_pairs(struct aw_sqs_call *q, const char *name, const char *cons
         AW_TRY(aw_sqs_check_text(q, pairs[0], pairs[1], strlen(pairs[1])));
         aw_sqs_text_member(&q->body, pairs[0], pairs[1]);
     }
-    aw_sqs_text_put(&q->body, "}");
+    aw_growing_adds(&q->body, "}");
     return 0;
 }
 
@@ -79,14 +79,6 @@ int aw_sqs_get_queue_url_(const aw_sqs_queue_opts *o)
 
 /* ---- those that answer with nothing ---- */
 
-int aw_sqs_begin(struct aw_sqs_call *q, const char *operation, const char *queue)
-{
-    aw_sqs_call_begin(q, operation, queue);
-    if (!queue || !*queue)
-        return aw_sqs_refuse(q, -EINVAL, "no queue's URL");
-    return aw_sqs_check_text(q, "the queue's URL", queue, strlen(queue));
-}
-
 static int plain(aw_sqs *sqs, const char *operation, const char *queue, aw_sqs_error *error)
 {
     struct aw_sqs_call q = {.error = error};
@@ -113,14 +105,14 @@ static int write_names(struct aw_sqs_call *q, const char *const *names)
 {
     static const char *const all[] = {"All", NULL};
     aw_sqs_text_name(&q->body, "AttributeNames");
-    aw_sqs_text_put(&q->body, "[");
+    aw_growing_adds(&q->body, "[");
     for (const char *const *p = names ? names : all; *p; p++) {
         AW_TRY(aw_sqs_check_text(q, "a name", *p, strlen(*p)));
         if (p != (names ? names : all))
-            aw_sqs_text_put(&q->body, ",");
-        aw_sqs_text_string(&q->body, *p, strlen(*p));
+            aw_growing_adds(&q->body, ",");
+        aw_json_quote(&q->body, *p, strlen(*p));
     }
-    aw_sqs_text_put(&q->body, "]");
+    aw_growing_adds(&q->body, "]");
     return 0;
 }
 

@@ -15,6 +15,8 @@
 
 #include "sqs/date.h"
 #include "sqs/sqs.h"
+#include "text/date.h"
+#include "text/utf8.h"
 
 enum { BUDGET = 500, PRICE = 5, SKEW_MIN = 240 };
 
@@ -24,13 +26,13 @@ void aw_sqs_call_begin(struct aw_sqs_call *q, const char *operation, const char 
 {
     q->operation = operation;
     q->queue = queue_url;
-    aw_sqs_text_put(&q->body, "{");
+    aw_growing_adds(&q->body, "{");
     aw_sqs_text_member(&q->body, "QueueUrl", queue_url);
 }
 
 void aw_sqs_call_end(struct aw_sqs_call *q)
 {
-    aw_sqs_text_free(&q->body);
+    aw_growing_clear(&q->body);
     aw_sqs_json_free(q->reply);
     q->reply = NULL;
 }
@@ -53,11 +55,19 @@ int aw_sqs_refuse(const struct aw_sqs_call *q, int err, const char *why)
 int aw_sqs_check_text(const struct aw_sqs_call *q, const char *what, const void *text, size_t n)
 {
     char words[160];
-    long long bad = aw_sqs_utf8_bad(text, n);
-    if (bad < 0)
+    size_t good = aw_utf8_good(text, n);
+    if (good == n)
         return 0;
-    snprintf(words, sizeof words, "%.100s is not UTF-8 at byte %lld", what, bad);
+    snprintf(words, sizeof words, "%.100s is not UTF-8 at byte %zu", what, good);
     return aw_sqs_refuse(q, -EILSEQ, words);
+}
+
+int aw_sqs_begin(struct aw_sqs_call *q, const char *operation, const char *queue)
+{
+    aw_sqs_call_begin(q, operation, queue);
+    if (!queue || !*queue)
+        return aw_sqs_refuse(q, -EINVAL, "no queue's URL");
+    return aw_sqs_check_text(q, "the queue's URL", queue, strlen(queue));
 }
 
 /* ---- one attempt ---- */
@@ -89,20 +99,20 @@ static bool is_lost(int err)
 
 static void judge_refusal(const aw_http_response *r, aw_sqs_error *e, struct outcome *o)
 {
-    double theirs = aw_sqs_date_http(aw_http_response_header(r, "date"));
+    int64_t theirs = aw_date_of_http(aw_http_response_header(r, "date"));
     aw_sqs_error_read(r, e);
     o->err = aw_sqs_error_meaning(e->code, e->status);
     o->again = may_go_better(e);
     o->throttled = aw_sqs_is_throttled(e->code, e->status);
     if (theirs > 0)
-        o->clock = theirs - aw_wall_time();
+        o->clock = (double)theirs - aw_wall_time();
 }
 
 static void judge_answer(struct aw_sqs_call *q, const aw_http_response *r, aw_sqs_error *e,
                          struct outcome *o)
 {
     size_t n;
-    char why[128] = "";
+    char why[AW_JSON_WHY] = "";
     const char *body = aw_http_response_body(r, &n);
     const char *id = aw_http_response_header(r, "x-amzn-requestid");
     e->status = aw_http_response_status(r);
@@ -245,7 +255,7 @@ static int check_call(const aw_sqs *c, const struct aw_sqs_call *q)
         return aw_sqs_refuse(q, AW_EMISUSE, "outside a task");
     if (aw_running_loop() != c->loop)
         return aw_sqs_refuse(q, AW_ETHREAD, "the client belongs to another loop");
-    return q->body.failed ? -ENOMEM : 0;
+    return q->body.failed;
 }
 
 int aw_sqs_call(aw_sqs *c, struct aw_sqs_call *q)
@@ -253,7 +263,7 @@ int aw_sqs_call(aw_sqs *c, struct aw_sqs_call *q)
     aw_sqs_error here;
     aw_sqs_error *e = q->error ? q->error : &here;
     *e = (aw_sqs_error){0};
-    aw_sqs_text_put(&q->body, "}");
+    aw_growing_adds(&q->body, "}");
     AW_TRY(check_call(c, q));
     aw_sqs_ref(c);
     int err = aw_sqs_settle(c);

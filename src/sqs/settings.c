@@ -51,7 +51,7 @@ static int of_profile(const aw_sqs *c, const char *config, const char *key, char
 
 static int copy(const char *text, char **ret)
 {
-    *ret = aw_sqs_copy(text);
+    *ret = aw_copy(text);
     return *ret ? 1 : -ENOMEM;
 }
 

@@ -64,7 +64,7 @@ struct aw_sqs {
 /* One operation. */
 struct aw_sqs_call {
     const char *operation, *queue; /* queue: its URL or name, for words; or NULL */
-    struct aw_sqs_text body;
+    struct aw_growing body;
     double wait;         /* seconds that the service may take on purpose */
     bool takes;          /* its answer has effects when it is lost: see aw_sqs_receive() */
     aw_sqs_error *error; /* the caller's, or NULL */
@@ -144,7 +144,10 @@ void aw_sqs_ring_unref(struct aw_sqs_ring *r);
 
 /* These have expired, says the service: the next call asks again. */
 void aw_sqs_ring_expired(aw_sqs *c, const struct aw_sqs_ring *r);
-void aw_sqs_keys_free(struct aw_sqs_keys *k);
+
+/* Copies of these, `token` may be NULL: 1, -ENOMEM. */
+int aw_sqs_keys_make(const char *access, const char *secret, const char *token, double expires,
+                     struct aw_sqs_keys *ret);
 
 /* ---- metadata.c ---- */
 

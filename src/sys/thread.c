@@ -96,12 +96,6 @@ void aw_os_thread_detach(struct aw_os_thread *t)
     aw_assert(err == 0);
 }
 
-void aw_os_thread_name(char *out, size_t size)
-{
-    if (pthread_getname_np(pthread_self(), out, size) != 0 && size)
-        *out = '\0';
-}
-
 unsigned aw_usable_cpus(void)
 {
     cpu_set_t set;

@@ -20,9 +20,6 @@ int aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_si
 void aw_os_thread_join(struct aw_os_thread *t);
 void aw_os_thread_detach(struct aw_os_thread *t);
 
-/* The calling thread's name into `out`, at least 16 bytes. */
-void aw_os_thread_name(char *out, size_t size);
-
 /* Processors this process may use: >= 1. */
 unsigned aw_usable_cpus(void);
 

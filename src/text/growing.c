@@ -15,7 +15,7 @@ static bool grow(struct aw_growing *t, size_t n)
         t->failed = AW_ELIMIT;
         return false;
     }
-    if (need <= t->cap)
+    if (t->data && need <= t->cap)
         return true;
     size_t cap = t->cap ? t->cap : 64;
     while (cap < need)

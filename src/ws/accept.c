@@ -24,7 +24,7 @@ static unsigned count(const aw_http_request *r, const char *name)
     const char *field, *value;
     unsigned n = 0;
     for (size_t i = 0; aw_http_request_field_at(r, i, &field, &value) == 0; i++)
-        n += ws_same_word(field, strlen(field), name);
+        n += aw_same_word(field, strlen(field), name);
     return n;
 }
 
@@ -56,19 +56,19 @@ static struct refusal look_at(const aw_http_request *r)
 static bool is_own(const aw_http_request *r, const char *origin)
 {
     const char *host = aw_http_request_field(r, "Host");
-    bool by_tls = ws_same_word(origin, strnlen(origin, 8), "https://");
+    bool by_tls = aw_same_word(origin, strnlen(origin, 8), "https://");
     size_t scheme = by_tls ? 8 : 7;
-    if (!by_tls && !ws_same_word(origin, strnlen(origin, 7), "http://"))
+    if (!by_tls && !aw_same_word(origin, strnlen(origin, 7), "http://"))
         return false;
     if (!by_tls && aw_http_request_is_tls(r))
         return false;
-    return host && *host && ws_same_word(origin + scheme, strlen(origin + scheme), host);
+    return host && *host && aw_same_word(origin + scheme, strlen(origin + scheme), host);
 }
 
 static bool is_listed(const char *const *origins, const char *origin)
 {
     for (size_t i = 0; origins && origins[i]; i++)
-        if (!strcmp(origins[i], "*") || ws_same_word(origin, strlen(origin), origins[i]))
+        if (!strcmp(origins[i], "*") || aw_same_word(origin, strlen(origin), origins[i]))
             return true;
     return false;
 }
@@ -96,7 +96,7 @@ static bool is_spoken(const aw_http_request *r, const char *protocol)
 {
     const char *field, *value;
     for (size_t i = 0; aw_http_request_field_at(r, i, &field, &value) == 0; i++)
-        if (ws_same_word(field, strlen(field), "Sec-WebSocket-Protocol") &&
+        if (aw_same_word(field, strlen(field), "Sec-WebSocket-Protocol") &&
             ws_list_names(value, strlen(value), protocol))
             return true;
     return false;
@@ -149,7 +149,7 @@ static int check(const aw_websocket_accept_opts *o)
     if (!o->request || !o->ret)
         return aw_raise(-EINVAL, "the request, or the place for the WebSocket, is NULL");
     for (size_t i = 0; o->protocols && o->protocols[i]; i++)
-        if (!ws_is_token(o->protocols[i], strlen(o->protocols[i])))
+        if (!aw_is_token(o->protocols[i], strlen(o->protocols[i])))
             return aw_raise(-EINVAL, "a protocol's name is no token");
     return ws_limits(&o->limits, &limits);
 }

@@ -53,15 +53,15 @@ static int parse_status(const char *line, size_t n)
 
 static struct field *field_of(struct fields *f, const char *name, size_t n)
 {
-    if (ws_same_word(name, n, "Upgrade"))
+    if (aw_same_word(name, n, "Upgrade"))
         return &f->upgrade;
-    if (ws_same_word(name, n, "Connection"))
+    if (aw_same_word(name, n, "Connection"))
         return &f->connection;
-    if (ws_same_word(name, n, "Sec-WebSocket-Accept"))
+    if (aw_same_word(name, n, "Sec-WebSocket-Accept"))
         return &f->accept;
-    if (ws_same_word(name, n, "Sec-WebSocket-Protocol"))
+    if (aw_same_word(name, n, "Sec-WebSocket-Protocol"))
         return &f->protocol;
-    return ws_same_word(name, n, "Sec-WebSocket-Extensions") ? &f->extensions : NULL;
+    return aw_same_word(name, n, "Sec-WebSocket-Extensions") ? &f->extensions : NULL;
 }
 
 static bool is_space(char c)
@@ -73,7 +73,7 @@ static int take_field(struct fields *f, const char *line, size_t n)
 {
     const char *colon = memchr(line, ':', n), *value, *end = line + n;
     size_t name_size = colon ? (size_t)(colon - line) : 0;
-    if (!colon || !ws_is_token(line, name_size))
+    if (!colon || !aw_is_token(line, name_size))
         return refuse("the server's answer has a line that is no field");
     for (value = colon + 1; value < end && is_space(*value);)
         value++;
@@ -134,7 +134,7 @@ int ws_answer_check(const char *head, size_t n, const char *key, const char *con
         return refuse(text);
     }
     AW_TRY(take_fields(&f, at, end));
-    if (!f.upgrade.times || !ws_same_word(f.upgrade.value, f.upgrade.n, "websocket"))
+    if (!f.upgrade.times || !aw_same_word(f.upgrade.value, f.upgrade.n, "websocket"))
         return refuse("the server upgrades to something else");
     if (!f.connection.times || !ws_list_has(f.connection.value, f.connection.n, "upgrade"))
         return refuse("the server's answer has no Connection: Upgrade");

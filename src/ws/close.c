@@ -53,7 +53,7 @@ static int check(const aw_websocket_close_opts *o, int code, const char *reason)
     AW_TRY(ws_check(o->ws));
     if (!ws_may_name(code))
         return aw_raise(-EINVAL, "a close may not name this code");
-    if (strlen(reason) > WS_REASON_MAX || !ws_utf8_whole(reason, strlen(reason)))
+    if (strlen(reason) > WS_REASON_MAX || !aw_utf8_whole(reason, strlen(reason)))
         return aw_raise(-EINVAL, "the reason is no UTF-8 of up to 123 bytes");
     if (!o->nowait && !aw_current_task())
         return aw_raise(AW_EMISUSE, "closing is for tasks, unless with .nowait");

@@ -18,16 +18,6 @@ int ws_check(const aw_websocket *ws)
     return fd == AW_ETHREAD || fd == AW_EFORKED ? fd : 0;
 }
 
-char *ws_copy(const char *text, size_t n)
-{
-    char *copy = aw_mem_alloc(n + 1);
-    if (!copy)
-        return NULL;
-    memcpy(copy, text, n);
-    copy[n] = '\0';
-    return copy;
-}
-
 void ws_peer(const aw_stream *s, char *buf, size_t size)
 {
     aw_address a;
@@ -88,7 +78,7 @@ static int set_up(aw_websocket *ws, const aw_websocket_stream_opts *o)
     AW_TRY(ws_limits(&o->limits, &ws->limits));
     AW_TRY(aw_stream_set_write_limits(o->stream, ws->limits.high, ws->limits.low));
     if (o->protocol && *o->protocol) {
-        ws->protocol = ws_copy(o->protocol, strlen(o->protocol));
+        ws->protocol = aw_copy(o->protocol);
         if (!ws->protocol)
             return aw_raise(-ENOMEM, NULL);
     }
@@ -184,7 +174,7 @@ int ws_end(aw_websocket *ws, int outcome)
         return ws_outcome(ws);
     const char *words = outcome < 0 ? aw_errmsg() : "";
     if (*words)
-        ws->detail = ws_copy(words, strlen(words));
+        ws->detail = aw_copy(words);
     ws->ended = true;
     ws->outcome = outcome;
     aw_ignore(ws_flush(ws));

@@ -112,10 +112,10 @@ static int on_close(aw_websocket *ws)
     int code = n >= 2 ? ws->control[0] << 8 | ws->control[1] : AW_WS_NO_CODE;
     if (n == 1 || (n && !ws_may_name(code)))
         return ws_fail(ws, -EPROTO, AW_WS_PROTOCOL_ERROR, "a close code that may not be", 0);
-    if (n > 2 && !ws_utf8_whole(reason, n - 2))
+    if (n > 2 && !aw_utf8_whole(reason, n - 2))
         return ws_fail(ws, -EILSEQ, AW_WS_BAD_TEXT, "the reason of a close is not UTF-8", 0);
     if (n > 2)
-        ws->reason = ws_copy(reason, n - 2); /* without memory the code has to do */
+        ws->reason = aw_copy_n(reason, n - 2); /* without memory the code has to do */
     ws->close_code = code;
     if (!ws->close_sent)
         aw_ignore(ws_put(ws, WS_CLOSE, true, ws->control, n ? 2 : 0));

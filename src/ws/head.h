@@ -5,7 +5,7 @@
 #define AW_WS_HEAD_H
 
 #include "await/websocket.h"
-#include "base/base.h"
+#include "text/words.h"
 
 /* ---- url.c ---- */
 

@@ -12,7 +12,8 @@
 #include "await/scope.h"
 #include "ws/ws.h"
 
-int ws_ping(aw_websocket *ws)
+/* Its number is ws->pings then. */
+static int send_ping(aw_websocket *ws)
 {
     uint64_t number = ws->pings + 1;
     AW_TRY(ws_put(ws, WS_PING, true, &number, sizeof number));
@@ -41,7 +42,7 @@ static int ping_now(aw_websocket *ws)
     ws->awaiting = true;
     ws->patient = ws->waiting;
     if (!ws->close_sent)
-        aw_ignore(ws_ping(ws));
+        aw_ignore(send_ping(ws));
     ws->taken = taken(ws);
     return start(ws, ws->limits.pong_timeout);
 }
@@ -111,7 +112,7 @@ static void leave(aw_websocket *ws, const struct ws_pinger *p)
 static int ping_and_wait(aw_websocket *ws, double timeout)
 {
     struct ws_pinger p = {.next = ws->pingers};
-    AW_TRY(ws_ping(ws));
+    AW_TRY(send_ping(ws));
     p.number = ws->pings;
     ws->pingers = &p;
     int err = timeout != 0 ? aw_timeout_call(timeout, wait_for_pong, &p) : wait_for_pong(&p);

@@ -82,7 +82,7 @@ static int begin_data(aw_websocket *ws, const struct ws_piece *p)
         ws->opcode = p->opcode;
         ws->fragments = 0;
         ws->len = 0;
-        ws->utf8 = (struct ws_utf8){0};
+        ws->utf8 = (struct aw_utf8){0};
     }
     if (++ws->fragments > ws->limits.max_fragments)
         return ws_fail(ws, -EMSGSIZE, AW_WS_POLICY,
@@ -98,7 +98,7 @@ static int take_data(aw_websocket *ws, const struct ws_piece *p, bool keep)
 {
     if (p->first)
         AW_TRY(begin_data(ws, p));
-    if (ws->opcode == WS_TEXT && !ws_utf8_check(&ws->utf8, p->data, p->size))
+    if (ws->opcode == WS_TEXT && !aw_utf8_check(&ws->utf8, p->data, p->size))
         return ws_fail(ws, -EILSEQ, AW_WS_BAD_TEXT, "a text is not UTF-8", 0);
     size_t whole = p->last ? 0 : ws->limits.max_message;
     if (keep && reserve(ws, p->size, whole) < 0)

@@ -216,17 +216,17 @@ static void end_speaking(aw_websocket *ws)
 }
 
 /* Text is checked as it goes; what was checked is not sent unless the whole piece is. */
-static int check_piece(const aw_websocket_send_opts *o, struct ws_utf8 *u)
+static int check_piece(const aw_websocket_send_opts *o, struct aw_utf8 *u)
 {
     const aw_websocket *ws = o->ws;
-    *u = (struct ws_utf8){0};
+    *u = (struct aw_utf8){0};
     if (ws->speaker && ws->sent_binary != o->binary)
         return aw_raise(-EINVAL, "the pieces of a message are of one kind");
     if (o->binary)
         return 0;
     if (ws->speaker)
         *u = ws->sent_utf8;
-    if (!ws_utf8_check(u, o->data, o->size) || (!o->more && u->left))
+    if (!aw_utf8_check(u, o->data, o->size) || (!o->more && u->left))
         return aw_raise(-EILSEQ, "the text is not UTF-8");
     return 0;
 }
@@ -235,7 +235,7 @@ static int put_piece(const aw_websocket_send_opts *o)
 {
     aw_websocket *ws = o->ws;
     bool first = !ws->speaker;
-    struct ws_utf8 u;
+    struct aw_utf8 u;
     AW_TRY(check_piece(o, &u));
     if (first && o->more)
         AW_TRY(begin_speaking(ws, o->binary));
@@ -290,7 +290,7 @@ int aw_websocket_send_(const aw_websocket_send_opts *opts)
     AW_TRY(get_turn(opts->ws, opts->size, opts->nowait));
     if (!opts->fragment || opts->size <= opts->fragment)
         return put_piece(opts);
-    if (!opts->binary && !ws_utf8_whole(opts->data, opts->size))
+    if (!opts->binary && !aw_utf8_whole(opts->data, opts->size))
         return aw_raise(-EILSEQ, "the text is not UTF-8");
     return put_fragments(opts);
 }
@@ -306,7 +306,7 @@ aw_websocket_frame *aw_websocket_frame_new_(const aw_websocket_frame_opts *o)
 {
     if (!o->data && o->size)
         return aw_refuse(-EINVAL, "the data is NULL");
-    if (!o->binary && !ws_utf8_whole(o->data, o->size))
+    if (!o->binary && !aw_utf8_whole(o->data, o->size))
         return aw_refuse(-EILSEQ, "the text is not UTF-8");
     aw_websocket_frame *f =
         o->size < SIZE_MAX / 2 ? aw_mem_alloc(sizeof *f + WS_HEADER_MAX + o->size) : NULL;

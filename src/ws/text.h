@@ -1,24 +1,10 @@
 /*
- * text.h - what the handshake and the messages are checked with: UTF-8, SHA-1, base64, tokens.
+ * text.h - what the handshake is checked with: SHA-1, keys, lists.
  */
 #ifndef AW_WS_TEXT_H
 #define AW_WS_TEXT_H
 
-#include "base/base.h"
-
-/* ---- utf8.c ---- */
-
-/* How far a text has been checked.  Zero: between two characters. */
-struct ws_utf8 {
-    uint8_t left;      /* bytes that the character still needs */
-    uint8_t low, high; /* what the next of them may be */
-};
-
-/* Check what comes next: false at the first byte that makes it no UTF-8, whatever followed. */
-bool ws_utf8_check(struct ws_utf8 *u, const void *data, size_t n);
-
-/* The same of a text that is complete. */
-bool ws_utf8_whole(const void *data, size_t n);
+#include "text/words.h"
 
 /* ---- sha1.c ---- */
 
@@ -35,12 +21,8 @@ bool ws_key_check(const char *key, size_t n);
 void ws_key_answer(const char *key, char ret[WS_ACCEPT_SIZE + 1]);
 void ws_key_make(const uint8_t bytes[16], char ret[WS_KEY_SIZE + 1]);
 
-/* Is it a token of RFC 9110, and not empty?  Is `token` in the list "a, b, c", whatever the case of
- * letters?  Are two texts the same but for that? */
-bool ws_is_token(const char *s, size_t n);
+/* Is `token` in the list "a, b, c", whatever the case of letters?  And where that matters. */
 bool ws_list_has(const char *list, size_t n, const char *token);
-/* The same where the case matters. */
 bool ws_list_names(const char *list, size_t n, const char *name);
-bool ws_same_word(const char *a, size_t n, const char *b);
 
 #endif

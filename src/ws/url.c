@@ -17,8 +17,8 @@ static const char *parse_scheme(const char *url, bool *secure)
 {
     const char *colon = strstr(url, "://");
     size_t n = colon ? (size_t)(colon - url) : 0;
-    *secure = ws_same_word(url, n, "wss");
-    return colon && (*secure || ws_same_word(url, n, "ws")) ? colon + 3 : NULL;
+    *secure = aw_same_word(url, n, "wss");
+    return colon && (*secure || aw_same_word(url, n, "ws")) ? colon + 3 : NULL;
 }
 
 static int parse_port(const char *text, size_t n, struct ws_url *ret)
@@ -56,7 +56,7 @@ static int parse_place(const char *place, size_t n, struct ws_url *ret)
     if (stop == host)
         return wrong("the URL has no host");
     AW_TRY(parse_port(rest + (rest < end), rest < end ? (size_t)(end - rest - 1) : 0, ret));
-    ret->host = ws_copy(host, (size_t)(stop - host));
+    ret->host = aw_copy_n(host, (size_t)(stop - host));
     return ret->host ? 0 : aw_raise(-ENOMEM, NULL);
 }
 

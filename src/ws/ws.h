@@ -23,6 +23,7 @@
 #include "await/memory.h"
 #include "await/sync.h"
 #include "await/websocket.h"
+#include "text/utf8.h"
 #include "ws/frame.h"
 #include "ws/text.h"
 
@@ -58,7 +59,7 @@ struct aw_websocket {
     unsigned fragments;
     size_t len, size; /* bytes that are there; room, without the zero */
     char *data;
-    struct ws_utf8 utf8;
+    struct aw_utf8 utf8;
 
     /* The control frame that is coming, and how many came since `control_since`. */
     uint8_t control[WS_CONTROL_MAX];
@@ -72,7 +73,7 @@ struct aw_websocket {
 
     /* The message that `speaker` sends in pieces; others wait for `spoken`. */
     aw_task *speaker;
-    struct ws_utf8 sent_utf8;
+    struct aw_utf8 sent_utf8;
     aw_event spoken;
 
     /* Frames that are written together, in the next pass at the latest. */
@@ -102,9 +103,6 @@ int ws_check(const aw_websocket *ws);
 
 /* The limits with their defaults; -EINVAL. */
 int ws_limits(const aw_websocket_limits *given, aw_websocket_limits *ret);
-
-/* A copy of a text, to be given to aw_mem_free(); NULL without memory. */
-char *ws_copy(const char *text, size_t n);
 
 /* While a call waits nobody frees the connection. */
 void ws_hold(aw_websocket *ws);
@@ -157,9 +155,6 @@ bool ws_may_name(int code);
 int ws_close_frame(aw_websocket *ws, int code, const char *reason);
 
 /* ---- ping.c ---- */
-
-/* Send a ping; its number is ws->pings then. */
-int ws_ping(aw_websocket *ws);
 
 /* Begin to look for signs of life; and stop. */
 int ws_timer_start(aw_websocket *ws);

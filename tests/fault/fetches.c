@@ -11,24 +11,10 @@
 
 #include "await/http.h"
 #include "await/net.h"
+#include "fault/curl.h"
 #include "fault/inject.h"
 #include "sys/child.h"
 #include "sys/forkserver.h"
-
-static bool is_consequence(long long err)
-{
-    return err == AW_EOF || err == -ECONNRESET || err == -EPIPE || err == -ECONNREFUSED ||
-           err == -EPROTO || err == -ETIMEDOUT || err == -EINVAL || err == -EIO;
-}
-
-/* What is expected; or, in a disturbed run, what follows from the disturbance. */
-#define EXPECT_HERE(expr, expected)                                                                \
-    do {                                                                                           \
-        long long n_ = (expr);                                                                     \
-        if (disturbed() && n_ != (expected) && is_consequence(n_))                                 \
-            return expected_error;                                                                 \
-        EXPECT(n_, expected);                                                                      \
-    } while (0)
 
 /* ---- the server ---- */
 

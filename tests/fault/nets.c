@@ -17,18 +17,9 @@
 
 static bool is_consequence(long long err)
 {
-    return err == AW_EOF || err == -ECONNRESET || err == -EPIPE || err == -ECONNREFUSED ||
-           err == -ENOENT || err == -ECONNABORTED;
+    return err == 0 || is_gone(err) || err == -ECONNREFUSED || err == -ENOENT ||
+           err == -ECONNABORTED;
 }
-
-/* What is expected; or, in a disturbed run, what follows from the disturbance. */
-#define EXPECT_HERE(expr, expected)                                                                \
-    do {                                                                                           \
-        long long n_ = (expr);                                                                     \
-        if (disturbed() && n_ != (expected) && (is_consequence(n_) || n_ == 0))                    \
-            return expected_error;                                                                 \
-        EXPECT(n_, expected);                                                                      \
-    } while (0)
 
 /* ---- names ---- */
 

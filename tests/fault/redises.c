@@ -28,9 +28,8 @@ struct order {
 /* What the other side's failure looks like. */
 static int consequence(int err)
 {
-    bool is_one = err == AW_ESHUTDOWN || err == -ECONNRESET || err == -ETIMEDOUT ||
-                  err == -ENOTCONN || err == AW_EOF || err == -EPIPE || err == -ECANCELED ||
-                  err == -ECONNREFUSED || err == -ENOENT;
+    bool is_one = is_gone(err) || err == AW_ESHUTDOWN || err == -ETIMEDOUT || err == -ENOTCONN ||
+                  err == -ECANCELED || err == -ECONNREFUSED || err == -ENOENT;
     return disturbed() && is_one ? expected_error : err;
 }
 

@@ -88,6 +88,19 @@ bool disturbed(void);
             return unexpected(got_, #expr " == " #expected, __FILE__, __LINE__);                   \
     } while (0)
 
+/* What one side sees, at the least, of a failure of the other's: the connection has ended. */
+bool is_gone(long long err);
+
+/* A result that must be this one; or, in a disturbed run, what the file's own is_consequence()
+ * takes for a consequence of the disturbance, for which its error is passed on. */
+#define EXPECT_HERE(expr, expected)                                                                \
+    do {                                                                                           \
+        long long n_ = (expr);                                                                     \
+        if (disturbed() && n_ != (expected) && is_consequence(n_))                                 \
+            return expected_error;                                                                 \
+        EXPECT(n_, expected);                                                                      \
+    } while (0)
+
 /* What only an undisturbed run owes: order and time that a failure elsewhere may change, and the
  * words beside an error. */
 #define CHECK_CALM(cond) CHECK(disturbed() || (cond))
@@ -137,9 +150,6 @@ void comes_at_once(void);
 /* A function to be called, at most once, by the next report: whoever hears of a failure that no
  * call can return has to tell those who wait. */
 void on_report(void (*fn)(void *arg), void *arg);
-
-/* Until what libcurl looks up in threads is over: see fetches.c. */
-void wait_for_threads(void);
 
 /* ---- arguments ---- */
 

@@ -21,8 +21,7 @@ struct visit {
 /* What a client sees of a failure of its server's: it is gone, or has ended the session. */
 static int consequence(int err)
 {
-    bool is_one = err == 0 || err == AW_EOF || err == -ECONNRESET || err == -EPIPE ||
-                  err == -EPROTO || err == -ETIMEDOUT;
+    bool is_one = err == 0 || is_gone(err) || err == -EPROTO || err == -ETIMEDOUT;
     return disturbed() && is_one ? expected_error : err;
 }
 

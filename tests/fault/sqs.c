@@ -12,24 +12,10 @@
 
 #include "await/net.h"
 #include "await/sqs.h"
+#include "fault/curl.h"
 #include "fault/inject.h"
 
 #define QUEUE "http://q/1"
-
-/* What follows from the disturbance of the other side, or of libcurl. */
-static bool is_consequence(long long err)
-{
-    return err == AW_EOF || err == -ECONNRESET || err == -EPIPE || err == -ECONNREFUSED ||
-           err == -EPROTO || err == -ETIMEDOUT || err == -EINVAL || err == -EIO;
-}
-
-#define EXPECT_HERE(expr, expected)                                                                \
-    do {                                                                                           \
-        long long n_ = (expr);                                                                     \
-        if (disturbed() && n_ != (expected) && is_consequence(n_))                                 \
-            return expected_error;                                                                 \
-        EXPECT(n_, expected);                                                                      \
-    } while (0)
 
 /* ---- the service ---- */
 

@@ -23,19 +23,13 @@ struct talk {
     int said, heard; /* what became of the two */
 };
 
-/* What one of the two sees of the other's failure. */
-static bool is_consequence(int err)
-{
-    return err == AW_EOF || err == -ECONNRESET || err == -EPIPE;
-}
-
 /* In a disturbed run the other side may be gone already. */
 #define EXPECT_UNLESS_GONE(expr, expected)                                                         \
     do {                                                                                           \
         long long n_ = (expr);                                                                     \
         if (disturbed() && n_ >= 0 && n_ < (expected))                                             \
             return AW_EOF;                                                                         \
-        if (disturbed() && is_consequence((int)n_))                                                \
+        if (disturbed() && is_gone(n_))                                                       \
             return (int)n_;                                                                        \
         EXPECT(n_, expected);                                                                      \
     } while (0)
@@ -150,11 +144,11 @@ static int listening(void *arg)
 static int worst(const struct talk *t)
 {
     int first = t->said, other = t->heard;
-    if (first == 0 || other == WRONG || (is_consequence(first) && first != expected_error)) {
+    if (first == 0 || other == WRONG || (is_gone(first) && first != expected_error)) {
         other = t->said;
         first = t->heard;
     }
-    return first && !(is_consequence(first) && other == expected_error) ? first : other;
+    return first && !(is_gone(first) && other == expected_error) ? first : other;
 }
 
 static int converse(struct talk *t)

@@ -55,6 +55,11 @@ int unexpected(long long got, const char *what, const char *file, int line)
     return wrong(text, file, line);
 }
 
+bool is_gone(long long err)
+{
+    return err == AW_EOF || err == -ECONNRESET || err == -EPIPE;
+}
+
 /* ---- what is given up at the end ---- */
 
 static struct {

@@ -7,10 +7,9 @@
 #include "fault/inject.h"
 
 /* What one side sees of a failure on the other. */
-static bool is_consequence(int err)
+static bool is_consequence(long long err)
 {
-    return err == AW_EOF || err == -ECONNRESET || err == -EPIPE || err == -EPROTO ||
-           err == -ETIMEDOUT || err == -EMSGSIZE;
+    return is_gone(err) || err == -EPROTO || err == -ETIMEDOUT || err == -EMSGSIZE;
 }
 
 /* In a disturbed run the other side may be gone, and then the conversation ends early. */
@@ -125,8 +124,8 @@ static int ask(struct visit *v)
 {
     static const char *const protocols[] = {"echo", NULL};
     aw_websocket *ws;
-    AW_TRY(aw_websocket_connect(&ws, "ws://h.example/", .stream = v->two[0],
-                                .protocols = protocols));
+    AW_TRY(
+        aw_websocket_connect(&ws, "ws://h.example/", .stream = v->two[0], .protocols = protocols));
     CHECK(!strcmp(aw_websocket_protocol(ws), "echo"));
     int err = exchange(aw_websocket_ref(ws));
     aw_websocket_unref(ws);

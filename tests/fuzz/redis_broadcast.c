@@ -31,7 +31,7 @@ static void again(const struct rd_broadcast *b)
     if (err < 0)
         abort();
     rd_packet_write(&t, b->uid, b->nsp, &b->packet, arguments);
-    rd_json_unref(arguments);
+    aw_json_unref(arguments);
     if (t.failed || rd_broadcast_read(&other, t.data, t.len) < 0)
         abort();
     same(b, &other);

@@ -37,9 +37,9 @@ static void look_at(aw_sio *io, const aw_sio_event *e, unsigned attachments)
     size_t n;
     const char *json = aw_sio_event_json(e, &n);
     expect(strlen(json) == n && n >= 2 && strchr(" \t\r\n[", json[0]));
-    expect(aw_sio_json_parse(&value, json, n, io->opts.max_depth) == 0);
-    expect(aw_sio_json_is_array(value) && e->n == attachments);
-    aw_sio_json_unref(value);
+    expect(aw_json_parse(&value, json, n, io->opts.max_depth, NULL) == 0);
+    expect(aw_json_is_array(value) && e->n == attachments);
+    aw_json_unref(value);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -103,6 +103,13 @@ void run_child(struct child_result *r, void (*fn)(void *), void *arg);
 bool child_exited(const struct child_result *r, int code);
 bool child_killed(const struct child_result *r, int signal);
 
+/* How many descriptors this process may have from now on; returns how many it might before. */
+size_t limit_descriptors(size_t n);
+
+/* How many bytes of addresses it may have from now on, besides those that it has.  Skips the test
+ * where such a limit is not kept. */
+void limit_addresses(size_t spare);
+
 /*
  * Makes reports comparable, in place: `+0x1f3a` becomes `+0x*`, and the names
  * of *.c files and of modules before an offset lose their directories.

@@ -2,10 +2,10 @@
  * sio_server.c - the Socket.IO server that real clients are tested with: sio_server [PORT
  * [CERTIFICATE]], by TLS with a certificate and its key.
  *
- * It prints where it listens and serves until SIGTERM.  Events: `message` and `message-with-ack`
- * give back what they got; `join` enters rooms; `tell` [room, text] says `told` to a room but the
- * sender; `question` asks the client, and acknowledges with its answer; `kick` disconnects it;
- * `count` acknowledges with the number of sockets.  `/guarded` lets in who has a token.
+ * It prints where it listens and serves until SIGTERM.  Events: those of sio_suite.h; `join` enters
+ * rooms; `tell` [room, text] says `told` to a room but the sender; `question` asks the client, and
+ * acknowledges with its answer; `kick` disconnects it; `count` acknowledges with the number of
+ * sockets.  `/guarded` lets in who has a token.
  */
 #include <await.h>
 #include <await/http_server.h>
@@ -14,36 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static int connected(aw_sio_socket *s, void *arg)
-{
-    char args[1024];
-    (void)arg;
-    snprintf(args, sizeof args, "[%s]", aw_sio_socket_auth(s));
-    return aw_sio_emit(s, "auth", args);
-}
+#include "sio_suite.h"
 
 static int disconnected(aw_sio_socket *s, void *arg)
 {
     (void)arg;
     printf("%s: %s\n", aw_sio_namespace_name(aw_sio_socket_namespace(s)), aw_sio_socket_reason(s));
     return 0;
-}
-
-static int message(aw_sio_event *e, void *arg)
-{
-    const aw_sio_bytes *parts = NULL;
-    size_t n = aw_sio_event_attachments(e, &parts);
-    (void)arg;
-    return aw_sio_emit(aw_sio_event_socket(e), "message-back", aw_sio_event_json(e, NULL),
-                       .attachments = parts, .n_attachments = n);
-}
-
-static int message_with_ack(aw_sio_event *e, void *arg)
-{
-    const aw_sio_bytes *parts = NULL;
-    size_t n = aw_sio_event_attachments(e, &parts);
-    (void)arg;
-    return aw_sio_ack(e, aw_sio_event_json(e, NULL), .attachments = parts, .n_attachments = n);
 }
 
 static int join(aw_sio_event *e, void *arg)
@@ -101,10 +78,8 @@ static int guard(aw_sio_socket *s, void *arg)
 static aw_sio_namespace *furnish(aw_sio *io, const char *name)
 {
     aw_sio_namespace *ns = aw_sio_of(io, name);
-    aw_ignore(aw_sio_on_connect(ns, connected, NULL));
+    aw_ignore(sio_suite(ns));
     aw_ignore(aw_sio_on_disconnect(ns, disconnected, NULL));
-    aw_ignore(aw_sio_on(ns, "message", message, NULL));
-    aw_ignore(aw_sio_on(ns, "message-with-ack", message_with_ack, NULL));
     aw_ignore(aw_sio_on(ns, "join", join, NULL));
     aw_ignore(aw_sio_on(ns, "tell", tell, ns));
     aw_ignore(aw_sio_on(ns, "question", question, NULL));

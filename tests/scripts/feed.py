@@ -6,155 +6,24 @@ Chromium where they are to be had, else those tests are skipped by name.  What o
 ends.  Arguments: names of tests, in place of all.
 """
 
-import base64
 import http.server
 import json
 import os
 import pathlib
 import platform
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-import browser  # noqa: E402: found by the line above
-import feed_service  # noqa: E402
+from feed_stage import (ROOT, WAIT, Client, Skip, Stage, all_fine, copies_of, equal, get, metrics,
+                        post, server_of_queues, server_of_redis, wait_for)
+
+import browser
+import feed_service
 
 BUILDS = ("gcc", "clang", "asan", "tsan")
-WAIT = 30.0
-
-
-class Skip(Exception):
-    """Why a test cannot run here."""
-
-
-def equal(wanted, got):
-    if wanted != got:
-        raise AssertionError(f"wanted {wanted!r}, got {got!r}")
-
-
-def wait_for(what, condition, limit=WAIT):
-    until = time.monotonic() + limit
-    while not condition():
-        if time.monotonic() > until:
-            raise AssertionError(f"never came: {what}")
-        time.sleep(0.01)
-
-
-def post(feed, body, kind="application/json", path="/items"):
-    """The status and the answer, a value if it is JSON."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(feed.url() + path, data, {"Content-Type": kind})
-    try:
-        with urllib.request.urlopen(request, timeout=WAIT) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        text = error.read()
-        return error.code, json.loads(text) if text.startswith(b"{") else text
-
-
-def get(feed, path):
-    with urllib.request.urlopen(feed.url() + path, timeout=WAIT) as answer:
-        return answer.read().decode()
-
-
-def metrics(feed):
-    return {name: float(value) for name, value in
-            (line.split() for line in get(feed, "/metrics").splitlines() if line[0] != "#")}
-
-
-def all_fine(result):
-    for name in ("missing", "twice", "out_of_order", "only_kept"):
-        equal((name, 0), (name, result[name]))
-    equal(0, result["status"])
-
-
-class Client:
-    """A Socket.IO client by hand, over a WebSocket: what the others cannot be made to do."""
-
-    def __init__(self, feed, namespace=True):
-        self.socket = socket.create_connection(("127.0.0.1", feed.port), WAIT)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{feed.port}\r\n"
-            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode())
-        self.file = self.socket.makefile("rb")
-        while self.file.readline() not in (b"\r\n", b""):
-            pass
-        if namespace:
-            self.send("40")
-            self.until("40")
-
-    def send(self, text):
-        data = text.encode()
-        head = bytes([0x81, 0x80 | len(data)]) if len(data) < 126 else \
-            bytes([0x81, 0xfe]) + len(data).to_bytes(2, "big")
-        self.socket.sendall(head + b"\0\0\0\0" + data)
-
-    def emit(self, *event):
-        self.send("42" + json.dumps(event))
-
-    def receive(self):
-        """The next text; None at the end."""
-        head = self.file.read(2)
-        if len(head) < 2 or head[0] & 15 == 8:
-            return None
-        n = head[1] & 127
-        if n > 125:
-            n = int.from_bytes(self.file.read(2 if n == 126 else 8), "big")
-        return self.file.read(n).decode()
-
-    def until(self, start):
-        """The first text that begins so."""
-        while True:
-            text = self.receive()
-            if text is None or text.startswith(start):
-                return text
-
-    def event(self, name):
-        """The arguments of the next event of this name; acknowledges what wants it."""
-        while True:
-            text = self.receive()
-            if text is None:
-                return None
-            if text.startswith("42"):
-                number, _, rest = text[2:].partition("[")
-                if number:
-                    self.send(f"43{number}[]")
-                value = json.loads("[" + rest)
-                if value[0] == name:
-                    return value[1:]
-
-    def reset(self):
-        """The end without a good-bye."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.file.close()
-        self.socket.close()
-
-
-class Stage:
-    """Where a test plays: a build, a folder, the way the pump runs."""
-
-    def __init__(self, build, folder, blocking, slow):
-        self.build, self.folder, self.slow = build, pathlib.Path(folder), slow
-        self.options = ["--blocking"] if blocking else []
-
-    def feed(self, *options, **environment):
-        return feed_service.Feed(self.build, self.folder, *self.options, *options, **environment)
-
-    def size(self, items):
-        """Fewer where everything is slow."""
-        return items // 5 if self.slow else items
 
 
 # ---- every item, once ------------------------------------------------------------------------
@@ -291,11 +160,7 @@ def poison(stage):
         equal("nested more than 32 deep", told[3]["reason"])
         equal(5, len((stage.folder / "feed.dead").read_bytes().splitlines()))
         equal(True, b"7b2261223a22ff227d" in (stage.folder / "feed.dead").read_bytes())
-        client, seen = Client(feed), []
-        more = True
-        while more:
-            some, more = client.event("items")
-            seen += [entry["item"]["n"] for entry in some]
+        seen = [item["n"] for piece in Client(feed).kept() for item in piece]
         equal([i for i in range(1, 501) if i not in bad], seen)
         equal(0, feed.end())
 
@@ -416,10 +281,10 @@ def removing(stage):
         for client in (one, two):
             for _ in range(2):
                 client.event("item_added")
-        one.send('4217["item_removed","1"]')
+        one.say('4217["item_removed","1"]')
         equal(["1"], two.event("item_removed"))
         equal("4317[true]", one.until("43"))
-        two.send('425["item_removed","1"]')
+        two.say('425["item_removed","1"]')
         equal("435[false]", two.until("43"))
         two.emit("item_removed", {"what": 1})
         two.emit("item_removed")
@@ -434,12 +299,9 @@ def newcomers(stage):
         for first in range(0, 300, 100):
             post(feed, [{"n": n, "fill": "x" * 2000} for n in range(first, first + 100)])
         wait_for("all of them", lambda: metrics(feed)["feed_items_emitted_total"] == 300)
-        client, seen, pieces, more = Client(feed), [], 0, True
-        while more:
-            some, more = client.event("items")
-            seen += [entry["item"]["n"] for entry in some]
-            pieces += 1
-        equal((list(range(150, 300)), True), (seen, pieces > 5))
+        pieces = list(Client(feed).kept())
+        equal(list(range(150, 300)), [item["n"] for piece in pieces for item in piece])
+        equal(True, len(pieces) > 5)
         equal(0, feed.end())
 
 
@@ -503,13 +365,6 @@ def drive(stage, script):
 
 
 # ---- a queue of SQS ---------------------------------------------------------------------------
-
-
-def server_of_queues():
-    command = feed_service.moto_server()
-    if not command:
-        raise Skip("moto's server of SQS cannot be had")
-    return feed_service.Queues(command)
 
 
 def sqs(stage):
@@ -626,10 +481,10 @@ def sqs_permissions(stage):
             gate.denied = ("GetQueueAttributes", "DeleteMessageBatch", "DeleteMessage")
             queues.send(queue, *(json.dumps({"n": n}) for n in range(20)))
             wait_for("them", lambda: metrics(feed)["feed_items_emitted_total"] == 20)
-            wait_for("its line", lambda: feed.lines("a message stays in the queue, and comes again"))
+            stays = "a message stays in the queue, and comes again"
+            wait_for("its line", lambda: feed.lines(stays))
             equal("ok", json.loads(get(feed, "/healthz"))["status"])
-            for line in ("the queue fails", "the queue is back",
-                         "a message stays in the queue, and comes again"):
+            for line in ("the queue fails", "the queue is back", stays):
                 equal((line, 1), (line, len(feed.lines(line))))
             equal(0, feed.end())
 
@@ -654,31 +509,10 @@ def no_dead_queue(stage):
 # ---- several copies behind one Redis ------------------------------------------------------------
 
 
-def redis(stage):
-    """A Redis server, where there is one and the service can use it."""
-    if not shutil.which("redis-server"):
-        raise Skip("redis-server is not installed")
-    program = pathlib.Path(stage.build) / "examples/feed/feed"
-    done = subprocess.run([program, "--port", "0", "--redis", "redis://127.0.0.1:1"], text=True,
-                          cwd=stage.folder, capture_output=True, check=False)
-    if "built without" in done.stderr:
-        raise Skip("the service is built without Redis")
-    equal((1, True), (done.returncode, "refused" in done.stderr))
-    return feed_service.Redis(stage.folder)
-
-
-def copies_of(stage, server, n=2):
-    """So many copies, each in a folder of its own."""
-    for number in range(n):
-        folder = stage.folder / str(number)
-        folder.mkdir()
-        yield feed_service.Feed(stage.build, folder, *stage.options, "--redis", server.url)
-
-
 def copies(stage):
     """Two copies: what one takes reaches the clients of both; what is kept is shared."""
     n = stage.size(500)
-    with redis(stage) as server:
+    with server_of_redis(stage) as server:
         one, two = copies_of(stage, server)
         with one, two:
             watches = [feed.watch(clients=5, items=n) for feed in (one, two)]
@@ -693,10 +527,7 @@ def copies(stage):
             here.emit("item_removed", ident)
             for client in (here, there):
                 equal([ident], client.event("item_removed"))
-            seen, more, client = [], True, Client(two)
-            while more:
-                some, more = client.event("items")
-                seen += [entry["item"].get("n") for entry in some]
+            seen = [item.get("n") for piece in Client(two).kept() for item in piece]
             # The removed one was one of the latest 200.
             equal(list(range(n + 1 - len(seen), n + 1)), seen)
             equal(min(n, 199), len(seen))
@@ -706,7 +537,7 @@ def copies(stage):
 def redis_away(stage):
     """Redis is stopped and started: no item is lost, and every client has all of them."""
     n = 100
-    with redis(stage) as server:
+    with server_of_redis(stage) as server:
         one, two = copies_of(stage, server)
         with one, two:
             watches = [feed.watch(clients=3, items=n) for feed in (one, two)]
@@ -728,7 +559,7 @@ def emitter(stage):
     modules = feed_service.npm_emitter()
     if not modules:
         raise Skip("npm's emitter cannot be had")
-    with redis(stage) as server:
+    with server_of_redis(stage) as server:
         one, two = copies_of(stage, server)
         with one, two:
             here, there = Client(one), Client(two)

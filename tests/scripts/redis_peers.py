@@ -15,7 +15,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "build" / "peers" / "redis"
+sys.path.insert(0, str(ROOT / "scripts"))
+import peers  # noqa: E402: found by the line above
+
+FOLDER = peers.PEERS / "redis"
 PEERS = ROOT / "tests" / "peers"
 NODE = ["socket.io@4.8.1", "socket.io-client@4.8.1", "@socket.io/redis-adapter@8.3.0",
         "@socket.io/redis-emitter@5.1.0", "redis@4.7.0"]
@@ -24,20 +27,6 @@ NODE = ["socket.io@4.8.1", "socket.io-client@4.8.1", "@socket.io/redis-adapter@8
 def skip(reason):
     print(f"skip: {reason}")
     sys.exit(77)
-
-
-def fetch():
-    if (FOLDER / "node_modules/redis").exists():
-        return
-    if not shutil.which("node") or not shutil.which("npm"):
-        skip("there is no node, or no npm")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "package.json").write_text('{"private":true}\n')
-    try:
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--save-exact", *NODE],
-                       cwd=FOLDER, check=True, capture_output=True, timeout=300)
-    except (OSError, subprocess.SubprocessError):
-        skip("npm's socket.io and @socket.io/redis-emitter cannot be had")
 
 
 def start_redis(folder):
@@ -86,7 +75,8 @@ def main():
         skip("await-redis is not built")
     if not shutil.which("redis-server"):
         skip("there is no redis-server")
-    fetch()
+    if not peers.npm_packages(FOLDER, *NODE):
+        skip("npm's socket.io and @socket.io/redis-emitter cannot be had")
     with tempfile.TemporaryDirectory(prefix="await-redis-") as folder:
         return run(pathlib.Path(folder))
 

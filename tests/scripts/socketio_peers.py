@@ -9,7 +9,6 @@ below, when they are not there; where one cannot be had its part is skipped by n
 import base64
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PEERS = ROOT / "build" / "peers" / "socketio"
+sys.path.insert(0, str(ROOT / "scripts"))
+import peers  # noqa: E402: found by the line above
+
+PEERS = peers.PEERS / "socketio"
 CLIENTS = ROOT / "tests" / "peers"
 LIMIT = 100  # seconds that a client's tests may take
 RECONNECTS = 1000
@@ -29,36 +31,6 @@ PYTHON = ["python-socketio==5.11.4", "requests==2.32.3", "websocket-client==1.8.
 def equal(wanted, got):
     if wanted != got:
         raise AssertionError(f"wanted {wanted!r}, got {got!r}")
-
-
-# ---- peers ----
-
-def fetch(folder, probe, command):
-    """The folder with a peer in it; None when that cannot be had."""
-    if (folder / probe).exists():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return folder if (folder / probe).exists() else None
-
-
-def fetch_node():
-    if not shutil.which("node") or not shutil.which("npm"):
-        return None
-    folder = PEERS / "node"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "package.json").exists():
-        (folder / "package.json").write_text('{"private":true}\n')
-    return fetch(folder, "node_modules/socket.io-client",
-                 ["npm", "install", "--no-audit", "--no-fund", "--save-exact", *NODE])
-
-
-def fetch_python():
-    return fetch(PEERS / "python", "socketio",
-                 [sys.executable, "-m", "pip", "install", "--quiet", "--target", ".", *PYTHON])
 
 
 # ---- the server ----
@@ -285,7 +257,8 @@ def main():
     skipped = []
     print(die_everywhere())
     server = Server()
-    node, python = fetch_node(), fetch_python()
+    node = peers.npm_packages(PEERS / "node", *NODE)
+    python = peers.pip_packages(PEERS / "python", "socketio", *PYTHON)
     if node:
         command = ["node", str(CLIENTS / "sio_client.js"), str(server.port)]
         print("socket.io-client:", run_client(command, NODE_PEERS=str(node)))

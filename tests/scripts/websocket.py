@@ -9,7 +9,6 @@ in every phase of the handshake, and is restarted under its clients; and the cha
 import base64
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import struct
@@ -19,39 +18,24 @@ import sys
 from examples_network import LIMIT, equal, start, stop
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import peers  # noqa: E402: found by the line above
+
 SCRIPTS = ROOT / "tests/scripts"
-PEERS = ROOT / "build/peers/websocket"
+PEERS = peers.PEERS / "websocket"
 WS, WEBSOCKETS = "8.18.3", "15.0.1"
 
 # ---- the peers ----
 
 
-def fetched(path, *command):
-    """Whether the file is there, after trying to fetch it."""
-    if not path.exists() and shutil.which(command[0]):
-        PEERS.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run(command, capture_output=True, timeout=100, check=False)
-        except subprocess.TimeoutExpired:
-            pass
-    return path.exists()
-
-
 def node():
-    place = PEERS / "node"
-    if not shutil.which("node") or not fetched(
-            place / "node_modules/ws/package.json", "npm", "install", "--no-audit", "--no-fund",
-            "--prefix", str(place), f"ws@{WS}"):
-        return None
-    return ["node", SCRIPTS / "websocket_peer.mjs", place]
+    place = peers.npm_packages(PEERS / "node", f"ws@{WS}")
+    return place and ["node", SCRIPTS / "websocket_peer.mjs", place]
 
 
 def python():
-    place = PEERS / "python"
-    if not fetched(place / "websockets/__init__.py", sys.executable, "-m", "pip", "install",
-                   "--quiet", "--target", str(place), f"websockets=={WEBSOCKETS}"):
-        return None
-    return [sys.executable, SCRIPTS / "websocket_peer.py"]
+    place = peers.pip_packages(PEERS / "python", "websockets", f"websockets=={WEBSOCKETS}")
+    return place and [sys.executable, SCRIPTS / "websocket_peer.py"]
 
 
 def environment():
@@ -90,9 +74,13 @@ def foreign_server(folder, peer):
 
 # ---- clients made by hand ----
 
-HANDSHAKE = (b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             b"Sec-WebSocket-Key: " + base64.b64encode(b"the sample nonce") + b"\r\n\r\n")
+def handshake(target):
+    return (f"GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(b'the sample nonce').decode()}\r\n\r\n").encode()
+
+
+HANDSHAKE = handshake("/chat")
 
 
 def frame(opcode, payload):
@@ -104,10 +92,10 @@ def frame(opcode, payload):
 class Client:
     """A client that has shaken hands."""
 
-    def __init__(self, port):
+    def __init__(self, port, target="/chat"):
         self.socket = socket.create_connection(("127.0.0.1", port), LIMIT)
         self.file = self.socket.makefile("rb")
-        self.socket.sendall(HANDSHAKE)
+        self.socket.sendall(handshake(target))
         equal(b"HTTP/1.1 101 Switching Protocols\r\n", self.file.readline())
         while self.file.readline() != b"\r\n":
             pass
@@ -116,9 +104,13 @@ class Client:
         self.socket.sendall(frame(opcode, text.encode()))
 
     def hear(self):
-        first, size = self.file.read(2)
-        if size == 126:
-            size = struct.unpack("!H", self.file.read(2))[0]
+        """The next frame, (opcode, payload); None at the end."""
+        head = self.file.read(2)
+        if len(head) < 2:
+            return None
+        first, size = head
+        if size > 125:
+            size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
         return first & 15, self.file.read(size)
 
     def expect(self, text):

@@ -6,7 +6,6 @@
 #include "loop_record.h"
 
 #include <math.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static int nothing(void *arg)
@@ -263,22 +262,11 @@ TEST(badinput_allocator_with_a_function_missing)
 
 /* ---- descriptors ---- */
 
-/* No descriptor is to be had any more; returns the limit to go back to. */
-static struct rlimit forbid_descriptors(void)
-{
-    struct rlimit before, none;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = before;
-    none.rlim_cur = 3;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    return before;
-}
-
 TEST(badinput_no_descriptors)
 {
-    struct rlimit before = forbid_descriptors();
+    size_t before = limit_descriptors(3);
     int err = aw_run(nothing, NULL);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    limit_descriptors(before);
     assert_int_equal(err, -EMFILE);
     assert_true(aw_errmsg()[0] != '\0'); /* what could not be opened */
     assert_int_equal(aw_run(nothing, NULL), 0);
@@ -287,16 +275,12 @@ TEST(badinput_no_descriptors)
 /* One descriptor more at each try: whatever is missing, what was opened is closed again. */
 TEST(badinput_descriptors_run_out_half_way)
 {
-    struct rlimit before, few;
     int lowest_free = dup(0), err = -EMFILE, tries = 0;
     close(lowest_free);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     for (; err == -EMFILE && tries < 10; tries++) {
-        few = before;
-        few.rlim_cur = (rlim_t)(lowest_free + tries);
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        size_t before = limit_descriptors((size_t)(lowest_free + tries));
         err = aw_run(nothing, NULL);
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        limit_descriptors(before);
         int free_now = dup(0);
         assert_int_equal(free_now, lowest_free);
         close(free_now);
@@ -310,9 +294,9 @@ TEST(badinput_no_descriptors_for_a_while)
 {
     aw_loop *l = new_loop();
     aw_task *t = aw_create_task(nothing, NULL, .loop = l);
-    struct rlimit before = forbid_descriptors();
+    size_t before = limit_descriptors(3);
     int until_complete = aw_loop_run_until_complete(l, t), forever = aw_loop_run_forever(l);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    limit_descriptors(before);
     assert_int_equal(until_complete, -EMFILE);
     assert_int_equal(forever, -EMFILE);
     assert_false(aw_done(t));

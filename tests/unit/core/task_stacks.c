@@ -4,8 +4,6 @@
  */
 #include "util.h"
 
-#include <sys/resource.h>
-
 #include "core/core.h"
 
 static int nothing(void *arg)
@@ -71,29 +69,13 @@ TEST_REAL_CLOCK(task_stacks_are_given_back_during_one_long_sleep)
 
 /* ---- limits ---- */
 
-static void limit_addresses(rlim_t spare)
-{
-    unsigned long pages = 0;
-    struct rlimit limit;
-    FILE *f = fopen("/proc/self/statm", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu", &pages), 1);
-    fclose(f);
-    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
-    limit.rlim_cur = pages * aw_page_size() + spare;
-    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
-    void *more_than_allowed;
-    if (aw_sys.map(&more_than_allowed, 2 * spare) == 0)
-        SKIP("the limit is not kept here");
-}
-
 static int reach_the_limit(void *arg)
 {
     enum { MOST = 3000 };
     static aw_task *tasks[MOST];
     int n = 0, half;
     (void)arg;
-    limit_addresses((rlim_t)64 << 20);
+    limit_addresses((size_t)64 << 20);
     while (n < MOST && (tasks[n] = aw_create_task(give_way, NULL)) != NULL)
         n++;
     printf("%d tasks\n", n);

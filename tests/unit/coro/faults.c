@@ -7,7 +7,6 @@
 #include "fibers.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 
 #include "await/memory.h"
 #include "sys/sys.h"
@@ -242,21 +241,10 @@ TEST_SLOW(coro_the_kernel_runs_out_of_mappings)
 
 static void use_up_addresses(void *arg)
 {
-    const rlim_t spare = (rlim_t)16 << 20;
-    struct rlimit limit;
-    unsigned long pages = 0;
-    (void)arg;
-    FILE *f = fopen("/proc/self/statm", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu", &pages), 1);
-    fclose(f);
-    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
-    limit.rlim_cur = pages * aw_page_size() + spare;
-    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
-    void *more_than_allowed;
-    if (aw_sys.map(&more_than_allowed, 2 * spare) == 0)
-        SKIP("the limit is not kept here");
+    const size_t spare = (size_t)16 << 20;
     static struct aw_fiber *slots[2000];
+    (void)arg;
+    limit_addresses(spare);
     unsigned count = exhaust(slots, 2000);
     printf("%u stacks\n", count);
     assert_in_range(count, spare / AW_STACK_MIN / 2, spare / AW_STACK_MIN);

@@ -9,12 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "unit/io/rig.h"
-#ifdef AW_IO_URING
-#include "unit/io/uring_rig.h"
-#endif
-
-enum way { EPOLL, URING };
+#include "unit/io/both.h"
 
 /* Two ends, an operation on the first that has to wait, and all that it points to. */
 struct setting {
@@ -66,31 +61,6 @@ static size_t drain(int fd)
     while ((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) > 0)
         total += (size_t)n;
     return total;
-}
-
-static void open_rig(struct rig *r, enum way way)
-{
-#ifdef AW_IO_URING
-    if (way == URING) {
-        uring_rig_open(r);
-        return;
-    }
-#endif
-    if (way == URING)
-        SKIP("built without io_uring");
-    rig_open(r);
-}
-
-static void close_rig(struct rig *r, enum way way)
-{
-#ifdef AW_IO_URING
-    if (way == URING) {
-        uring_rig_close(r);
-        return;
-    }
-#endif
-    (void)way;
-    rig_close(r);
 }
 
 static void begin(struct setting *s, enum way way, uint8_t kind)

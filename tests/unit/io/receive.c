@@ -7,39 +7,22 @@
 #include <sys/socket.h>
 
 #include "io/receive.h"
-#include "unit/io/rig.h"
 #ifdef AW_IO_URING
 #include "io/uring_io.h"
-#include "unit/io/uring_rig.h"
 #endif
+#include "unit/io/both.h"
 
 /* ---- the ways ---- */
 
-enum way { EPOLL, URING, ONE_BY_ONE, POLLED, WAYS };
-
-static void open_rig(struct rig *r, enum way way)
+static void open_in(struct rig *r, enum way way)
 {
-    if (way == EPOLL) {
-        rig_open(r);
-        return;
-    }
+    open_rig(r, way);
 #ifdef AW_IO_URING
-    uring_rig_open(r);
     struct uring_io *u = (struct uring_io *)r->io;
-    u->buffers.one_by_one = way == ONE_BY_ONE;
-    u->buffers.missing = way == POLLED;
-#else
-    SKIP("built without io_uring");
-#endif
-}
-
-static void close_rig(struct rig *r, enum way way)
-{
-    if (way == EPOLL)
-        rig_close(r);
-#ifdef AW_IO_URING
-    else
-        uring_rig_close(r);
+    if (way != EPOLL) {
+        u->buffers.one_by_one = way == ONE_BY_ONE;
+        u->buffers.missing = way == POLLED;
+    }
 #endif
 }
 
@@ -49,7 +32,7 @@ static void close_rig(struct rig *r, enum way way)
     static void name##_open(enum way way)                                                          \
     {                                                                                              \
         struct rig r;                                                                              \
-        open_rig(&r, way);                                                                         \
+        open_in(&r, way);                                                                          \
         name##_in(way, &r);                                                                        \
         close_rig(&r, way);                                                                        \
     }                                                                                              \
@@ -479,7 +462,7 @@ TEST(uring_receiver_goes_on_in_another_thread)
         struct rig r;
         struct owner o;
         pthread_t thread;
-        open_rig(&r, way);
+        open_in(&r, way);
         init_owner(&o, false, 0);
         begin(&r, &o);
         send_next(&o, 5);
@@ -510,7 +493,7 @@ TEST(uring_receiver_without_rings_of_chunks)
 {
     struct rig r;
     struct owner o;
-    open_rig(&r, URING);
+    open_in(&r, URING);
     aw_sys.ring_buffers = no_buffers;
     init_owner(&o, false, 0);
     begin(&r, &o);
@@ -536,7 +519,7 @@ TEST(uring_receiver_of_one_chunk_each)
 {
     struct rig r;
     struct owner o;
-    open_rig(&r, ONE_BY_ONE);
+    open_in(&r, ONE_BY_ONE);
     uring_watch.meddle = refuse_first;
     init_owner(&o, false, 0);
     begin(&r, &o);

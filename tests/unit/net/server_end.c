@@ -4,7 +4,6 @@
 #include "serving.h"
 
 #include <math.h>
-#include <sys/resource.h>
 
 /* ---- limits and need ---- */
 
@@ -79,10 +78,7 @@ static int run_out_of_descriptors(void *arg)
 TEST(server_turns_connections_away_without_descriptors)
 {
     int told = 0;
-    struct rlimit limit;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = 100;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit_descriptors(100);
     assert_int_equal(aw_run(run_out_of_descriptors, &told, .exception_handler = collect_all,
                             .exception_arg = &told),
                      0);

@@ -14,7 +14,7 @@ static void pack(struct aw_growing *t, const aw_sio_packet *p)
     struct json_t *arguments;
     assert_int_equal(rd_packet_arguments(p, &arguments), 0);
     rd_packet_write(t, "abcdef", "/", p, arguments);
-    rd_json_unref(arguments);
+    aw_json_unref(arguments);
     assert_int_equal(t->failed, 0);
 }
 

@@ -1,58 +1,9 @@
 /*
- * codec.c - packets, payloads and base64, byte by byte, and what is refused.
+ * codec.c - packets and payloads, byte by byte, and what is refused.
  */
 #include "harness/test.h"
 #include "sio/engine.h"
 #include "sio/packet.h"
-#include "sio/text.h"
-
-/* ---- base64 ---- */
-
-TEST(sio_base64_both_ways)
-{
-    static const struct {
-        const char *bytes, *text;
-    } known[] = {{"", ""},
-                 {"f", "Zg=="},
-                 {"fo", "Zm8="},
-                 {"foo", "Zm9v"},
-                 {"foob", "Zm9vYg=="},
-                 {"fooba", "Zm9vYmE="},
-                 {"foobar", "Zm9vYmFy"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        char text[32] = "";
-        size_t n = strlen(known[i].bytes);
-        assert_int_equal(aw_sio_base64_size(n), strlen(known[i].text));
-        aw_sio_base64_encode(text, known[i].bytes, n);
-        assert_string_equal(text, known[i].text);
-        assert_int_equal(aw_sio_base64_decode(text, strlen(text)), n);
-        assert_memory_equal(text, known[i].bytes, n);
-    }
-    char unpadded[] = "Zm8";
-    assert_int_equal(aw_sio_base64_decode(unpadded, 3), 2);
-}
-
-TEST(sio_base64_refuses_what_is_none)
-{
-    static const char *const bad[] = {
-        "Z", "Zg=", "Zm9v=", "Zm 9", "Zh==", "====", "=", "Z\x80==", "Zm9vZ"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char text[16];
-        snprintf(text, sizeof text, "%s", bad[i]);
-        assert_int_equal(aw_sio_base64_decode(text, strlen(text)), -EBADMSG);
-    }
-}
-
-TEST(sio_base64_of_every_byte)
-{
-    unsigned char bytes[256];
-    char text[400];
-    for (int i = 0; i < 256; i++)
-        bytes[i] = (unsigned char)i;
-    aw_sio_base64_encode(text, bytes, 256);
-    assert_int_equal(aw_sio_base64_decode(text, aw_sio_base64_size(256)), 256);
-    assert_memory_equal(text, bytes, 256);
-}
 
 /* ---- Engine.IO ---- */
 
@@ -125,7 +76,7 @@ TEST(engineio_payload_refuses_what_is_no_packet)
     }
 }
 
-/* reliability.md, CVE-2020-36048: many packets in one body cost no more than was allowed. */
+/* CVE-2020-36048: many packets in one body cost no more than was allowed. */
 TEST(engineio_payload_has_a_limit_of_packets)
 {
     struct aw_eio_payload payload;
@@ -214,7 +165,7 @@ TEST(socketio_packets_refused)
     }
 }
 
-/* reliability.md, "Socket.IO packets": attachments <= 10, whatever the packet says. */
+/* Socket.IO packets: attachments <= 10, whatever the packet says. */
 TEST(socketio_packet_has_a_limit_of_attachments)
 {
     char line[100];
@@ -251,22 +202,4 @@ TEST(socketio_reserved_names)
     assert_true(aw_sio_reserved("disconnecting", 13));
     assert_false(aw_sio_reserved("connect!", 8));
     assert_false(aw_sio_reserved("message", 7));
-}
-
-/* ---- growing text ---- */
-
-TEST(sio_text_has_a_ceiling)
-{
-    struct aw_growing t = {.ceiling = 5};
-    aw_growing_adds(&t, "abc");
-    aw_growing_addu(&t, 12);
-    assert_int_equal(t.failed, 0);
-    aw_growing_addc(&t, 'x');
-    assert_int_equal(t.failed, AW_ELIMIT);
-    assert_int_equal(t.len, 5);
-    aw_growing_add(&t, "", 0);
-    assert_int_equal(t.failed, AW_ELIMIT);
-    aw_growing_clear(&t);
-    assert_int_equal(t.failed, 0);
-    assert_null(aw_growing_room(&t, (size_t)-1));
 }

@@ -127,7 +127,7 @@ static void what_is_wrong(void)
     assert_int_equal(aw_sio_emit(s, "a", "[1"), -EINVAL);
     assert_int_equal(aw_sio_emit(s, "a", "[1],[2]"), -EINVAL);
     assert_int_equal(aw_sio_emit(s, "a", "[x]"), -EINVAL);
-    assert_int_equal(aw_sio_emit(s, "a\xff", "[1]"), -EINVAL);
+    assert_int_equal(aw_sio_emit(s, "a\xff", "[1]"), -EILSEQ);
     assert_int_equal(aw_sio_emit(s, "a", "[1]", .attachments = &part, .n_attachments = 1), -EINVAL);
     assert_int_equal(aw_sio_emit(s, "a", "[{\"_placeholder\":true,\"num\":0}]",
                                  .attachments = &none, .n_attachments = 1),
@@ -137,7 +137,7 @@ static void what_is_wrong(void)
     assert_int_equal(aw_sio_emit(s, NULL, "[1]"), -EINVAL);
     expect_nothing(c);
     assert_int_equal(aw_sio_emit(s, "a \"b\"\n", " [ 1 ] "), 0);
-    ws_expect(c, "42[\"a \\\"b\\\"\\u000a\",1 ]");
+    ws_expect(c, "42[\"a \\\"b\\\"\\n\",1 ]");
     json_t *value = json_pack("[s, {s:i}]", "x", "n", 7);
     assert_int_equal(aw_sio_emit(s, "v", NULL, .value = value), 0);
     assert_int_equal(aw_sio_broadcast(root, "w", NULL, .value = value), 0);
@@ -153,7 +153,7 @@ TEST(sio_what_is_sent_is_checked)
     in_world(what_is_wrong, NULL);
 }
 
-/* reliability.md, "Deep JSON", of what is sent. */
+/* Deep JSON, of what is sent. */
 static void deep_sending(void)
 {
     char id[32], deep[201];
@@ -320,7 +320,7 @@ static void failures(void)
     hang_up(c);
 }
 
-/* reliability.md, CVE-2024-38355: what a handler does wrong ends its event. */
+/* CVE-2024-38355: what a handler does wrong ends its event. */
 TEST(reliability_a_handler_that_fails_ends_its_event)
 {
     in_world(failures, NULL);

@@ -149,7 +149,7 @@ static void limits_of_polling(void)
     assert_non_null(strstr(told, "max_sessions 3"));
 }
 
-/* reliability.md, CVE-2020-36048: what one client can make the server hold is bounded. */
+/* CVE-2020-36048: what one client can make the server hold is bounded. */
 TEST(reliability_socketio_memory_is_bounded)
 {
     in_world(limits_of_polling, few);
@@ -167,7 +167,7 @@ static int send_deep_value(aw_sio_event *e, void *arg)
                        .value = aw_sio_event_value(e));
 }
 
-/* reliability.md, "Deep JSON": the deepest that may be allowed fits the stacks of every task. */
+/* Deep JSON: the deepest that may be allowed fits the stacks of every task. */
 static void deepest(void)
 {
     enum { DEPTH = 63 };
@@ -389,7 +389,7 @@ static void no_origins(void)
     assert_non_null(strstr(told, "origin is not allowed"));
 }
 
-/* reliability.md, "Cross-site WebSocket, CORS": no origin is allowed unless it is listed. */
+/* Cross-site WebSocket, CORS: no origin is allowed unless it is listed. */
 TEST(reliability_cross_site_no_origin_unless_listed)
 {
     in_world(no_origins, NULL);
@@ -412,7 +412,7 @@ TEST(sio_listed_origins)
     in_world(some_origins, with_origins);
 }
 
-/* reliability.md: session ids that cannot be guessed: 120 bits, no two alike. */
+/* Session ids that cannot be guessed: 120 bits, no two alike. */
 static void unguessable(void)
 {
     enum { N = 64 };

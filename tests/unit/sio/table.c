@@ -48,7 +48,7 @@ TEST(sio_table_adds_finds_removes)
     aw_sio_table_clear(&t);
 }
 
-/* reliability.md, "Hash flooding": names that meet under one key do not under another. */
+/* Hash flooding: names that meet under one key do not under another. */
 TEST(reliability_hash_flooding_slots_depend_on_the_key)
 {
     static const uint64_t key[2] = {3, 4}, other[2] = {5, 6};

@@ -2,6 +2,7 @@
  * world.c - the server of the tests, and clients made of bytes.
  */
 #include "unit/sio/world.h"
+#include "peers/sio_suite.h"
 
 aw_sio *io;
 aw_sio_namespace *root, *custom;
@@ -16,14 +17,6 @@ static void note(const char *line, void *arg)
     snprintf(told + n, sizeof told - n, "%s\n", line);
 }
 
-static int connected(aw_sio_socket *s, void *arg)
-{
-    char args[512];
-    (void)arg;
-    snprintf(args, sizeof args, "[%s]", aw_sio_socket_auth(s));
-    return aw_sio_emit(s, "auth", args);
-}
-
 static int disconnected(aw_sio_socket *s, void *arg)
 {
     (void)arg;
@@ -32,31 +25,12 @@ static int disconnected(aw_sio_socket *s, void *arg)
     return 0;
 }
 
-static int message(aw_sio_event *e, void *arg)
-{
-    const aw_sio_bytes *parts = NULL;
-    size_t n = aw_sio_event_attachments(e, &parts);
-    (void)arg;
-    return aw_sio_emit(aw_sio_event_socket(e), "message-back", aw_sio_event_json(e, NULL),
-                       .attachments = parts, .n_attachments = n);
-}
-
-static int message_with_ack(aw_sio_event *e, void *arg)
-{
-    const aw_sio_bytes *parts = NULL;
-    size_t n = aw_sio_event_attachments(e, &parts);
-    (void)arg;
-    return aw_sio_ack(e, aw_sio_event_json(e, NULL), .attachments = parts, .n_attachments = n);
-}
-
 static aw_sio_namespace *furnish(const char *name)
 {
     aw_sio_namespace *ns = aw_sio_of(io, name);
     assert_non_null(ns);
-    assert_int_equal(aw_sio_on_connect(ns, connected, NULL), 0);
+    assert_int_equal(sio_suite(ns), 0);
     assert_int_equal(aw_sio_on_disconnect(ns, disconnected, NULL), 0);
-    assert_int_equal(aw_sio_on(ns, "message", message, NULL), 0);
-    assert_int_equal(aw_sio_on(ns, "message-with-ack", message_with_ack, NULL), 0);
     return ns;
 }
 

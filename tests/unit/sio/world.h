@@ -15,9 +15,8 @@
 
 /* ---- the world ---- */
 
-/* A server with the namespaces "/" and "/custom", as the protocol's own test suite asks for: each
- * emits `auth` with what the client gave, `message` is answered by `message-back` with the same
- * arguments, `message-with-ack` is acknowledged with them.  Times are short. */
+/* A server with the namespaces "/" and "/custom", each with the events of peers/sio_suite.h, as the
+ * protocol's own test suite asks for.  Times are short. */
 extern aw_sio *io;
 extern aw_sio_namespace *root, *custom;
 extern char told[4096];    /* what the server has said about clients, lines */

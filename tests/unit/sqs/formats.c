@@ -1,5 +1,5 @@
 /*
- * The formats below the client: MD5, base64, JSON, UTF-8, dates, and the shared files.
+ * The formats below the client: MD5, JSON, dates, and the shared files.
  */
 #include "sqs/date.h"
 #include "sqs/md5.h"
@@ -42,46 +42,10 @@ TEST(sqs_md5_of_attributes_is_the_services)
     assert_string_equal(hex, "9741a701f09322c0fd4c6754c124c25c");
 }
 
-TEST(sqs_base64_there_and_back)
-{
-    static const char *const known[][2] = {
-        {"", "\"\""},        {"f", "\"Zg==\""},        {"fo", "\"Zm8=\""},
-        {"foo", "\"Zm9v\""}, {"foob", "\"Zm9vYg==\""}, {"\377\376", "\"//4=\""}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        struct aw_sqs_text t = {0};
-        unsigned char back[16] = "";
-        aw_sqs_text_base64(&t, known[i][0], strlen(known[i][0]));
-        assert_string_equal(t.data, known[i][1]);
-        assert_int_equal(aw_sqs_base64_decode(t.data + 1, t.len - 2, back), strlen(known[i][0]));
-        assert_memory_equal(back, known[i][0], strlen(known[i][0]));
-        aw_sqs_text_free(&t);
-    }
-    unsigned char none[8];
-    assert_int_equal(aw_sqs_base64_decode("Zm9v!", 5, none), -1);
-    assert_int_equal(aw_sqs_base64_decode("Z", 1, none), -1);
-}
-
-TEST(sqs_json_strings_are_escaped)
-{
-    struct aw_sqs_text t = {0};
-    aw_sqs_text_string(&t, "a\"b\\c\n\r\t\b\f\1\0h\303\251/", 16);
-    assert_string_equal(t.data, "\"a\\\"b\\\\c\\n\\r\\t\\b\\f\\u0001\\u0000h\303\251/\"");
-    struct aw_sqs_json *v;
-    char why[128], object[128];
-    size_t n;
-    snprintf(object, sizeof object, "{\"x\":%s}", t.data);
-    assert_int_equal(aw_sqs_json_parse(object, strlen(object), &v, why), 0);
-    assert_memory_equal(aw_sqs_json_string(aw_sqs_json_get(v, "x"), &n),
-                        "a\"b\\c\n\r\t\b\f\1\0h\303\251/", 16);
-    assert_int_equal(n, 16);
-    aw_sqs_json_free(v);
-    aw_sqs_text_free(&t);
-}
-
 TEST(sqs_json_says_what_is_wrong)
 {
     struct aw_sqs_json *v;
-    char why[128];
+    char why[AW_JSON_WHY];
     assert_int_equal(aw_sqs_json_parse("{\"a\":", 5, &v, why), -EBADMSG);
     assert_non_null(strstr(why, "at byte 5"));
     assert_int_equal(aw_sqs_json_parse("[]", 2, &v, why), -EBADMSG);
@@ -91,27 +55,6 @@ TEST(sqs_json_says_what_is_wrong)
     aw_sqs_json_free(v);
 }
 
-TEST(sqs_utf8_is_told_from_what_is_none)
-{
-    static const struct {
-        const char *text;
-        int bad;
-    } known[] = {{"plain", -1},
-                 {"h\303\251", -1},
-                 {"\360\237\230\200", -1},
-                 {"\364\217\277\277", -1},
-                 {"a\377", 1},
-                 {"ab\303", 2},
-                 {"\300\200", 0},
-                 {"\340\200\200", 0},
-                 {"\355\240\200", 0},
-                 {"\364\220\200\200", 0},
-                 {"x\200", 1},
-                 {"\360\237\230", 0}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        assert_int_equal(aw_sqs_utf8_bad(known[i].text, strlen(known[i].text)), known[i].bad);
-}
-
 TEST(sqs_dates_are_read_and_written)
 {
     char text[20];
@@ -119,17 +62,12 @@ TEST(sqs_dates_are_read_and_written)
     assert_string_equal(text, "20261121T093144Z");
     aw_sqs_date_write(951782400, text);
     assert_string_equal(text, "20000229T000000Z");
-    assert_true(aw_sqs_date_http("Sat, 21 Nov 2026 09:31:44 GMT") == 1795253504);
     assert_true(aw_sqs_date_iso("2026-11-21T09:31:44Z") == 1795253504);
     assert_true(aw_sqs_date_iso("1970-01-01T00:00:00.5Z") == 0);
-    const char *const none[] = {
-        "",           "yesterday", "Sat, 21 Foo 2026 09:31:44 GMT", "Sat, 41 Nov 2026 09:31:44 GMT",
-        "2026-11-21", NULL};
-    for (int i = 0; none[i]; i++) {
-        assert_true(aw_sqs_date_http(none[i]) == -1);
+    const char *const none[] = {"", "yesterday", "2026-11-21", "2026-13-21T09:31:44Z", NULL};
+    for (int i = 0; none[i]; i++)
         assert_true(aw_sqs_date_iso(none[i]) == -1);
-    }
-    assert_true(aw_sqs_date_http(NULL) == -1 && aw_sqs_date_iso(NULL) == -1);
+    assert_true(aw_sqs_date_iso(NULL) == -1);
 }
 
 static const char config[] = "# a comment\n"

@@ -99,7 +99,7 @@ static inline void entries_of(struct queue *q, const char *body, bool deletes, c
                               size_t size)
 {
     struct aw_sqs_json *v;
-    char why[128];
+    char why[AW_JSON_WHY];
     assert_int_equal(aw_sqs_json_parse(body, strlen(body), &v, why), 0);
     const struct aw_sqs_json *all = aw_sqs_json_get(v, "Entries");
     size_t good = (size_t)snprintf(out, size, "{\"Successful\":["), n = aw_sqs_json_count(all);

@@ -1,28 +1,7 @@
 /*
  * Queues: getters and putters that are cancelled lose nothing and leave nothing behind.
  */
-#include "util.h"
-
-/* Gets one item, which becomes the task's result. */
-static int get_one(void *arg)
-{
-    void *item;
-    AW_TRY(aw_queue_get(arg, &item));
-    return (int)(intptr_t)item;
-}
-
-/* Puts the number 2. */
-static int put_two(void *arg)
-{
-    return aw_queue_put(arg, INT(2));
-}
-
-static int get(aw_queue *q)
-{
-    void *item = NULL;
-    int err = aw_queue_get_nowait(q, &item);
-    return err < 0 ? err : (int)(intptr_t)item;
-}
+#include "queues.h"
 
 /* A queue of maximum 1 that holds the number 1. */
 #define FULL_QUEUE(q)                                                                              \

@@ -1,26 +1,7 @@
 /*
  * Queues: work that is done, joining, and both ways of shutting down.
  */
-#include "util.h"
-
-static int get_one(void *arg)
-{
-    void *item;
-    AW_TRY(aw_queue_get(arg, &item));
-    return (int)(intptr_t)item;
-}
-
-static int put_two(void *arg)
-{
-    return aw_queue_put(arg, INT(2));
-}
-
-static int get(aw_queue *q)
-{
-    void *item = NULL;
-    int err = aw_queue_get_nowait(q, &item);
-    return err < 0 ? err : (int)(intptr_t)item;
-}
+#include "queues.h"
 
 /* Nothing goes in or out any more. */
 static void assert_shut(aw_queue *q)

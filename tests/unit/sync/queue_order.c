@@ -1,20 +1,12 @@
 /*
  * Queues: what goes in comes out, once, in order; who waits, and who need not.
  */
-#include "util.h"
+#include "queues.h"
 
 /* Puts a number into a queue, which is an item like others. */
 static int put(aw_queue *q, int n)
 {
     return aw_queue_put_nowait(q, INT(n));
-}
-
-/* What comes out next without waiting, or the error. */
-static int get(aw_queue *q)
-{
-    void *item = NULL;
-    int err = aw_queue_get_nowait(q, &item);
-    return err < 0 ? err : (int)(intptr_t)item;
 }
 
 /* QUE-001: A new queue is empty with size 0; without a maximum it is never full. */
@@ -97,14 +89,6 @@ TEST_IN_LOOP(QUE_006_no_room)
     assert_int_equal(get(&q), 1);
     assert_int_equal(put(&q, 3), 0);
     assert_int_equal(aw_queue_fini(&q), 0);
-}
-
-/* Gets one item, which becomes the task's result. */
-static int get_one(void *arg)
-{
-    void *item;
-    AW_TRY(aw_queue_get(arg, &item));
-    return (int)(intptr_t)item;
 }
 
 /* QUE-007: A non-waiting get may take an item meant for a getter that was woken but has not run;

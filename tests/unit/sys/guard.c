@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "harness/test.h"
@@ -172,14 +171,11 @@ TEST(guard_is_put_to_the_test_once)
 TEST(guard_that_cannot_be_tested_is_not_claimed)
 {
     skip_where_never_tried();
-    struct rlimit limit, none;
     char *p = map_pages(PAGES);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    size_t before = limit_descriptors(0);
     assert_int_equal(aw_sys.can_read(p), -EMFILE);
     assert_int_equal(aw_guard_pages(p, aw_page_size(), PAGES), 0);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit_descriptors(before);
     guarded_pages();
 }
 
@@ -187,13 +183,10 @@ TEST(guard_that_cannot_be_tested_is_not_claimed)
 TEST(guard_works_without_descriptors)
 {
     skip_where_never_tried();
-    struct rlimit limit, none;
     guarded_pages();
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    size_t before = limit_descriptors(0);
     char *p = guarded_pages();
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit_descriptors(before);
     assert_faults(p, true);
     assert_faults(p + (PAGES - 1) * STRIDE_PAGES * aw_page_size(), true);
 }

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include "sys/sys.h"
 #include "util.h"
@@ -136,14 +135,10 @@ TEST_REAL_CLOCK(loop_thread_that_cannot_start)
 
 TEST_REAL_CLOCK(loop_thread_without_descriptors)
 {
-    struct rlimit before, none;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = before;
-    none.rlim_cur = 3;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    size_t before = limit_descriptors(3);
     aw_loop_thread *lt = aw_loop_thread_start();
     int err = aw_errno();
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    limit_descriptors(before);
     assert_null(lt);
     assert_int_equal(err, -EMFILE);
     stop_loop(start_loop());

@@ -1,16 +1,16 @@
 /*
- * text.c - base64.
+ * base64.c - base64: see base64.h.
  */
-#include "sio/text.h"
+#include "text/base64.h"
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-size_t aw_sio_base64_size(size_t n)
+size_t aw_base64_size(size_t n)
 {
     return (n + 2) / 3 * 4;
 }
 
-void aw_sio_base64_encode(char *out, const void *data, size_t n)
+void aw_base64_encode(char *out, const void *data, size_t n)
 {
     const unsigned char *in = data;
     for (; n >= 3; n -= 3, in += 3) {
@@ -29,6 +29,13 @@ void aw_sio_base64_encode(char *out, const void *data, size_t n)
     *out = '=';
 }
 
+void aw_growing_base64(struct aw_growing *t, const void *data, size_t n)
+{
+    char *at = aw_growing_room(t, aw_base64_size(n));
+    if (at)
+        aw_base64_encode(at, data, n);
+}
+
 /* What a letter stands for, or -1. */
 static int value_of(char c)
 {
@@ -41,13 +48,13 @@ static int value_of(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-long aw_sio_base64_decode(char *text, size_t n)
+long aw_base64_decode(void *out, const char *text, size_t n)
 {
     if (n % 4 == 0 && n > 0 && text[n - 1] == '=')
         n -= text[n - 2] == '=' ? 2 : 1;
     if (n % 4 == 1)
         return -EBADMSG;
-    unsigned char *out = (unsigned char *)text; /* never ahead of what is read */
+    unsigned char *to = out; /* never ahead of what is read */
     unsigned bits = 0, have = 0;
     for (size_t i = 0; i < n; i++) {
         int v = value_of(text[i]);
@@ -57,9 +64,9 @@ long aw_sio_base64_decode(char *text, size_t n)
         have += 6;
         if (have >= 8) {
             have -= 8;
-            *out++ = (unsigned char)(bits >> have);
+            *to++ = (unsigned char)(bits >> have);
             bits &= (1u << have) - 1;
         }
     }
-    return bits ? -EBADMSG : (long)(out - (unsigned char *)text);
+    return bits ? -EBADMSG : (long)(to - (unsigned char *)out);
 }

@@ -7,9 +7,9 @@
  */
 #include <string.h>
 
-#include "ws/text.h"
+#include "text/utf8.h"
 
-static bool begin(struct ws_utf8 *u, uint8_t c)
+static bool begin(struct aw_utf8 *u, uint8_t c)
 {
     if (c < 0xc2 || c > 0xf4)
         return false;
@@ -19,7 +19,7 @@ static bool begin(struct ws_utf8 *u, uint8_t c)
     return true;
 }
 
-static bool go_on(struct ws_utf8 *u, uint8_t c)
+static bool go_on(struct aw_utf8 *u, uint8_t c)
 {
     if (c < u->low || c > u->high)
         return false;
@@ -43,24 +43,31 @@ static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-bool ws_utf8_check(struct ws_utf8 *u, const void *data, size_t n)
+/* To the first byte that cannot be, or the end. */
+static const uint8_t *advance(struct aw_utf8 *u, const uint8_t *at, const uint8_t *end)
 {
-    if (n == 0)
-        return true;
-    const uint8_t *at = data, *end = at + n;
-    for (;;) {
+    for (;; at++) {
         if (!u->left)
             at = skip_ascii(at, end);
-        if (at == end)
-            return true;
-        if (!(u->left ? go_on(u, *at) : begin(u, *at)))
-            return false;
-        at++;
+        if (at == end || !(u->left ? go_on(u, *at) : begin(u, *at)))
+            return at;
     }
 }
 
-bool ws_utf8_whole(const void *data, size_t n)
+bool aw_utf8_check(struct aw_utf8 *u, const void *data, size_t n)
 {
-    struct ws_utf8 u = {0};
-    return ws_utf8_check(&u, data, n) && !u.left;
+    const uint8_t *at = data;
+    return n == 0 || advance(u, at, at + n) == at + n;
+}
+
+size_t aw_utf8_good(const void *data, size_t n)
+{
+    struct aw_utf8 u = {0};
+    if (n == 0)
+        return 0;
+    const uint8_t *from = data, *at = advance(&u, from, from + n);
+    if (u.left) /* within a character: back to its first byte */
+        while ((*--at & 0xc0) == 0x80)
+            ;
+    return (size_t)(at - from);
 }
