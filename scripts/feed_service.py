@@ -15,6 +15,8 @@ import sys
 import time
 import urllib.request
 
+import servers
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build/peers"
 CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"
@@ -90,17 +92,8 @@ class Queues:
         self.stop()
 
     def start(self):
-        self.process = subprocess.Popen([self.command, "-p", str(self.port)],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        start_new_session=True)
-        until = time.monotonic() + LIMIT
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise OSError("the server of SQS does not start")
+        self.process = servers.start([self.command, "-p", self.port], r"Running on http://",
+                                     start_new_session=True)
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -152,17 +145,9 @@ class Redis:
         self.stop()
 
     def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"],
-            cwd=self.folder, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + LIMIT
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise OSError("redis-server does not start")
+        self.process = servers.start(
+            ["redis-server", "--port", self.port, "--save", "", "--appendonly", "no"],
+            r"[Rr]eady to accept connections", cwd=self.folder)
 
     def stop(self):
         self.process.kill()
