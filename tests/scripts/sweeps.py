@@ -26,7 +26,7 @@ SETUP = ["-Db_coverage=true", "--buildtype=debug", "-Dexamples=false", "-Dtests=
 TOOLS = ("gcc", "gcov", "nm", "meson", "ninja")
 
 
-def run(command, folder=ROOT, limit=120):
+def run(command, folder=ROOT, limit=600):
     """Runs a command to a good end; returns what it printed."""
     done = subprocess.run([str(word) for word in command], cwd=folder, text=True, timeout=limit,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
