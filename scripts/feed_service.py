@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 
+import servers
 from peers import PEERS, npm_packages
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -69,10 +70,13 @@ def free_port():
 
 
 class Server:
-    """Somebody else's server, a context manager; its memory ends with it."""
+    """Somebody else's server, a context manager; its memory ends with it.
 
-    def __init__(self, port, *command, folder=None):
-        self.port, self.command, self.folder = port, command, folder
+    It listens when it has printed a line like `ready`.
+    """
+
+    def __init__(self, port, ready, *command, folder=None):
+        self.port, self.ready, self.command, self.folder = port, ready, command, folder
         self.process = None
         self.start()
 
@@ -83,17 +87,8 @@ class Server:
         self.stop()
 
     def start(self):
-        """Start it, and wait until it takes connections."""
-        self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, start_new_session=True)
-        until = time.monotonic() + LIMIT
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise OSError(f"{self.command[0]} does not start")
+        self.process = servers.start(self.command, self.ready, cwd=self.folder,
+                                     start_new_session=True)
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -106,7 +101,7 @@ class Queues(Server):
     def __init__(self, program):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__(port, program, "-p", str(port))
+        super().__init__(port, r"Running on http://", program, "-p", port)
 
     def call(self, operation, **parameters):
         request = urllib.request.Request(self.url, json.dumps(parameters).encode(), {
@@ -143,8 +138,8 @@ class Redis(Server):
     def __init__(self, folder):
         port = free_port()
         self.url = f"redis://127.0.0.1:{port}"
-        super().__init__(port, "redis-server", "--port", str(port), "--save", "", "--appendonly",
-                         "no", folder=folder)
+        super().__init__(port, r"[Rr]eady to accept connections", "redis-server", "--port", port,
+                         "--save", "", "--appendonly", "no", folder=folder)
 
 
 class Feed:

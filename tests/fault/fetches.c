@@ -184,7 +184,7 @@ SCENARIO(http_requests)
     if (AW_OWN_THREADS)
         (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* with malloc(), before the library does */
     threads_take_part();
-    comes_at_once();
+    comes_at_once(true);
     may_be_silent(SITE_SEND);        /* what a kept connection has lost is asked for again */
     may_be_silent(SITE_SOCKET_NAME); /* a task has another name */
     may_be_silent(SITE_MAP);         /* streams do without buffers of the ring's */

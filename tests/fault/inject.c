@@ -149,7 +149,7 @@ static const struct point *plan;        /* NULL: only count */
 static _Atomic unsigned seen[SITES], fired, loud;
 static bool counting;
 static _Atomic bool forgiven[SITES], spoken_of[SITES];
-static bool prompt; /* see comes_at_once() */
+static bool prompt, lookups; /* see comes_at_once() */
 
 /* ---- the plan ---- */
 
@@ -193,9 +193,10 @@ bool inject_may_be_told(enum site site)
     return spoken_of[site];
 }
 
-void comes_at_once(void)
+void comes_at_once(bool but_lookups)
 {
     prompt = true;
+    lookups = but_lookups;
 }
 
 unsigned inject_seen(enum site site)
@@ -282,14 +283,15 @@ int __wrap_aw_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t dead
 
 /* ---- time ---- */
 
-/* How long the kernel is really waited for, of the time that a loop wants to sleep.  What is with
- * another thread, a lookup or a job, is waited for as long as it takes. */
+/* How long the kernel is really waited for, of the time that a loop wants to sleep.  A job in a
+ * thread is waited for as long as it takes. */
 static int64_t patience(int64_t timeout_ns)
 {
-    const int64_t enough = test_is_instrumented() ? 20000000 : 4000000;
+    const int64_t enough = test_is_instrumented() ? 5000000 : 2000000; /* ns */
     const aw_loop *l = aw_self.loop;
     bool in_vain = prompt && fired > 0 && timeout_ns > enough && l && l->clock.is_virtual;
-    return in_vain && l->jobs == 0 && aw_thread_count() == 1 ? enough : timeout_ns;
+    in_vain = in_vain && l->jobs == 0 && (!lookups || aw_thread_count() == 1);
+    return in_vain ? enough : timeout_ns;
 }
 
 /* Nothing came: the rest of that time passes on the loop's clock alone. */

@@ -210,7 +210,7 @@ SCENARIO(redis_used)
         SITE_GET_OPTION, SITE_RECV,    SITE_SEND,        SITE_ACCEPT,     SITE_CONNECT,
         SITE_SOCKET,     SITE_SUSPEND, SITE_THREAD,      SITE_FUTEX_WAIT, SITE_SET_OPTION,
         SITE_READ,       SITE_WRITE,   SITE_SOCKET_NAME, SITE_SEND_NOW,   SITE_RECV_NOW};
-    comes_at_once();
+    comes_at_once(false);
     for (size_t i = 0; i < sizeof mended / sizeof *mended; i++)
         may_be_silent(mended[i]);
     return run_main(redis, path);

@@ -141,11 +141,13 @@ int reports_made(void);
 /* How often the calls that are counted happen depends on whose turn it is. */
 void threads_take_part(void);
 
-/* Everybody who takes part is in the loop that runs, and what they do to each other the kernel does
- * at once (sockets, but not files): so what a loop has not been told of within some milliseconds
- * never comes.  Once something has failed in this run, a loop that has waited for so long does not
- * wait for the rest of a time limit in real time: its clock is moved on. */
-void comes_at_once(void);
+/* Everybody who takes part is in the loop that runs, or a job of it in a thread, and what they do
+ * to each other the kernel does at once (sockets, but not files): so what a loop without a job has
+ * not been told of within some milliseconds never comes.  Once something has failed in this run, a
+ * loop that has waited for so long does not wait for the rest of a time limit in real time: its
+ * clock is moved on.  `but_lookups`: libcurl may look names up in threads of its own; not while
+ * there are other threads, then. */
+void comes_at_once(bool but_lookups);
 
 /* A function to be called, at most once, by the next report: whoever hears of a failure that no
  * call can return has to tell those who wait. */

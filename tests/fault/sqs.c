@@ -173,7 +173,7 @@ static int run_service(aw_fn *fn)
     struct service v = {0};
     (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* before the library does, with malloc() */
     threads_take_part();
-    comes_at_once();
+    comes_at_once(false);
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
         may_be_silent(silent[i]);
     int err = run_main(fn, &v);

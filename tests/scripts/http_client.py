@@ -13,9 +13,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import servers  # noqa: E402: found by the line above
+
 LIMIT = 30  # seconds that anything may take
 PAGE = "a page of a thousand bytes or so, which says the same again and again\n" * 15
 
@@ -23,7 +25,7 @@ CONFIG = """
 daemon off;
 master_process off;
 pid {folder}/pid;
-error_log {folder}/errors;
+error_log stderr notice;
 events {{ worker_connections 256; }}
 http {{
     access_log off;
@@ -91,27 +93,13 @@ class Server:
         certificate(folder)
         config = pathlib.Path(folder) / "nginx.conf"
         config.write_text(CONFIG.format(folder=folder, plain=self.plain, tls=self.tls))
-        command = [nginx, "-p", folder, "-e", f"{folder}/errors", "-c", config]
-        self.process = subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE)
-        self.wait()
-
-    def wait(self):
-        """Until it listens, or has given up."""
-        for _ in range(200):
-            if self.process.poll() is not None:
-                raise OSError(f"nginx has ended: {self.process.stderr.read()}")
-            try:
-                socket.create_connection(("127.0.0.1", self.tls), 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise OSError("nginx does not listen")
+        # Said when the sockets have been opened.
+        self.process = servers.start([nginx, "-p", folder, "-e", "stderr", "-c", config],
+                                     r'using the "\w+" event method')
 
     def stop(self):
         self.process.terminate()
         self.process.wait(LIMIT)
-        self.process.stderr.close()
 
 
 def ask(folder, *arguments):

@@ -22,7 +22,7 @@ COPIED = ("include", "sim", "src", "tests", "meson.build", "meson_options.txt")
 SETUP = ["--buildtype=debug", "-Dexamples=false", "-Dtests=enabled", "-Dwarning_level=0"]
 LEAST = 80  # mutants
 SKIPPED = 77
-BUILD_SECONDS, TEST_SECONDS, MUTANT_SECONDS = 120, 10, 5
+BUILD_SECONDS, TEST_SECONDS, MUTANT_SECONDS = 600, 10, 5
 
 
 class Mutant:

@@ -12,11 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import peers  # noqa: E402: found by the line above
+import servers  # noqa: E402: the same
 
 FOLDER = peers.PEERS / "redis"
 PEERS = ROOT / "tests" / "peers"
@@ -31,13 +31,8 @@ def skip(reason):
 
 def start_redis(folder):
     path = folder / "redis"
-    process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "",
-                                "--dir", folder], stdout=subprocess.DEVNULL)
-    for _ in range(500):
-        if path.exists():
-            return process, path
-        time.sleep(0.01)
-    sys.exit("redis-server does not listen")
+    return servers.start(["redis-server", "--port", "0", "--unixsocket", path, "--save", "",
+                          "--dir", folder], r"[Rr]eady to accept connections"), path
 
 
 def start_server(path):
