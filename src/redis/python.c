@@ -99,10 +99,12 @@ static size_t names_of(const struct json_t *v, const char **to)
 static void write_arguments(struct aw_growing *t, const struct json_t *v)
 {
     bool several = rd_json_is_array(v);
-    aw_growing_adds(t, several ? "" : "[");
+    if (!several)
+        aw_growing_addc(t, '[');
     if (v)
         rd_json_write(t, v);
-    aw_growing_adds(t, several ? "" : "]");
+    if (!several)
+        aw_growing_addc(t, ']');
     aw_growing_addc(t, '\0');
 }
 
