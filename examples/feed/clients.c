@@ -2,11 +2,13 @@
  * clients.c - the Socket.IO server: what clients are shown, and what they may ask for.
  *
  * Clients are strangers.  One that sends more events than a person could is disconnected; one that
- * does not read is by the library.  Each of these is a line in the log.
+ * does not read is by the library, when more than BUFFERED bytes wait for it (.max_buffered).  Each
+ * of these is a line in the log.
  *
  * A newcomer is shown the kept items piece by piece, each after it has acknowledged the one before:
  * so a slow one gets them at its own pace.  What is added meanwhile comes in between, and clients
- * tell items apart by their ids.
+ * tell items apart by their ids.  One that was cut off connects again and catches up in this way:
+ * with what is kept, --keep of them, and not with what came before those.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 enum {
     MOST_EVENTS = 100,  /* of a client, */
     PERIOD = 10,        /* in so many seconds */
-    BUFFERED = 8 << 20, /* bytes kept for a client that reads slowly */
+    BUFFERED = 8 << 20, /* bytes kept for a client that reads slowly; beyond it is cut off */
 };
 
 /* How many events a client has sent lately. */

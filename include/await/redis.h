@@ -249,7 +249,7 @@ typedef struct aw_redis_fanout_opts {
     aw_redis *redis;
     aw_sio *io;
     const char *key;            /* what its channels begin with; "socket.io" */
-    const char *python_channel; /* python-socketio's, "socketio": speak JSON there, too */
+    const char *python_channel; /* python-socketio's, "socketio": speak its JSON there, too */
     aw_redis_server_event *server_event;
     void *arg;          /* for it */
     double ack_timeout; /* for clients that are asked by another server; 20 */
@@ -265,9 +265,12 @@ typedef struct aw_redis_fanout_opts {
  * servers ask (which sockets there are, to let them enter and leave rooms, to disconnect them, to
  * ask clients and pass on their answers) is done and answered.
  *
- * With a .python_channel python-socketio's servers take part, as far as JSON goes: on their side
- * too, messages must be published as JSON.  Bytes do not reach them; several arguments arrive as
- * one list; they know no rooms to be excepted but those of single clients.
+ * With a .python_channel python-socketio's servers take part, from version 5.15.1 on, and its
+ * processes without a server: broadcasts go both ways, bytes included, and theirs let clients here
+ * enter and leave rooms, and disconnect them.  They know no rooms to be excepted but those of
+ * single clients; a callback of theirs is not called for a client here; and they hear neither
+ * node's nor aw_redis_emit().  What versions before 5.14 publish is pickled: it is dropped, and
+ * told.
  *
  * While there is no connection to Redis broadcasts reach the clients of their own server only:
  * aw_sio_broadcast() returns -ENOTCONN then, and what others have sent meanwhile is lost, which

@@ -31,8 +31,13 @@
  * stand in the JSON as {"_placeholder":true,"num":0}, with their number: see aw_sio_event_bytes()
  * and .attachments.
  *
- * Sending never suspends.  What a client does not take is kept for it, up to .max_buffered bytes;
- * beyond that its session ends.  A broadcast is encoded once, whatever the number of its clients.
+ * Sending never suspends, and a slow client holds up nobody.  What it does not take is kept for it,
+ * up to .max_buffered bytes; with the packet that would be more its session ends, by the reason
+ * "transport error" and with a line that names the limit.  Clients connect again by themselves, as
+ * new sockets; what they have missed is not sent again.  A program whose clients must not miss
+ * anything shows each one that connects what there is; one that has much to say to one client paces
+ * itself by aw_sio_call(); and what is worthless when it is late is sent with .is_volatile.  A
+ * broadcast is encoded once, whatever the number of its clients; its bytes count for each of them.
  *
  * Every client is a stranger.  Session ids are 120 bits from the kernel.  Pages of other sites are
  * refused unless .origins lists them.  Everything that a client can make large, deep, many or slow
@@ -103,7 +108,7 @@ typedef struct aw_sio_opts {
     unsigned max_attachments; /* of an event; 10, at most 64 */
     unsigned max_depth;       /* of JSON, both ways; 64, and no more: jansson recurses */
     size_t max_buffered;      /* waiting to be taken by one client, what it costs to keep packets of
-                                 polling included; 1 MiB */
+                                 polling included, cut off beyond it; 1 MiB */
     unsigned max_handlers;    /* at work for one client: no more of its packets are read until one
                                  has ended; 64.  Those that wait in aw_sio_call() for an answer of
                                  that client do not count, up to 15 times as many */
@@ -361,7 +366,8 @@ typedef struct aw_sio_emit_opts {
  * attachments; -EILSEQ for a name that is not UTF-8; -ENOMEM. */
 
 /* int aw_sio_emit(aw_sio_socket *s, const char *event, const char *json, ...options): send an event
- * to one socket.  0; -ENOTCONN when it is not connected (any more). */
+ * to one socket.  0; -ENOTCONN when it is not connected (any more); AW_EFULL when it has more than
+ * .max_buffered waiting: it is cut off. */
 #ifndef __cplusplus
 #define aw_sio_emit(s, event_, ...)                                                                \
     aw_sio_emit_(&(aw_sio_emit_opts){.socket = (s), .event = (event_), .json = __VA_ARGS__})
@@ -371,8 +377,8 @@ AW_API int aw_sio_emit_(const aw_sio_emit_opts *opts);
 /* int aw_sio_call(aw_sio_socket *s, const char *event, const char *json, .ret = &answer, ...): send
  * an event and wait for the client's acknowledgement, whose arguments come as an event without a
  * name.  0, and *ret, if it is given, is the caller's to aw_sio_event_unref(); else it is NULL:
- * -ETIMEDOUT;
- * -ENOTCONN, also when it disconnects meanwhile; -ECANCELED; AW_EMISUSE outside a task.
+ * -ETIMEDOUT; -ENOTCONN, also when it disconnects meanwhile; AW_EFULL; -ECANCELED; AW_EMISUSE
+ * outside a task.
  * Suspends. */
 #ifndef __cplusplus
 #define aw_sio_call(s, event_, ...)                                                                \
@@ -382,15 +388,16 @@ AW_API int aw_sio_call_(const aw_sio_emit_opts *opts) AW_MUST_USE;
 
 /* int aw_sio_ack(aw_sio_event *e, const char *json, ...options): acknowledge an event, with
  * arguments.  0; AW_ESTATE when it was acknowledged before; AW_EMISUSE when nobody waits for it;
- * -ENOTCONN. */
+ * -ENOTCONN, AW_EFULL. */
 #ifndef __cplusplus
 #define aw_sio_ack(e, ...) aw_sio_ack_(&(aw_sio_emit_opts){.to = (e), .json = __VA_ARGS__})
 #endif
 AW_API int aw_sio_ack_(const aw_sio_emit_opts *opts);
 
 /* int aw_sio_broadcast(aw_sio_namespace *ns, const char *event, const char *json, ...options): send
- * an event to all sockets of the namespace, or those in rooms, with exceptions.  0, or the error of
- * the adapter, when it was delivered here all the same. */
+ * an event to all sockets of the namespace, or those in rooms, with exceptions.  0, also where a
+ * client has more than .max_buffered waiting and is cut off; or the error of the adapter, when it
+ * was delivered here all the same. */
 #ifndef __cplusplus
 #define aw_sio_broadcast(ns_, event_, ...)                                                         \
     aw_sio_broadcast_(&(aw_sio_emit_opts){.ns = (ns_), .event = (event_), .json = __VA_ARGS__})

@@ -1,13 +1,18 @@
 /*
- * python.c - python-socketio's servers, as far as they speak JSON.
+ * python.c - python-socketio's servers, which speak JSON from version 5.15.1 on.
  *
- *     {"method":"emit","event":..,"data":..,"namespace":"/","room":..,"skip_sid":..,"host_id":..}
+ *     {"method":"emit","event":..,"data":..,"binary":false,"namespace":"/","room":..,
+ *      "skip_sid":..,"host_id":..}
+ *
+ * An array as `data` are the arguments, anything else is the only one, null: none.  Where there are
+ * bytes, "binary" is true, and all that stands in an array, followed by the bytes in base64.
  *
  * What we send goes out in node's form as well, so what comes from one of us is passed over here.
  */
 #include <string.h>
 
 #include "redis/fanout.h"
+#include "text/base64.h"
 
 /* ---- what leaves ---- */
 
@@ -27,20 +32,42 @@ static void add_names(struct aw_growing *t, const char *key, const char *const *
         aw_growing_addc(t, ']');
 }
 
+/* One argument stands by itself, which older ones understand too; not if it is an array. */
+static void add_arguments(struct aw_growing *t, const struct json_t *arguments)
+{
+    const struct json_t *first = aw_json_at(arguments, 0);
+    bool one = rd_json_size(arguments) == 1 && !aw_json_is_array(first);
+    if (first)
+        aw_json_write(t, one ? first : arguments, RD_JSON_DEPTH);
+    else
+        aw_growing_adds(t, "null");
+}
+
+static void add_data(struct aw_growing *t, const aw_sio_packet *p, const struct json_t *arguments)
+{
+    if (p->n_attachments == 0) {
+        add_arguments(t, arguments);
+        aw_growing_adds(t, ",\"binary\":false");
+        return;
+    }
+    aw_growing_addc(t, '[');
+    add_arguments(t, arguments);
+    for (size_t i = 0; i < p->n_attachments; i++) {
+        aw_growing_adds(t, ",\"");
+        aw_growing_base64(t, p->attachments[i].data, p->attachments[i].size);
+        aw_growing_addc(t, '"');
+    }
+    aw_growing_adds(t, "],\"binary\":true");
+}
+
 int rd_python_send(aw_redis_fanout *f, const char *nsp, const aw_sio_packet *p,
                    const struct json_t *arguments)
 {
     struct aw_growing t = {0};
-    if (p->n_attachments > 0)
-        return 0; /* JSON has no bytes */
     aw_growing_adds(&t, "{\"method\":\"emit\",\"event\":");
     aw_json_quote(&t, p->event, strlen(p->event));
     aw_growing_adds(&t, ",\"data\":");
-    if (rd_json_size(arguments) == 0)
-        aw_growing_adds(&t, "null");
-    else
-        aw_json_write(&t, rd_json_size(arguments) == 1 ? aw_json_at(arguments, 0) : arguments,
-                      RD_JSON_DEPTH);
+    add_data(&t, p, arguments);
     aw_growing_adds(&t, ",\"namespace\":");
     aw_json_quote(&t, nsp, strlen(nsp));
     add_names(&t, "room", p->rooms, p->n_rooms);
@@ -62,30 +89,79 @@ static size_t names_of(const struct json_t *v, const char **to)
     return *to ? 1 : rd_json_strings(v, to);
 }
 
+/* The arguments as text, terminated. */
+static void write_arguments(struct aw_growing *t, const struct json_t *v)
+{
+    bool several = aw_json_is_array(v);
+    if (!several)
+        aw_growing_addc(t, '[');
+    if (v)
+        aw_json_write(t, v, RD_JSON_DEPTH);
+    if (!several)
+        aw_growing_addc(t, ']');
+    aw_growing_addc(t, '\0');
+}
+
+/* The strings behind the arguments, as bytes: one block of memory, the packet's attachments. */
+static int take_bytes(aw_sio_packet *p, const struct json_t *data)
+{
+    size_t n = rd_json_size(data), size = 0;
+    for (size_t i = 1; i < n; i++) {
+        const char *text = rd_json_string(aw_json_at(data, i));
+        if (!text)
+            return -EBADMSG;
+        size += strlen(text);
+    }
+    if (n == 0)
+        return -EBADMSG;
+    aw_sio_bytes *all = aw_mem_alloc(n * sizeof *all + size);
+    if (!all)
+        return -ENOMEM;
+    p->attachments = all;
+    char *to = (char *)(all + n);
+    for (size_t i = 1; i < n; i++) {
+        const char *text = rd_json_string(aw_json_at(data, i));
+        long len = aw_base64_decode(to, text, strlen(text));
+        if (len < 0)
+            return (int)len;
+        all[p->n_attachments++] = (aw_sio_bytes){.data = to, .size = (size_t)len};
+        to += len;
+    }
+    return 0;
+}
+
+/* Who gets it: names have room for all. */
+static int take_names(aw_sio_packet *p, const char **names, const struct json_t *m)
+{
+    const struct json_t *room = rd_json_get(m, "room"), *skip = rd_json_get(m, "skip_sid");
+    p->rooms = names;
+    p->n_rooms = names_of(room, names);
+    p->except = names + p->n_rooms;
+    p->n_except = names_of(skip, names + p->n_rooms);
+    return rd_json_size(room) > 0 && p->n_rooms == 0 ? -EBADMSG : 0;
+}
+
 static int emit(aw_sio_namespace *ns, const struct json_t *m)
 {
-    const struct json_t *data = rd_json_get(m, "data"), *room = rd_json_get(m, "room");
-    const struct json_t *skip = rd_json_get(m, "skip_sid");
+    const struct json_t *data = rd_json_get(m, "data");
+    bool has_bytes = rd_json_true(rd_json_get(m, "binary"));
     struct aw_growing t = {0};
-    const char **names =
-        aw_mem_alloc((rd_json_size(room) + rd_json_size(skip) + 3) * sizeof *names);
-    aw_growing_addc(&t, '[');
-    if (data)
-        aw_json_write(&t, data, RD_JSON_DEPTH);
-    aw_growing_add(&t, "]", 2);
+    aw_sio_packet p = {.event = rd_json_string(rd_json_get(m, "event"))};
+    const char **names = aw_mem_alloc(
+        (rd_json_size(rd_json_get(m, "room")) + rd_json_size(rd_json_get(m, "skip_sid")) + 3) *
+        sizeof *names);
+    write_arguments(&t, has_bytes ? aw_json_at(data, 0) : data);
     int err = names ? t.failed : -ENOMEM;
+    if (err == 0 && has_bytes)
+        err = take_bytes(&p, data);
+    if (err == 0)
+        err = take_names(&p, names, m);
     if (err == 0) {
-        aw_sio_packet p = {.event = rd_json_string(rd_json_get(m, "event")), .json = t.data};
-        if (t.len == 7 && memcmp(t.data, "[null]", 6) == 0)
-            p.json = "[]";
-        p.rooms = names;
-        p.n_rooms = names_of(room, names);
-        p.except = names + p.n_rooms;
-        p.n_except = names_of(skip, names + p.n_rooms);
-        bool nowhere = rd_json_size(room) > 0 && p.n_rooms == 0;
-        err = nowhere ? -EBADMSG : aw_sio_deliver(ns, &p);
+        p.json = strcmp(t.data, "[null]") ? t.data : "[]";
+        err = aw_sio_deliver(ns, &p);
     }
     aw_growing_clear(&t);
+    aw_mem_free((void *)p.attachments);
     aw_mem_free(names);
     return err;
 }

@@ -1,6 +1,6 @@
 // A server of node's beside two of ours, behind one Redis, and an emitter: who gets what.
 //
-// node redis_peers.js REDIS_SOCKET PORT PORT: exits 0 and says "N checks" if all is as it should be.
+// node redis_peers.js unix://SOCKET PORT PORT: exits 0 and says "N checks" if all is as it should be.
 "use strict";
 const assert = require("assert");
 const { createClient } = require("redis");
@@ -9,7 +9,7 @@ const { createAdapter } = require("@socket.io/redis-adapter");
 const { Emitter } = require("@socket.io/redis-emitter");
 const { io: connect } = require("socket.io-client");
 
-const [path, ...ports] = process.argv.slice(2);
+const [url, ...ports] = process.argv.slice(2);
 const clients = [];
 let checks = 0;
 
@@ -32,7 +32,7 @@ async function reaches(event, wanted, args, fn) {
 }
 
 async function main() {
-    const pub = createClient({ socket: { path } });
+    const pub = createClient({ socket: { path: url.replace("unix://", "") } });
     await pub.connect();
     const sub = pub.duplicate();
     await sub.connect();

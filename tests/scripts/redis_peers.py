@@ -41,7 +41,8 @@ def start_server(path):
     return process, process.stdout.readline().rpartition(":")[2].strip()
 
 
-def run(folder):
+def run(folder, *command, **environment):
+    """Two servers of ours behind a Redis, and a command that gets its URL and their ports."""
     processes = []
     try:
         redis, path = start_redis(folder)
@@ -51,9 +52,9 @@ def run(folder):
             server, port = start_server(path)
             processes.insert(0, server)
             ports.append(port)
-        done = subprocess.run(["node", PEERS / "redis_peers.js", path, *ports], text=True,
+        done = subprocess.run([*command, f"unix://{path}", *ports], text=True,
                               capture_output=True, timeout=100, check=False,
-                              env={**os.environ, "NODE_PATH": str(FOLDER / "node_modules")})
+                              env={**os.environ, **environment})
         print(done.stdout + done.stderr, end="")
         return done.returncode
     finally:
@@ -63,17 +64,23 @@ def run(folder):
                 sys.exit(f"{process.args[0]} has ended with {process.returncode}")
 
 
-def main():
+def check_ours():
+    """Skips the test where what it tests is not there."""
     if "AWAIT_BUILD_GCC" not in os.environ:
         skip("no plain gcc build at hand")
     if not (pathlib.Path(os.environ["AWAIT_BUILD_GCC"]) / "tests/redis_server").exists():
         skip("await-redis is not built")
     if not shutil.which("redis-server"):
         skip("there is no redis-server")
+
+
+def main():
+    check_ours()
     if not peers.npm_packages(FOLDER, *NODE):
         skip("npm's socket.io and @socket.io/redis-emitter cannot be had")
     with tempfile.TemporaryDirectory(prefix="await-redis-") as folder:
-        return run(pathlib.Path(folder))
+        return run(pathlib.Path(folder), "node", PEERS / "redis_peers.js",
+                   NODE_PATH=str(FOLDER / "node_modules"))
 
 
 if __name__ == "__main__":

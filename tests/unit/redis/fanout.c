@@ -283,7 +283,7 @@ static void broadcasts(struct node *a, struct node *b, struct redis_server *s, s
                                       "{\"method\":\"emit\",\"event\":\"py\",\"data\":[1],"
                                       "\"namespace\":\"/\",\"room\":\"blue\",\"skip_sid\":null}"),
                      0);
-    expect(cb, "42[\"py\",[1]]");
+    expect(cb, "42[\"py\",1]");
     assert_int_equal(aw_sio_broadcast(b->root, "end", "[]"), 0);
     expect(ca, "42[\"end\"]");
     expect(cb, "42[\"end\"]");
@@ -301,6 +301,113 @@ static int run_broadcasts(void *arg)
 TEST_SLOW_REAL_CLOCK(redis_fanout_broadcasts)
 {
     RUN(run_broadcasts);
+}
+
+/* ---- Python's ---- */
+
+/* What is published for Python's, by one of ours; and the client of the other one has it too. */
+static void said(aw_redis_subscription *s, const char *data)
+{
+    aw_redis_message m;
+    assert_int_equal(aw_redis_next(s, &m), 0);
+    if (!strstr(m.data, data))
+        assert_string_equal(m.data, data);
+    assert_non_null(strstr(m.data, "\"method\":\"emit\",\"event\":\"e\",\"data\":"));
+    assert_non_null(strstr(m.data, "\"host_id\":\"await:"));
+}
+
+static void to_python(struct node *a, struct node *b, struct redis_server *s, struct world *w)
+{
+    aw_redis_subscription *sub;
+    aw_sio_bytes bytes[] = {{"\0\xff", 2}, {"", 0}};
+    (void)b, (void)s, (void)w;
+    assert_int_equal(aw_redis_subscribe(&sub, a->redis, "socketio"), 0);
+    assert_int_equal(aw_sio_broadcast(a->root, "e", NULL), 0);
+    said(sub, "\"data\":null,\"binary\":false,\"namespace\":\"/\",\"room\":null,");
+    assert_int_equal(aw_sio_broadcast(a->root, "e", "[{\"a\":[1]}]", .room = "red"), 0);
+    said(sub, "\"data\":{\"a\":[1]},\"binary\":false,\"namespace\":\"/\",\"room\":\"red\",");
+    assert_int_equal(aw_sio_broadcast(a->root, "e", "[[1,2]]"), 0);
+    said(sub, "\"data\":[[1,2]],\"binary\":false");
+    assert_int_equal(aw_sio_broadcast(a->root, "e", "[1,2]"), 0);
+    said(sub, "\"data\":[1,2],\"binary\":false");
+    assert_int_equal(aw_sio_broadcast(a->root, "e",
+                                      "[{\"_placeholder\":true,\"num\":1},"
+                                      "{\"_placeholder\":true,\"num\":0}]",
+                                      .attachments = bytes, .n_attachments = 2),
+                     0);
+    said(sub, "\"data\":[[{\"_placeholder\":true,\"num\":1},{\"_placeholder\":true,\"num\":0}],"
+              "\"AP8=\",\"\"],\"binary\":true");
+    assert_int_equal(aw_redis_unsubscribe(sub), 0);
+}
+
+static int run_to_python(void *arg)
+{
+    with_servers(to_python);
+    return arg ? 1 : 0;
+}
+
+/* A broadcast as python-socketio's servers expect it: its arguments, and bytes in base64. */
+TEST_SLOW_REAL_CLOCK(redis_fanout_to_python)
+{
+    RUN(run_to_python);
+}
+
+static void publish(struct node *a, const char *data)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"method\":\"emit\",\"event\":\"py\",\"namespace\":\"/\",\"room\":null,%s}", data);
+    assert_int_equal(aw_redis_command(a->redis, NULL, "PUBLISH socketio %s", text), 0);
+}
+
+static void from_python(struct node *a, struct node *b, struct redis_server *s, struct world *w)
+{
+    static const struct {
+        const char *sent, *expected;
+    } cases[] = {
+        {"\"data\":[]", "42[\"py\"]"},
+        {"\"data\":[null]", "42[\"py\"]"},
+        {"\"data\":null", "42[\"py\"]"},
+        {"\"data\":7", "42[\"py\",7]"},
+        {"\"data\":[[1,2]]", "42[\"py\",[1,2]]"},
+        {"\"data\":[1,{}],\"binary\":false", "42[\"py\",1,{}]"},
+        {"\"data\":[[1]],\"binary\":true", "42[\"py\",1]"},
+    };
+    char id[32];
+    aw_websocket *c = client(b, "blue", id);
+    aw_websocket_message m;
+    (void)s;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        publish(a, cases[i].sent);
+        expect(c, cases[i].expected);
+    }
+    publish(a, "\"data\":[[{\"_placeholder\":true,\"num\":0}],\"AP8=\"],\"binary\":true");
+    expect(c, "451-[\"py\",{\"_placeholder\":true,\"num\":0}]");
+    assert_int_equal(aw_websocket_receive(c, &m), 1);
+    assert_true(m.binary && m.size == 2 && memcmp(m.data, "\0\xff", 2) == 0);
+    /* what is no bytes, too many, no arguments, and pickled */
+    publish(a, "\"data\":[[{\"_placeholder\":true,\"num\":0}],\"A\"],\"binary\":true");
+    publish(a, "\"data\":[[{\"_placeholder\":true,\"num\":0}],1],\"binary\":true");
+    publish(a, "\"data\":[[],\"AP8=\"],\"binary\":true");
+    assert_int_equal(aw_redis_command(a->redis, NULL, "PUBLISH socketio %s", "\x80\4}."), 0);
+    publish(a, "\"data\":\"none\",\"binary\":true");
+    publish(a, "\"data\":\"end\"");
+    expect(c, "42[\"py\",\"end\"]");
+    assert_non_null(strstr(w->lines, "a message on socketio is dropped: it is pickled, not JSON"));
+    aw_websocket_unref(c);
+}
+
+static int run_from_python(void *arg)
+{
+    with_servers(from_python);
+    return arg ? 1 : 0;
+}
+
+/* What python-socketio's servers publish: arguments as an array or alone, and bytes; what is wrong
+ * with one of them is told, and the next one comes. */
+TEST_SLOW_REAL_CLOCK(redis_fanout_from_python)
+{
+    RUN(run_from_python);
 }
 
 /* ---- requests ---- */
