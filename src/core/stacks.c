@@ -6,8 +6,9 @@
  * zero again when it is handed out.  All this reads every page of every stack, which is why it must
  * be asked for.
  *
- * A task is looked at when it ends, and by aw_stack_report() while it lives.  What it reserved and
- * never wrote (a large array, used in part) is not seen below the last thing it wrote.
+ * A task is looked at when it ends, before it gives memory back by aw_trim_stack(), and by
+ * aw_stack_report() while it lives.  What it reserved and never wrote (a large array, used in part)
+ * is not seen below the last thing it wrote.
  */
 #include <string.h>
 
@@ -89,6 +90,16 @@ void aw_stacks_look(struct aw_tcb *t)
     size_t used = s ? bytes_used(&t->fiber) : 0;
     if (s && used > s->peak)
         s->peak = used;
+}
+
+void aw_trim_stack(void)
+{
+    struct aw_tcb *t = aw_self.loop ? aw_self.loop->current : NULL;
+    if (!t)
+        return;
+    if (AW_UNLIKELY(aw_self.loop->measures_stacks))
+        aw_stacks_look(t);
+    aw_stack_discard_below(&t->fiber);
 }
 
 /* ---- the report ---- */

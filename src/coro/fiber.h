@@ -141,6 +141,10 @@ static inline bool aw_stack_pool_wants_rest(const struct aw_stack_pool *p)
  * nothing to do until stacks have been used. */
 int64_t aw_stack_pool_rest(struct aw_stack_pool *p, int64_t now);
 
+/* Gives back the memory of the running stack, which is that of `f`, below the caller's frame and
+ * half a KiB: whole pages, which are zero when they are used again. */
+void aw_stack_discard_below(const struct aw_fiber *f);
+
 /* A slot of at least `size` bytes (rounded up to a power of two of at least AW_STACK_MIN).  Its
  * block begins with a struct aw_fiber whose stack fields are set; the rest of the block is as the
  * last user left it, or zero.  Returns 0; -ENOMEM, with the reason in p->why; -EINVAL for a size

@@ -143,6 +143,22 @@ static void trim(const struct aw_fiber *f)
         (void)aw_sys.discard(f->stack_lo, hi - lo);
 }
 
+/* The frames of this call, and of the system call's, lie below `here`. */
+#if defined(AW_ASAN) || defined(AW_TSAN)
+#define STILL_TO_COME ((uintptr_t)4096)
+#else
+#define STILL_TO_COME ((uintptr_t)512)
+#endif
+
+AW_NOINLINE void aw_stack_discard_below(const struct aw_fiber *f)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), page = aw_page_size();
+    uintptr_t lo = (uintptr_t)f->stack_lo, hi = (here - STILL_TO_COME) & ~(page - 1);
+    aw_assert(lo && here > lo && here < (uintptr_t)f);
+    if (hi > lo)
+        (void)aw_sys.discard(f->stack_lo, hi - lo);
+}
+
 /* Begins a rest: what was put since the last one is worn, what was idle all the time is surplus. */
 static void turn_over(struct aw_stack_pool *p, struct aw_stack_class *c)
 {

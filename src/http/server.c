@@ -126,11 +126,18 @@ static int serve_encrypted(struct aw_http_connection *c)
     return err >= 0 && parted == -ECANCELED ? parted : err;
 }
 
+/* Its record does not lie on the stack, so that a handler that waits for long (a WebSocket's) has a
+ * page of that to itself. */
 static int serve_connection(aw_stream *stream, void *arg)
 {
-    struct aw_http_connection c = {.server = arg, .stream = stream};
-    name_peer(&c);
-    return c.server->opts.tls ? serve_encrypted(&c) : aw_http_connection_run(&c);
+    struct aw_http_connection *c = aw_mem_alloc(sizeof *c);
+    if (!c)
+        return aw_raise(-ENOMEM, "no memory for a connection");
+    *c = (struct aw_http_connection){.server = arg, .stream = stream};
+    name_peer(c);
+    int err = c->server->opts.tls ? serve_encrypted(c) : aw_http_connection_run(c);
+    aw_mem_free(c);
+    return err;
 }
 
 int aw_http_serve_stream_(aw_stream *s, const aw_http_server_opts *opts)

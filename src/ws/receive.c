@@ -3,7 +3,8 @@
  *
  * Whoever receives takes what the stream has buffered, and waits only for that; everything that a
  * half received message is lies in the connection.  So a cancellation, which comes only while it
- * waits, loses nothing.  Before it waits it gives back all memory that is not half a message.
+ * waits, loses nothing.  Before it waits it gives back all memory that is not half a message, and
+ * the first time what its stack has used and left.
  */
 #include <assert.h>
 #include <string.h>
@@ -158,11 +159,20 @@ static int ended(aw_websocket *ws, ssize_t n)
     return ws_end(ws, aw_raise(AW_EOF, "the connection ended without a closing handshake"));
 }
 
+/* The handshake, and what came before it, has been deeper than anything that will come. */
+static void trim_once(aw_websocket *ws)
+{
+    if (!ws->trimmed)
+        aw_trim_stack();
+    ws->trimmed = true;
+}
+
 /* Until something is buffered: 0; what has ended the connection; -ECANCELED. */
 static int wait_for_more(aw_websocket *ws)
 {
     AW_TRY(ws_flush(ws));
     rest(ws);
+    trim_once(ws);
     ws->waiting = true;
     ssize_t n = aw_stream_wait_readable(ws->stream);
     ws->waiting = false;

@@ -47,6 +47,7 @@ struct aw_websocket {
     bool waiting;    /* and asleep there */
     bool discarding; /* and that is aw_websocket_close(), which wants no messages */
     bool given;      /* `data` was handed out */
+    bool trimmed;    /* the task that receives has given the memory of its stack back */
     bool heard;      /* something has come since it was last asked for */
     bool awaiting;   /* the timer waits for a sign of life */
     bool patient;    /* a task has waited all that time */

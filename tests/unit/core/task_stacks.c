@@ -4,6 +4,8 @@
  */
 #include "util.h"
 
+#include <sys/mman.h>
+
 #include "core/core.h"
 
 static int nothing(void *arg)
@@ -65,6 +67,56 @@ TEST_REAL_CLOCK(task_stacks_are_given_back_during_one_long_sleep)
 {
     assert_in_range(aw_run(sleep_and_look, NULL, .stack_size = 1 << 20), 1, 33);
     assert_true(slept >= 3);
+}
+
+/* ---- what a task gives back itself ---- */
+
+/* How many pages of the running task's stack are there. */
+static size_t pages_held(void)
+{
+    static unsigned char held[4096];
+    const struct aw_fiber *f = &aw_self.loop->current->fiber;
+    size_t page = aw_page_size(), n = f->slot_size / page - 1, count = 0;
+    assert_true(n <= sizeof held);
+    assert_int_equal(mincore(f->stack_lo, n * page, held), 0);
+    for (size_t i = 0; i < n; i++)
+        count += held[i] & 1;
+    return count;
+}
+
+static int go_deep(int left)
+{
+    volatile char frame[1000];
+    memset((char *)frame, left, sizeof frame);
+    return left > 0 ? go_deep(left - 1) + frame[500] : 0;
+}
+
+static int trim_and_go_on(void *arg)
+{
+    char kept[2000];
+    (void)arg;
+    memset(kept, 'k', sizeof kept);
+    size_t before = pages_held();
+    int sum = go_deep(100);
+    size_t deep = pages_held();
+    aw_trim_stack();
+    size_t after = pages_held();
+    printf("%zu pages, deep %zu, trimmed %zu\n", before, deep, after);
+    assert_true(deep >= 24 && after <= before + 1 && after <= 4);
+    assert_int_equal(go_deep(100), sum);
+    aw_trim_stack();
+    AW_TRY(aw_sleep(1));
+    for (size_t i = 0; i < sizeof kept; i++)
+        assert_int_equal(kept[i], 'k');
+    return 7;
+}
+
+TEST(task_stacks_are_trimmed_where_the_task_says_so)
+{
+    aw_trim_stack(); /* no task: nothing */
+    if (test_is_instrumented())
+        SKIP("the tool's frames are larger, or lie elsewhere");
+    assert_int_equal(aw_run(trim_and_go_on, NULL, .stack_size = 256 << 10), 7);
 }
 
 /* ---- limits ---- */
