@@ -1,7 +1,8 @@
 /*
  * await/io.h - POSIX calls that suspend the task in place of blocking the thread.
  *
- * Each has the result of the call it is named after, with a negated errno for an error.  They work
+ * Each has the result of the call it is named after, with a negated errno for an error, and
+ * aw_errmsg() then says with which descriptor, path or address, and why (await/error.h).  They work
  * on blocking and non-blocking descriptors alike; the descriptor's own flags are left alone.
  *
  * Cancellation.  An operation that took effect returns that effect (bytes moved) even when the

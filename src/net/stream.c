@@ -200,7 +200,7 @@ aw_stream *aw_stream_make(const struct aw_stream_kind *kind, const aw_stream_opt
         return aw_null(err);
     aw_stream *s = aw_mem_zalloc(sizeof *s);
     if (!s)
-        return aw_fail_null(-ENOMEM, NULL);
+        return aw_fail_null(-ENOMEM, "no memory for a stream");
     s->kind = kind;
     s->loop = aw_self.loop;
     s->loop->refs++;

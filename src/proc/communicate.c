@@ -129,7 +129,7 @@ static int make_room(struct collector *c)
     size_t room = o->data ? c->room * 2 : FIRST_ROOM;
     char *data = room > c->room ? aw_mem_alloc(room) : NULL;
     if (!data)
-        return aw_fail(-ENOMEM, NULL);
+        return aw_fail(-ENOMEM, "no memory for the output of a process");
     if (o->data)
         memcpy(data, o->data, o->size);
     aw_mem_free(o->data);

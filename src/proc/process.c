@@ -96,9 +96,7 @@ static int lost(void)
 
 static int about(const aw_process *p, int err, const char *what)
 {
-    char text[128];
-    snprintf(text, sizeof text, "process %d, %s: %s", p->pid, p->name, what);
-    return aw_raise(err, text);
+    return aw_fail_about(err, "process %d, %s: %s", p->pid, p->name, what);
 }
 
 /* ---- the end ---- */

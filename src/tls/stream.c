@@ -222,7 +222,7 @@ static int set_name(struct tls *t, const char *name)
         return 0;
     t->name = OPENSSL_strdup(name);
     if (!t->name)
-        return -ENOMEM;
+        return aw_raise(-ENOMEM, "no memory for the host's name");
     SSL_set_app_data(t->ssl, t->name);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
@@ -254,7 +254,7 @@ static int set_up(struct tls *t, const char *name)
     t->ssl = SSL_new(t->context->ctx);
     if (!bio || !t->ssl) {
         BIO_free(bio);
-        return aw_raise(-ENOMEM, NULL);
+        return aw_raise(-ENOMEM, "no memory for TLS");
     }
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
@@ -294,7 +294,7 @@ static struct tls *make(const aw_start_tls_opts *o)
 {
     struct tls *t = OPENSSL_zalloc(sizeof *t);
     if (!t)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for TLS");
     t->below = aw_stream_ref(*o->stream);
     t->context = aw_tls_context_ref(o->context);
     int err = set_up(t, o->server_name);
@@ -406,7 +406,7 @@ int aw_tls_peer_name(const aw_stream *s, char *buf, size_t size)
     X509 *cert = SSL_get0_peer_certificate(ssl);
     BIO *text = cert ? BIO_new(BIO_s_mem()) : NULL;
     if (!text)
-        return cert ? aw_raise(-ENOMEM, NULL) : 0;
+        return cert ? aw_raise(-ENOMEM, "no memory for a name") : 0;
     X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE);
     char *data;
     long n = BIO_get_mem_data(text, &data);
