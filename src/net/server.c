@@ -105,12 +105,19 @@ static aw_server *new_server(const aw_server_opts *o, bool is_local)
     return s;
 }
 
+static int no_reserve(const aw_server *s, int err)
+{
+    char address[AW_ADDRESS_TEXT];
+    aw_listener_name(&s->listeners[0], address);
+    return aw_fail_about(err, "a descriptor in reserve, to listen on %s", address);
+}
+
 static int prepare(aw_server *s, const aw_server_opts *o)
 {
     AW_TRY(aw_server_bind(s, o));
     int err = aw_server_take_reserve(s);
     if (err < 0)
-        return aw_raise_words(err, "a descriptor to keep in reserve");
+        return no_reserve(s, err);
     return o->start_later ? 0 : aw_server_start_serving(s);
 }
 
