@@ -252,7 +252,8 @@ AW_API int aw_start_server_(const aw_server_opts *opts) AW_MUST_USE;
 #endif
 AW_API int aw_start_unix_server_(const aw_server_opts *opts) AW_MUST_USE;
 
-/* Another handle; returns `server`.  And one less.  NULL is allowed in both. */
+/* Another handle; returns `server`.  And one less.  NULL is allowed in both; in another thread than
+ * the loop's they do nothing. */
 AW_API aw_server *aw_server_ref(aw_server *server);
 AW_API void aw_server_unref(aw_server *server);
 

@@ -14,9 +14,17 @@
 
 /* ---- memory ---- */
 
+static int check_server(const aw_server *s)
+{
+    if (!s)
+        return aw_raise_words(-EINVAL, "the server is NULL");
+    int err = aw_cancelling(s->ended); /* the thread's and the loop's, and 0 otherwise */
+    return err < 0 ? err : 0;
+}
+
 aw_server *aw_server_ref(aw_server *server)
 {
-    if (server)
+    if (server && check_server(server) == 0)
         server->refs++;
     return server;
 }
@@ -43,7 +51,10 @@ static void release_arg(aw_server *s)
 
 void aw_server_unref(aw_server *server)
 {
-    if (!server || --server->refs > 0)
+    if (!server || check_server(server) < 0)
+        return;
+    aw_assert(server->refs > 0);
+    if (--server->refs > 0)
         return;
     release_arg(server); /* it has never served */
     free_server(server);
@@ -165,14 +176,6 @@ int aw_start_unix_server_(const aw_server_opts *opts)
 }
 
 /* ---- serving ---- */
-
-static int check_server(const aw_server *s)
-{
-    if (!s)
-        return aw_raise_words(-EINVAL, "the server is NULL");
-    int err = aw_cancelling(s->ended); /* the thread's and the loop's, and 0 otherwise */
-    return err < 0 ? err : 0;
-}
 
 int aw_server_start_serving(aw_server *server)
 {

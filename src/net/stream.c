@@ -227,7 +227,7 @@ void aw_stream_unmake(aw_stream *s)
 
 aw_stream *aw_stream_ref(aw_stream *s)
 {
-    if (s)
+    if (s && aw_stream_check(s) == 0)
         s->handles++;
     return s;
 }

@@ -211,6 +211,9 @@ static void *use_elsewhere(void *arg)
 {
     aw_stream **two = arg;
     assert_int_equal(aw_stream_write(two[0], "x", 1), AW_ETHREAD);
+    aw_stream_unref(two[0]);
+    aw_stream_unref(two[0]);
+    assert_ptr_equal(aw_stream_ref(two[0]), two[0]);
     return NULL;
 }
 
@@ -221,7 +224,10 @@ static int use_in_thread(void *arg)
     assert_int_equal(pthread_create(&t, NULL, use_elsewhere, arg), 0);
     pthread_join(t, NULL);
     aw_stream **two = arg;
+    char byte;
+    assert_false(aw_stream_is_closing(two[0]));
     aw_stream_unref(two[0]);
+    assert_int_equal(aw_stream_read(two[1], &byte, 1), 0); /* that was the only handle */
     aw_stream_unref(two[1]);
     return 0;
 }
