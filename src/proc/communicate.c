@@ -47,11 +47,17 @@ static void finish_input(struct aw_pipe_end *e)
 
 static aw_stream *stream_of(aw_process *p, int i)
 {
-    if (aw_child_check(p) < 0)
-        return aw_null(aw_child_check(p));
+    static const char *const none[] = {"the process has no pipe for its input",
+                                       "the process has no pipe for its output",
+                                       "the process has no pipe for its errors"};
+    int err = aw_child_check(p);
+    if (err < 0)
+        return aw_null(err);
     struct aw_pipe_end *e = &p->ends[i];
-    if (e->stream || e->fd < 0)
+    if (e->stream)
         return e->stream;
+    if (e->fd < 0)
+        return aw_fail_null(-EBADF, none[i]);
     e->stream =
         aw_stream_from_fd(e->fd, .limit = p->limit, .read_only = i != 0, .write_only = i == 0);
     if (e->stream)
