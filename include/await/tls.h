@@ -71,6 +71,7 @@ typedef struct aw_start_tls_opts {
     double timeout;          /* seconds for the handshake; 0: 60 */
     size_t limit, high, low; /* of the new stream, as in await/stream.h */
     size_t max_pending;
+    double close_timeout;
 } aw_start_tls_opts;
 
 /* int aw_start_tls(aw_stream **stream, aw_tls_context *c, const char *server_name, ...options):

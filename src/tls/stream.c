@@ -204,13 +204,20 @@ static int tls_fd(void *context)
     return aw_stream_fd(t->below);
 }
 
+static size_t tls_pending(void *context)
+{
+    const struct tls *t = context;
+    return aw_stream_pending(t->below);
+}
+
 static const aw_transport transport = {.read = tls_read,
                                        .write = tls_write,
                                        .shutdown = tls_shutdown,
                                        .close = tls_close,
                                        .abort = tls_abort,
                                        .release = tls_release,
-                                       .fd = tls_fd};
+                                       .fd = tls_fd,
+                                       .pending = tls_pending};
 
 /* ---- the handshake ---- */
 
@@ -308,8 +315,9 @@ static struct tls *make(const aw_start_tls_opts *o)
 /* The outer stream, which takes `t` over. */
 static int finish(struct tls *t, const aw_start_tls_opts *o)
 {
-    aw_stream *s = aw_stream_from_transport(&transport, t, .limit = o->limit, .high = o->high,
-                                            .low = o->low, .max_pending = o->max_pending);
+    aw_stream *s =
+        aw_stream_from_transport(&transport, t, .limit = o->limit, .high = o->high, .low = o->low,
+                                 .max_pending = o->max_pending, .close_timeout = o->close_timeout);
     if (!s)
         return aw_errno();
     aw_stream_unref(*o->stream); /* `t` has its own handle */
@@ -357,7 +365,8 @@ int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name,
 {
     return aw_start_tls(stream, (aw_tls_context *)(void *)self, .server_name = name,
                         .timeout = timeout, .limit = opts->limit, .high = opts->high,
-                        .low = opts->low, .max_pending = opts->max_pending);
+                        .low = opts->low, .max_pending = opts->max_pending,
+                        .close_timeout = opts->close_timeout);
 }
 
 /* ---- what was agreed on ---- */

@@ -3,6 +3,7 @@
  * loops that close over a stream, peers that reset at each byte.
  */
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +24,10 @@ TEST_IN_LOOP(stream_options_that_make_no_sense)
     assert_null(aw_stream_from_fd(fds[0], .read_only = true, .write_only = true));
     assert_int_equal(aw_errno(), -EINVAL);
     assert_null(aw_stream_from_fd(fds[0], .limit = SIZE_MAX));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_null(aw_stream_from_fd(fds[0], .close_timeout = -1));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_null(aw_stream_from_fd(fds[0], .close_timeout = (double)NAN));
     assert_int_equal(aw_errno(), -EINVAL);
     assert_null(aw_stream_from_fd(-1));
     assert_int_equal(aw_errno(), -EBADF);
