@@ -12,7 +12,7 @@ int aw_tls_raise(int code, const char *what)
 {
     unsigned long last = ERR_peek_last_error();
     const char *reason = last ? ERR_reason_error_string(last) : NULL;
-    char text[256];
+    char text[512];
     if (reason)
         snprintf(text, sizeof text, "%s: %s", what, reason);
     else
@@ -234,7 +234,7 @@ static int set_up(aw_tls_context *c, const aw_tls_context_opts *o)
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(ctx, verify, NULL);
+    SSL_CTX_set_verify(ctx, verify, aw_tls_verified);
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1)
         return aw_tls_raise(-ENOMEM, "ciphers");
