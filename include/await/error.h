@@ -64,7 +64,22 @@ AW_API int aw_errno(void);
 
 /* The detail of this task's (outside tasks: this thread's) last failing call: "certificate has
  * expired", the message given to aw_cancel(), a host, a file.  Never NULL; "" when there is none.
- * Valid until this task's next failing call. */
+ * Valid until this task's next failing call.
+ *
+ * It is one line of UTF-8 that can be written to a log or a terminal, whoever the words in it are
+ * from: a newline is "\n" in it, and other control characters, and bytes that are no UTF-8, are
+ * "\x1b" and the like.  So are messages of cancellations, and names of tasks.
+ *
+ * Calls of I/O (await/io.h, file.h, stream.h, net.h, tls.h, process.h) that fail always leave one:
+ * what was tried, with which descriptor, path, address or host, and why.
+ *
+ *     aw_read of descriptor 7: connection reset by peer
+ *     cannot bind 127.0.0.1:80: address already in use
+ *     app.conf: writing at 4096: no space left on device
+ *
+ * The reason comes last: aw_strerror() of the code, or something that says more.  There is none
+ * only where there was no memory for it, and with -EAGAIN, which is no failure but the answer to
+ * who will not wait.  A call that was cancelled has the words of who cancelled it. */
 AW_API const char *aw_errmsg(void);
 
 /* Return the error of an expression from the enclosing function; go on otherwise. */

@@ -1,7 +1,8 @@
 /*
  * await/io.h - POSIX calls that suspend the task in place of blocking the thread.
  *
- * Each has the result of the call it is named after, with a negated errno for an error.  They work
+ * Each has the result of the call it is named after, with a negated errno for an error, and
+ * aw_errmsg() then says with which descriptor, path or address, and why (await/error.h).  They work
  * on blocking and non-blocking descriptors alike; the descriptor's own flags are left alone.
  *
  * Cancellation.  An operation that took effect returns that effect (bytes moved) even when the
@@ -49,7 +50,11 @@ AW_API ssize_t aw_read(int fd, void *buf, size_t n) AW_MUST_USE;
 AW_API ssize_t aw_write(int fd, const void *buf, size_t n) AW_MUST_USE;
 
 /* poll(2) for one descriptor: wait until one of `events` (POLLIN, POLLOUT, ...) or an error
- * condition is there; returns what is (> 0).  For descriptors that a foreign library reads. */
+ * condition (POLLERR, POLLHUP) is there; returns what is (> 0).  For descriptors that a foreign
+ * library reads.  With no events, 0, it waits for an error condition alone; that the other side has
+ * ended its sending is none, and told to who asks for POLLIN or POLLRDHUP.  A file, a folder, or a
+ * device such as /dev/null is always ready for POLLIN and POLLOUT, and for nothing else: without
+ * either it is -EINVAL, as it would wait for ever. */
 AW_API int aw_poll(int fd, short events) AW_MUST_USE;
 
 /* readv(2) and writev(2): aw_read() and aw_write() with several buffers.  The vectors and what they

@@ -123,7 +123,7 @@ typedef struct aw_connection_opts {
     bool keepalive;      /* SO_KEEPALIVE: notice a peer that has vanished */
     aw_tls_context *tls; /* await/tls.h: agree on TLS, in the role of a client */
     const char *server_name; /* the name that the other side has to show; by default the host */
-    aw_stream_opts stream;   /* .limit, .high, .low and .max_pending of the stream */
+    aw_stream_opts stream;   /* .limit, .high, .low, .max_pending and .close_timeout of it */
 } aw_connection_opts;
 
 /* int aw_open_connection(aw_stream **ret, const char *host, const char *port, ...options): connect
@@ -200,7 +200,7 @@ typedef struct aw_server_opts {
     double tls_timeout;    /* seconds for that; 60 by default */
     double close_timeout;  /* seconds that what a handler has written is given to be sent after its
                               end; 10 by default */
-    aw_stream_opts stream; /* .limit, .high, .low and .max_pending of the streams */
+    aw_stream_opts stream; /* the same of the streams; .close_timeout: see aw_server_leave() */
 } aw_server_opts;
 
 /* int aw_start_server(aw_server **ret, aw_client_handler *handler, const char *host,
@@ -252,7 +252,8 @@ AW_API int aw_start_server_(const aw_server_opts *opts) AW_MUST_USE;
 #endif
 AW_API int aw_start_unix_server_(const aw_server_opts *opts) AW_MUST_USE;
 
-/* Another handle; returns `server`.  And one less.  NULL is allowed in both. */
+/* Another handle; returns `server`.  And one less.  NULL is allowed in both; in another thread than
+ * the loop's they do nothing. */
 AW_API aw_server *aw_server_ref(aw_server *server);
 AW_API void aw_server_unref(aw_server *server);
 
@@ -279,9 +280,9 @@ AW_API int aw_server_close(aw_server *server);
 AW_API int aw_server_wait_closed(aw_server *server) AW_MUST_USE;
 
 /* In a handler: its stream shall outlive it.  The server does not close the stream when the handler
- * returns, nor count it any more; whoever holds a handle ends it: aw_stream_ref() first.  For
- * connections that wait for very long, and do so better in a small task of their own.  0;
- * AW_ETHREAD.  Does not suspend. */
+ * returns, nor count it any more; whoever holds a handle ends it: aw_stream_ref() first.  From the
+ * last aw_stream_unref() on .stream.close_timeout is its limit.  For connections that wait for very
+ * long, and do so better in a small task of their own.  0; AW_ETHREAD.  Does not suspend. */
 AW_API int aw_server_leave(aw_stream *s);
 
 /* Close the streams of all connections: their handlers read the end, and what is pending is sent.

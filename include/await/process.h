@@ -138,8 +138,9 @@ AW_API void aw_process_unref(aw_process *p);
 /* Its process id, also when it has ended. */
 AW_API int aw_process_pid(aw_process *p);
 
-/* Its end of a pipe as a stream; the process's: use aw_stream_ref() to keep it longer.  NULL where
- * there is no pipe, and with aw_errno() where the stream cannot be made (-ENOMEM). */
+/* Its end of a pipe as a stream; the process's: use aw_stream_ref() to keep it longer.  NULL with
+ * aw_errno(): -EBADF where there is no pipe (AW_PIPE was not asked for, or it was closed), -ENOMEM
+ * where there is no memory for the stream, AW_ETHREAD, -EINVAL for NULL. */
 AW_API aw_stream *aw_process_stdin(aw_process *p);
 AW_API aw_stream *aw_process_stdout(aw_process *p);
 AW_API aw_stream *aw_process_stderr(aw_process *p);

@@ -77,6 +77,9 @@ typedef struct aw_transport {
     void (*release)(void *context);
     /* The descriptor below, or -1; NULL: there is none. */
     int (*fd)(void *context);
+    /* How many bytes it has taken that the other side has not: .close_timeout goes by it.  NULL:
+     * none. */
+    size_t (*pending)(void *context);
 } aw_transport;
 
 /* What a stream is made of: the first members by the macros, and options.  Zero means default. */
@@ -84,13 +87,15 @@ typedef struct aw_stream_opts {
     int fd;
     const aw_transport *transport;
     void *context;
-    aw_stream **ret;    /* aw_stream_pair(): two handles */
-    size_t limit;       /* bytes: of a line, and half of what is read ahead; 64 KiB */
-    size_t high;        /* bytes pending above which drain waits; 64 KiB */
-    size_t low;         /* bytes pending at which it goes on; a quarter of .high */
-    size_t max_pending; /* bytes that may be pending at all; 16 MiB */
-    bool read_only;     /* it is not for writing: aw_stream_write() fails with -EBADF */
-    bool write_only;    /* it is not for reading: reads fail with -EBADF */
+    aw_stream **ret;      /* aw_stream_pair(): two handles */
+    size_t limit;         /* bytes: of a line, and half of what is read ahead; 64 KiB */
+    size_t high;          /* bytes pending above which drain waits; 64 KiB */
+    size_t low;           /* bytes pending at which it goes on; a quarter of .high */
+    size_t max_pending;   /* bytes that may be pending at all; 16 MiB */
+    double close_timeout; /* seconds without a handle in which the other side takes nothing of what
+                             is pending, after which that is dropped; 60, INFINITY: no limit */
+    bool read_only;       /* it is not for writing: aw_stream_write() fails with -EBADF */
+    bool write_only;      /* it is not for reading: reads fail with -EBADF */
 } aw_stream_opts;
 
 /* aw_stream *aw_stream_from_fd(int fd, ...options): a stream over a connected stream socket, a
@@ -112,8 +117,8 @@ AW_API aw_stream *aw_stream_from_fd_(const aw_stream_opts *opts);
  * await/net.h: an aw_tls_context (await/tls.h) begins with one.  start() does as aw_start_tls()
  * does: on success *stream is the new stream, which owns the old one; else it is the old one,
  * closed.  `name` is the host's, NULL on the accepting side; `timeout` in seconds, 0 for its own
- * limit; of `opts` the four sizes.  It may suspend.  A server keeps it from keep(), once, to
- * drop(). */
+ * limit; of `opts` the four sizes and .close_timeout.  It may suspend.  A server keeps it from
+ * keep(), once, to drop(). */
 typedef struct aw_security aw_security;
 struct aw_security {
     int (*start)(const struct aw_security *self, aw_stream **stream, const char *name,
@@ -140,9 +145,11 @@ AW_API int aw_stream_pair_(const aw_stream_opts *opts);
 AW_API aw_stream *aw_stream_from_transport_(const aw_stream_opts *opts);
 
 /* Another handle; returns `s`.  And one less: the last one closes the stream, as aw_stream_close()
- * does, and its memory goes when that is done.  A run that ends before that loses what is pending
+ * does, and its memory goes when that is done.  Nobody can end it from then on: so if the other
+ * side takes nothing for .close_timeout seconds, it is aborted; as long as it takes something, it
+ * may take its time.  A run that ends before that loses what is pending
  * (of a transport it reports the task that it cuts off): aw_stream_wait_closed() waits for it.
- * NULL is allowed in both. */
+ * NULL is allowed in both; in another thread than the loop's they do nothing. */
 AW_API aw_stream *aw_stream_ref(aw_stream *s);
 AW_API void aw_stream_unref(aw_stream *s);
 

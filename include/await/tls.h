@@ -71,6 +71,7 @@ typedef struct aw_start_tls_opts {
     double timeout;          /* seconds for the handshake; 0: 60 */
     size_t limit, high, low; /* of the new stream, as in await/stream.h */
     size_t max_pending;
+    double close_timeout;
 } aw_start_tls_opts;
 
 /* int aw_start_tls(aw_stream **stream, aw_tls_context *c, const char *server_name, ...options):
@@ -79,9 +80,10 @@ typedef struct aw_start_tls_opts {
  * 0, and *stream is the encrypted stream, which owns the one that was there; what that had buffered
  * is the beginning of the handshake.  Otherwise *stream is the old one, closed, and still the
  * caller's: -EKEYREJECTED when a certificate was not accepted, with the reason, the host and the
- * depth in aw_errmsg() ("certificate has expired"); -EPROTO for any other failure of the protocol;
- * AW_EOF when the other side went away; -ETIMEDOUT; -ECANCELED; -EINVAL (a client without a name
- * that does not say .insecure), then the stream is untouched; what ended the stream below;
+ * certificate's subject and depth in aw_errmsg() ("TLS with example.org: the certificate of
+ * /CN=example.org (depth 0): certificate has expired"); -EPROTO for any other failure of the
+ * protocol; AW_EOF when the other side went away; -ETIMEDOUT; -ECANCELED; -EINVAL (a client without
+ * a name that does not say .insecure), then the stream is untouched; what ended the stream below;
  * -ENOMEM.  Suspends. */
 #ifndef __cplusplus
 #define aw_start_tls(...) aw_start_tls_(&(aw_start_tls_opts){.stream = __VA_ARGS__})

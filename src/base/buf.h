@@ -22,6 +22,12 @@ typedef struct aw_buf {
 void aw_buf_init(aw_buf *b, char *storage, size_t size);
 void aw_buf_add(aw_buf *b, const char *text);
 void aw_buf_addn(aw_buf *b, const char *text, size_t n);
+/* The last `n` bytes of a text, behind "..." if that is not all of it: of a path the end tells more
+ * than the beginning. */
+void aw_buf_add_end(aw_buf *b, const char *text, size_t n);
+/* Text that strangers may have had a hand in, as one line that can be shown: a newline as "\n", and
+ * other control characters, and bytes that are no UTF-8, as "\x1b". */
+void aw_buf_add_shown(aw_buf *b, const char *text);
 void aw_buf_printf(aw_buf *b, const char *fmt, ...) AW_PRINTF(2, 3);
 void aw_buf_vprintf(aw_buf *b, const char *fmt, va_list ap) AW_PRINTF(2, 0);
 

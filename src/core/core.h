@@ -57,7 +57,8 @@
 
 /* ---- small things ---- */
 
-/* A text that several own: a name, a cancel message, an error's detail. */
+/* A text that several own: a name, a cancel message, an error's detail.  One line, without control
+ * characters. */
 struct aw_text {
     _Atomic uint32_t refs; /* a thread may keep one whose loop goes on in another thread */
     struct aw_group_failures *failures; /* behind an AW_EGROUP: a reference; or NULL */

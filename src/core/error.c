@@ -5,9 +5,10 @@
  * the future owns and whoever awaits it shares.  Sharing is a reference, so that failing never
  * allocates: a text is made where it is given (aw_cancel, aw_set_error), and where there is no
  * memory for it the code travels alone.
+ *
+ * Texts end in logs and on terminals, and names, paths and what peers say are strangers' words: so
+ * a text is made into one line that can be shown, here and once.  To do it twice changes nothing.
  */
-#include <string.h>
-
 #include "core/core.h"
 
 _Thread_local struct aw_thread aw_self;
@@ -16,13 +17,17 @@ struct aw_text *aw_text_new(const char *s)
 {
     if (!s || !*s)
         return NULL;
-    size_t n = strlen(s) + 1;
+    aw_buf b;
+    aw_buf_init(&b, NULL, 0);
+    aw_buf_add_shown(&b, s);
+    size_t n = b.wanted + 1;
     struct aw_text *t = aw_mem_alloc(sizeof *t + n);
     if (!t)
         return NULL;
     atomic_init(&t->refs, 1);
     t->failures = NULL;
-    memcpy(t->s, s, n);
+    aw_buf_init(&b, t->s, n);
+    aw_buf_add_shown(&b, s);
     return t;
 }
 

@@ -93,7 +93,16 @@ static const struct aw_wait_kind kinds[AW_OP_KINDS] = {
     [AW_OP_FALLOCATE] = FD_KIND("aw_fallocate", call_cancel),
     [AW_OP_RENAMEAT] = FD_KIND("aw_renameat", call_cancel),
     [AW_OP_UNLINKAT] = FD_KIND("aw_unlinkat", call_cancel),
+    [AW_OP_MKDIRAT] = FD_KIND("aw_mkdirat", call_cancel),
+    [AW_OP_GETDENTS] = FD_KIND("aw_dir_read", call_cancel),
+    [AW_OP_SENDFILE] = FD_KIND("aw_sendfile", call_cancel),
 };
+
+const char *aw_op_name(const struct aw_op *op)
+{
+    bool data_alone = op->kind == AW_OP_FSYNC && op->flags;
+    return data_alone ? "aw_fdatasync" : kinds[op->kind].name;
+}
 
 int64_t aw_op_await(const struct aw_op *op, const void *caller)
 {
@@ -106,7 +115,7 @@ int64_t aw_op_await(const struct aw_op *op, const void *caller)
     int64_t result =
         l->io->backend->submit(l->io, &c.op) ? c.op.result : aw_suspend(l->current, &c.wait);
     bool told = result >= 0 || result == -ECANCELED || result == AW_OP_NEEDS_THREAD;
-    return told ? result : aw_fail((int)result, NULL);
+    return told ? result : aw_op_fail(&c.op, (int)result);
 }
 
 bool aw_op_begin(const aw_loop *l, struct aw_op *op)
@@ -132,7 +141,7 @@ static int empty_transfer(const struct aw_op *op)
         return aw_no_loop();
     int result = (int)(op->kind == AW_OP_READ ? aw_sys.read(op->fd, op->buf, 0)
                                               : aw_sys.write(op->fd, op->buf, 0));
-    return result < 0 ? aw_fail(result, NULL) : result;
+    return result < 0 ? aw_op_fail(op, result) : result;
 }
 
 static ssize_t transfer(struct aw_op *op, const char *name, const void *caller)
@@ -265,7 +274,7 @@ static int grow_table(aw_loop *l, int fd)
     want = want < 64 ? 64 : want * 2;
     struct aw_fd_watch **fds = aw_mem_zalloc(want * sizeof *fds);
     if (!fds)
-        return aw_fail(-ENOMEM, NULL);
+        return aw_fail(-ENOMEM, "no memory for a descriptor that is watched");
     for (size_t i = 0; i < l->n_fds; i++)
         fds[i] = l->fds[i];
     aw_mem_free(l->fds);
@@ -283,11 +292,11 @@ static int add_watch(int fd, bool writer, aw_callback *cb, const aw_call_opts *o
     if (l->closed)
         return aw_fail(AW_EMISUSE, "the loop is closed");
     if (fd < 0 || aw_sys.get_flags(fd) < 0)
-        return aw_fail(-EBADF, NULL);
+        return aw_fail_about(-EBADF, "watching descriptor %d", fd);
     AW_TRY(grow_table(l, fd));
     struct aw_fd_watch *w = aw_mem_zalloc(sizeof *w);
     if (!w)
-        return aw_fail(-ENOMEM, NULL);
+        return aw_fail(-ENOMEM, "no memory for a descriptor that is watched");
     int err = aw_handle_new(cb, opts, &w->call);
     if (err < 0) {
         aw_mem_free(w);

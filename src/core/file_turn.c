@@ -1,5 +1,5 @@
 /*
- * file_turn.c - reads and writes at a file's position, where only a thread can do them.
+ * file_turn.c - what only a thread can do; and reads and writes at a file's position among that.
  *
  * Several tasks may read one file, and each call moves its position: so calls on one descriptor
  * are done one after the other, as they came.  A call that a thread does is on the loop's list;
@@ -27,20 +27,25 @@ static struct file_turn *first_on(const aw_loop *l, int fd)
 
 static int do_it(void *arg)
 {
-    return (int)aw_op_block(arg);
+    struct aw_op *op = arg;
+    op->result = aw_op_block(op);
+    return (int)op->result;
 }
 
-/* An earlier call may have been for a pipe's other end, so it is tried without a thread again. */
-static int64_t take_turn(struct aw_op *op, const char *name, const void *caller)
+/* An error of the thread's is told from that of having none by op->result. */
+int64_t aw_op_await_or_thread(struct aw_op *op, const char *name, const void *caller)
 {
     int64_t result = aw_op_await(op, caller);
     if (result != AW_OP_NEEDS_THREAD)
         return result;
-    return aw_to_thread_(
+    result = aw_to_thread_(
         do_it, &(aw_job_opts){.file = __FILE__, .line = __LINE__, .fn_name = name, .arg = op});
+    return result < 0 && result == op->result ? aw_op_fail(op, (int)result) : result;
 }
 
-/* Whoever is first on the descriptor afterwards begins, if it has not: also when this call was
+/* An earlier call may have been for a pipe's other end, so it is tried without a thread again.
+ *
+ * Whoever is first on the descriptor afterwards begins, if it has not: also when this call was
  * cancelled just as its own turn came. */
 static int64_t wait_for_turn(aw_loop *l, struct aw_op *op, const char *name, const void *caller)
 {
@@ -49,7 +54,7 @@ static int64_t wait_for_turn(aw_loop *l, struct aw_op *op, const char *name, con
     aw_list_push_back(&l->file_turns, &turn.link);
     int64_t result = first ? 0 : aw_event_wait(&turn.begun);
     if (result == 0)
-        result = take_turn(op, name, caller);
+        result = aw_op_await_or_thread(op, name, caller);
     aw_list_remove(&turn.link);
     struct file_turn *next = first_on(l, op->fd);
     if (next)

@@ -21,9 +21,19 @@ int aw_check_vectors(const struct iovec *v, int n);
  * it, do aw_op_block() in a thread.  `caller` is the address that reports show. */
 int64_t aw_op_await(const struct aw_op *op, const void *caller);
 
-/* The same for a transfer at the file's position: what this backend cannot do is done by a thread
- * of the loop's pool, after earlier calls on the descriptor.  `name` is the call's, for reports. */
+/* The same, and what this backend cannot do is done by a thread of the loop's pool, which the task
+ * waits for once it has begun.  `name` is the call's, for reports. */
+int64_t aw_op_await_or_thread(struct aw_op *op, const char *name, const void *caller);
+
+/* The same for a transfer at the file's position: after earlier calls on the descriptor. */
 int64_t aw_op_await_in_turn(struct aw_op *op, const char *name, const void *caller);
+
+/* The call that an operation is of, "aw_read". */
+const char *aw_op_name(const struct aw_op *op);
+
+/* It has failed: records in words with what, and returns the code.  -EAGAIN, which is the answer to
+ * who will not wait, gets none. */
+int aw_op_fail(const struct aw_op *op, int code);
 
 /* For objects that own operations, such as a struct aw_receiver: submit(), post() and cancel() of
  * the loop's backend, in its thread, once it has run. */

@@ -438,7 +438,9 @@ void aw_report_named(aw_loop *l, enum aw_report_kind kind, const char *message, 
     aw_buf b;
     aw_report r = {.kind = kind, .message = message, .error = error, .name = name, .loop = l};
     aw_report_begin(&b, text, sizeof text, r.message);
-    aw_buf_printf(&b, "  %s%-*s%s\n", what, (int)(9 - strlen(what)), ":", name);
+    aw_buf_printf(&b, "  %s%-*s", what, (int)(9 - strlen(what)), ":");
+    aw_buf_add_shown(&b, name);
+    aw_buf_add(&b, "\n");
     deliver_failure(&r, &b, aw_context_here());
 }
 
@@ -482,8 +484,9 @@ void aw_report_unused_coro(aw_loop *l, const char *name, const char *fn_name, co
     aw_buf b;
     const char *message = "a coroutine object was never used: its function never ran";
     aw_report_begin(&b, text, sizeof text, message);
-    aw_buf_printf(&b, "  coroutine: %s%s%s\n  created:   ", name ? name : "", name ? " " : "",
-                  fn_name ? fn_name : "?");
+    aw_buf_add(&b, "  coroutine: ");
+    aw_buf_add_shown(&b, name ? name : "");
+    aw_buf_printf(&b, "%s%s\n  created:   ", name ? " " : "", fn_name ? fn_name : "?");
     end_with_place(&b, file, line);
     aw_report r = {.kind = AW_REPORT_NEVER_AWAITED,
                    .message = message,

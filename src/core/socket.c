@@ -83,7 +83,7 @@ static int empty_vectors(const struct aw_op *op)
         return aw_no_loop();
     int result = (int)(op->kind == AW_OP_READV ? aw_sys.readv(op->fd, op->buf, (int)op->len)
                                                : aw_sys.writev(op->fd, op->buf, (int)op->len));
-    return result < 0 ? aw_fail(result, NULL) : result;
+    return result < 0 ? aw_op_fail(op, result) : result;
 }
 
 static ssize_t transfer(struct aw_op *op, const char *name, const void *caller)

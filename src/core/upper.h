@@ -19,6 +19,10 @@
 int aw_fail(int code, const char *msg);
 void *aw_fail_null(int code, const char *msg);
 
+/* What was tried and with what, as printf() has it, and the text of the code behind it: "cannot
+ * bind 127.0.0.1:80: address already in use".  Returns the code. */
+int aw_fail_about(int code, const char *fmt, ...) AW_PRINTF(2, 3);
+
 /* Record the code and keep the detail that a check has recorded; NULL. */
 void *aw_null(int code);
 

@@ -35,7 +35,7 @@ static aw_dir *new_dir(int fd)
     aw_dir *d = aw_mem_alloc(sizeof *d);
     if (!d) {
         (void)aw_sys.close(fd);
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for a folder");
     }
     d->fd = fd;
     d->used = d->filled = 0;
@@ -45,7 +45,7 @@ static aw_dir *new_dir(int fd)
 aw_dir *aw_dir_open_with(int dir, const char *path, int flags)
 {
     int fd = aw_openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0);
-    return fd < 0 ? aw_refuse(fd, NULL) : new_dir(fd);
+    return fd < 0 ? aw_null(fd) : new_dir(fd);
 }
 
 aw_dir *aw_dir_open(int dir, const char *path)

@@ -4,26 +4,16 @@
 #include "fs/fs.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "await/error.h"
 #include "await/loop.h"
 #include "base/buf.h"
 
-/* Bytes of a path that are shown: the end tells more than the beginning. */
-enum { SHOWN = 300, WORDS = 512 };
+enum { SHOWN = 300 /* bytes of a path */, WORDS = 512 };
 
 static bool has_words_of_its_own(int code)
 {
     return code == -ECANCELED || (code < -5000 && code != AW_ELIMIT);
-}
-
-static void add_path(aw_buf *b, const char *path)
-{
-    size_t n = strlen(path);
-    if (n > SHOWN)
-        aw_buf_add(b, "...");
-    aw_buf_add(b, n > SHOWN ? path + n - SHOWN : path);
 }
 
 int aw_fs_fail_at(int code, const char *path, const char *what, int64_t at)
@@ -33,7 +23,7 @@ int aw_fs_fail_at(int code, const char *path, const char *what, int64_t at)
     if (code >= 0 || has_words_of_its_own(code))
         return code;
     aw_buf_init(&b, text, sizeof text);
-    add_path(&b, path);
+    aw_buf_add_end(&b, path, SHOWN);
     if (what)
         aw_buf_printf(&b, ": %s", what);
     if (at >= 0)

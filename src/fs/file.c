@@ -7,25 +7,13 @@
 #include "fs/fs.h"
 
 #include "await/error.h"
-#include "await/executor.h"
 #include "await/file.h"
 #include "await/io.h"
 #include "await/loop.h"
 
-static int do_it(void *arg)
-{
-    struct aw_op *op = arg;
-    op->result = aw_op_block(op);
-    return (int)op->result;
-}
-
 int aw_file_call(struct aw_op *op, const char *name, const void *caller)
 {
-    int64_t result = aw_op_await(op, caller);
-    if (result != AW_OP_NEEDS_THREAD)
-        return (int)result;
-    return aw_to_thread_(
-        do_it, &(aw_job_opts){.file = __FILE__, .line = __LINE__, .fn_name = name, .arg = op});
+    return (int)aw_op_await_or_thread(op, name, caller);
 }
 
 /* An offset of -1 would be the file's position to the kernel. */

@@ -5,6 +5,7 @@
 #define AW_FS_H
 
 #include "core/op.h"
+#include "core/upper.h"
 
 /* In a task: the operation's result, by the backend or, where it has no such operation or would
  * block, by a thread of the loop's pool; a call on its way to a thread is cancelled there, and one

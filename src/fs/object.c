@@ -98,7 +98,7 @@ aw_file *aw_file_open_(const aw_file_open_opts *opts)
         return aw_refuse(-EINVAL, "the mode is none of r, r+, w, w+, a, a+, x, x+");
     aw_file *f = aw_file_new("", opts->path, flags, opts->limit);
     if (!f)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for a file");
     int fd = aw_openat(opts->dir ? opts->dir : AT_FDCWD, opts->path,
                        flags | opts->flags | O_CLOEXEC, opts->perm ? opts->perm : 0666);
     int err = fd < 0 ? fd : take_descriptor(f, fd);

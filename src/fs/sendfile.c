@@ -24,7 +24,7 @@ static ssize_t copy(int out, int in, int64_t offset, size_t n)
 {
     char *buf = aw_mem_alloc(COPIED);
     if (!buf)
-        return aw_raise(-ENOMEM, NULL);
+        return aw_raise(-ENOMEM, "no memory to copy with");
     ssize_t result = copy_with(buf, out, in, offset, n);
     aw_mem_free(buf);
     return result;
@@ -49,7 +49,7 @@ ssize_t aw_sendfile(int out, int in, int64_t offset, size_t n)
         return aw_raise(-EINVAL, "the offset is negative");
     int flags = aw_sys.get_flags(out);
     if (flags < 0)
-        return aw_raise(flags, NULL);
+        return aw_fail_about(flags, "aw_sendfile of descriptor %d", out);
     if (!(flags & O_NONBLOCK))
         return copy(out, in, offset, n);
     for (;;) {

@@ -79,7 +79,7 @@ aw_file *aw_temporary_file_(const aw_temporary_opts *opts)
     struct making m = making_of(opts, O_RDWR, 0600);
     aw_file *f = aw_file_new(m.folder, longest(m.name), O_RDWR, opts->limit);
     if (!f)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for a temporary file");
     int err = aw_fs_do(&m.job, "aw_temporary_file");
     if (err < 0) {
         aw_file_abort(f);
@@ -121,7 +121,7 @@ aw_temporary *aw_temporary_directory_(const aw_temporary_opts *opts)
     struct making m = making_of(opts, O_DIRECTORY, 0700);
     aw_temporary *t = new_folder(m.folder);
     if (!t)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for a temporary folder");
     int err = aw_fs_do(&m.job, "aw_temporary_directory");
     if (err < 0) {
         aw_mem_free(t);

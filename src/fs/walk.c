@@ -136,7 +136,7 @@ aw_walk *aw_walk_open_(const aw_walk_opts *opts)
         return aw_refuse(-EINVAL, opts->path ? "the depth is negative" : "the path is NULL");
     aw_walk *w = aw_mem_zalloc(sizeof *w);
     if (!w)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for a walk");
     w->follow = opts->follow;
     w->max_depth = opts->max_depth ? opts->max_depth : INT32_MAX;
     int err = set_path(w, 0, opts->path);
@@ -226,7 +226,7 @@ static int take(aw_walk *w, aw_walk_entry *ret, const aw_dirent *e)
 {
     int err = set_path(w, w->in->path_len, e->name);
     if (err < 0)
-        return aw_raise(err, NULL);
+        return aw_raise(err, "no memory for the path of an entry");
     w->type = e->type;
     return hand_out_next(w, ret);
 }

@@ -1,5 +1,6 @@
 /*
- * entry.c - an operation as io_uring has it: one kind, one entry of the ring.
+ * entry.c - an operation as io_uring has it: one kind, one entry of the ring.  Polls are in
+ * uring_ready.c.
  */
 #include "io/receive.h"
 #include "io/ring.h"
@@ -67,9 +68,6 @@ void aw_ring_fill(struct io_uring_sqe *sqe, const struct aw_op *op)
     const uint64_t position = UINT64_MAX; /* the file's own */
     unsigned len = (unsigned)op->len, flags = (unsigned)op->flags;
     switch (op->kind) {
-    case AW_OP_POLL:
-        io_uring_prep_poll_add(sqe, op->fd, (uint16_t)op->events);
-        break;
     case AW_OP_READ:
         io_uring_prep_read(sqe, op->fd, op->buf, len, position);
         break;

@@ -271,10 +271,14 @@ int aw_epoll_watch_receiver(struct epoll_io *e, struct aw_op *op)
     return err;
 }
 
-/* What an operation gives on a file that cannot be waited for. */
+/* What an operation gives on a file that cannot be waited for.  It is ready for reading and
+ * writing, and will never be for anything else: that is -EINVAL, as io_uring has it. */
 static int64_t do_inline(const struct aw_op *op)
 {
-    return op->kind == AW_OP_POLL ? op->events & (POLLIN | POLLOUT) : AW_OP_NEEDS_THREAD;
+    if (op->kind != AW_OP_POLL)
+        return AW_OP_NEEDS_THREAD;
+    int events = op->events & (POLLIN | POLLOUT);
+    return events ? events : -EINVAL;
 }
 
 /* Must it stand behind others?  Pollers take nothing away from each other. */

@@ -84,7 +84,7 @@ struct aw_op {
     uint8_t phase; /* the backend's: how far it has got */
     bool asked;    /* the backend's: cancel() was called */
     int fd;
-    int other;    /* a second descriptor */
+    int other;    /* a second descriptor; of a kind that has none, the backend's */
     short events; /* POLLIN, POLLOUT, ... */
     int flags;
     unsigned mode;

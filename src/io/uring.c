@@ -55,6 +55,11 @@ static bool is_ordered(const struct aw_op *op)
     return aw_op_side(op) != AW_NO_SIDE;
 }
 
+static bool is_polling(const struct aw_op *op)
+{
+    return op->kind == AW_OP_POLL || (op->phase & POLLING);
+}
+
 static struct aw_op_queue *queue_of(struct uring_io *u, const struct aw_op *op)
 {
     struct sides *s = &u->table[op->fd];
@@ -89,8 +94,8 @@ static bool prepare(struct uring_io *u, struct aw_op *op)
         return false;
     if (op->kind == AW_OP_RECEIVE && !aw_uring_receive_prepare(u, op))
         op->phase |= POLLING;
-    if (AW_UNLIKELY(op->phase & POLLING)) {
-        io_uring_prep_poll_add(sqe, op->fd, aw_op_side(op) == AW_SIDE_WRITE ? POLLOUT : POLLIN);
+    if (AW_UNLIKELY(is_polling(op))) {
+        aw_uring_fill_poll(sqe, op);
     } else {
         aw_ring_fill(sqe, op);
         if (op->phase & ASYNC)
@@ -192,6 +197,8 @@ static void finish(struct uring_io *u, struct aw_op *op, int64_t result)
         if (was_first && q->first)
             start(u, aw_op_queue_first(q));
     }
+    if (AW_UNLIKELY(op->phase & THROUGH))
+        aw_uring_end_through(op);
     aw_assert(u->io.in_flight > 0);
     u->io.in_flight--;
     u->posts -= op->kind == AW_OP_POST;
@@ -231,28 +238,23 @@ bool aw_uring_was_interrupted(int64_t result)
     return result == -EINTR || (result <= restart_first && result >= restart_last);
 }
 
-/* The kernel also tells, unasked, that the other side will send no more.  Where that is all there
- * is to say, it is said: to wait on would be to be told again. */
-static int64_t only_what_was_asked(const struct aw_op *op, int64_t result)
-{
-    int64_t asked = result & ((uint16_t)op->events | POLLERR | POLLHUP | POLLNVAL);
-    return result > 0 && asked ? asked : result;
-}
-
 /* Connecting goes on while nobody waits for it: broken off and begun again, it has to be waited for
  * before the call tells how it has gone; else the call says that somebody is connecting already.
  */
 static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_list *completed)
 {
-    bool polled = op->phase & POLLING, blocks = would_block(op, result);
-    bool again = aw_uring_was_interrupted(result) || (u->leaving && result == -ECANCELED) ||
-                 (polled && result > 0);
+    bool polled = op->phase & POLLING;
+    if (is_polling(op))
+        result = aw_uring_polled(op, result);
+    bool waits = result == AW_OP_MUST_WAIT, blocks = would_block(op, result);
+    bool again = waits || aw_uring_was_interrupted(result) ||
+                 (u->leaving && result == -ECANCELED) || (polled && result > 0);
     aw_list_remove(&op->all);
     op->phase &= (uint8_t) ~(POLLING | TO_CANCEL);
     if (op->asked && (again || blocks)) {
         result = -ECANCELED;
     } else if (again) {
-        if (op->kind == AW_OP_CONNECT && !polled)
+        if (polled ? waits : op->kind == AW_OP_CONNECT)
             op->phase |= POLLING;
         start(u, op);
         return;
@@ -260,7 +262,7 @@ static void op_event(struct uring_io *u, struct aw_op *op, int64_t result, aw_li
         try_again(u, op);
         return;
     }
-    finish(u, op, op->kind == AW_OP_POLL ? only_what_was_asked(op, result) : result);
+    finish(u, op, result);
     aw_list_push_back(completed, &op->link);
 }
 

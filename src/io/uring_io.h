@@ -20,6 +20,7 @@ enum {
     TRIED = 8,      /* that was done once */
     ASYNC = 16,     /* one of the kernel's threads shall do it */
     TO_CANCEL = 32, /* a cancellation has to be sent, and there was no room */
+    THROUGH = 64,   /* it polls an epoll descriptor of its own, op->other */
 };
 
 /* The chunks that the kernel receives into.  It takes them from a ring of its own, in memory that
@@ -75,6 +76,17 @@ bool aw_uring_post(struct aw_io *io, struct aw_op *op);
 
 /* A poll begins. */
 void aw_uring_post_again(struct uring_io *u);
+
+/* ---- polls (uring_ready.c) ---- */
+
+/* The entry of an operation that polls: of a poll, or of one that is POLLING. */
+void aw_uring_fill_poll(struct io_uring_sqe *sqe, const struct aw_op *op);
+
+/* Its poll has ended with this: the events that it waits for, an error, or AW_OP_MUST_WAIT. */
+int64_t aw_uring_polled(struct aw_op *op, int64_t result);
+
+/* It is over, and was polled THROUGH. */
+void aw_uring_end_through(struct aw_op *op);
 
 /* ---- receivers (uring_receive.c) ---- */
 

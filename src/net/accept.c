@@ -315,7 +315,7 @@ int aw_listener_start(struct aw_listener *l)
     aw_listener_name(l, address);
     int err = aw_sys.listen(l->fd, backlog);
     if (err < 0)
-        return aw_raise_words(err, "cannot listen on %s", address);
+        return aw_fail_about(err, "cannot listen on %s", address);
     AW_TRY(aw_spawn_(accept_all, &(aw_task_opts){.file = s->opts.file,
                                                  .line = s->opts.line,
                                                  .fn_name = "aw_start_server",

@@ -164,66 +164,24 @@ int aw_address_parse(aw_address *ret, const char *text)
 
 /* ---- to text ---- */
 
-static void add_path(aw_buf *b, const aw_address *a)
-{
-    const char *path = aw_sockaddr_of(a)->local.sun_path;
-    size_t n = a->size - PATH_AT;
-    bool is_abstract = *path == '\0';
-    if (!is_abstract) {
-        n = strnlen(path, n);
-        aw_buf_add(b, *path == '/' || *path == '.' ? "" : "unix:");
-    }
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)path[i];
-        aw_buf_addn(b, c == '\0' ? "@" : c < ' ' || c == 127 ? "?" : &path[i], 1);
-    }
-}
-
-static void add_host(aw_buf *b, const aw_address *a)
+static int write_text(const aw_address *a, bool with_port, char *buf, size_t size)
 {
     static const aw_address none;
-    const union aw_sockaddr *s = aw_sockaddr_of(a ? a : &none);
-    char text[INET6_ADDRSTRLEN];
-    switch (aw_address_family(a)) {
-    case AF_INET:
-        aw_buf_add(b, inet_ntop(AF_INET, &s->in4.sin_addr, text, sizeof text));
-        break;
-    case AF_INET6:
-        aw_buf_add(b, inet_ntop(AF_INET6, &s->in6.sin6_addr, text, sizeof text));
-        if (s->in6.sin6_scope_id)
-            aw_buf_printf(b, "%%%u", s->in6.sin6_scope_id);
-        break;
-    case AF_UNIX:
-        if (a->size > PATH_AT)
-            add_path(b, a);
-        else
-            aw_buf_add(b, "(unnamed)");
-        break;
-    default:
-        aw_buf_add(b, "(none)");
-    }
+    aw_buf b;
+    a = a ? a : &none;
+    aw_buf_init(&b, buf, buf ? size : 0);
+    aw_sockaddr_add(&b, &aw_sockaddr_of(a)->any, a->size, with_port);
+    return (int)b.wanted;
 }
 
 int aw_address_host(const aw_address *a, char *buf, size_t size)
 {
-    aw_buf b;
-    aw_buf_init(&b, buf, buf ? size : 0);
-    add_host(&b, a);
-    return (int)b.wanted;
+    return write_text(a, false, buf, size);
 }
 
 int aw_address_format(const aw_address *a, char *buf, size_t size)
 {
-    aw_buf b;
-    bool in6 = aw_address_family(a) == AF_INET6;
-    int port = aw_address_port(a);
-    aw_buf_init(&b, buf, buf ? size : 0);
-    aw_buf_add(&b, in6 ? "[" : "");
-    add_host(&b, a);
-    aw_buf_add(&b, in6 ? "]" : "");
-    if (port >= 0)
-        aw_buf_printf(&b, ":%d", port);
-    return (int)b.wanted;
+    return write_text(a, true, buf, size);
 }
 
 /* ---- its parts ---- */
@@ -304,7 +262,7 @@ static int name_of(int fd, bool of_peer, aw_address *ret)
     socklen_t size = sizeof a.place;
     int err = aw_sys.socket_name(fd, of_peer, &aw_sockaddr_of(&a)->any, &size);
     if (err < 0)
-        return aw_raise_words(err, "descriptor %d", fd);
+        return aw_fail_about(err, "the %s of descriptor %d", of_peer ? "peer" : "address", fd);
     aw_address_settle(&a, size);
     *ret = a;
     return 0;

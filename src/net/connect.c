@@ -302,8 +302,8 @@ static int connect_or_take(const aw_connection_opts *opts)
     struct race r = {.opts = opts, .winner = -1};
     int fd = aw_net_limited(opts->timeout, connect_in_time, &r);
     if (fd == -ETIMEDOUT && !r.told) /* the limit's */
-        return aw_raise_words(fd, "connecting to host '%.120s', port '%.40s'", opts->host,
-                              opts->port);
+        return aw_raise_words(fd, "cannot connect to %.120s, port %.40s, within %g s", opts->host,
+                              opts->port, opts->timeout);
     AW_TRY(fd);
     aw_socket_prepare(fd, opts->nagle, opts->keepalive);
     return own_stream(fd, &opts->stream, opts->ret);
@@ -384,7 +384,7 @@ int aw_open_unix_connection_(const aw_unix_connection_opts *opts)
     AW_TRY(aw_address_unix(&to, opts->path));
     int fd = aw_net_limited(opts->timeout, connect_by_path, &to);
     if (fd < 0 && fd != -ECANCELED)
-        return aw_raise_words(fd, "cannot connect to %.120s", opts->path);
+        return aw_fail_about(fd, "cannot connect to %.120s", opts->path);
     AW_TRY(fd);
     return own_stream(fd, &opts->stream, opts->ret);
 }

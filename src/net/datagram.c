@@ -110,8 +110,7 @@ static ssize_t not_sent(ssize_t err, size_t n, const aw_address *to)
         return err;
     if (to)
         aw_address_format(to, text, sizeof text);
-    return aw_raise_words((int)err, "cannot send %zu bytes to %s: %s", n, text,
-                          aw_strerror((int)err));
+    return aw_fail_about((int)err, "cannot send %zu bytes to %s", n, text);
 }
 
 ssize_t aw_datagram_recvfrom(aw_datagram *d, void *buf, size_t n, aw_address *from)
@@ -226,9 +225,9 @@ static int set_options(int fd, const aw_datagram_opts *opts)
 {
     int err = opts->reuse_port ? aw_socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
     if (err < 0)
-        return aw_raise_words(err, "SO_REUSEPORT");
+        return aw_fail_about(err, "SO_REUSEPORT of descriptor %d", fd);
     err = opts->broadcast ? aw_socket_set(fd, SOL_SOCKET, SO_BROADCAST, 1) : 0;
-    return err < 0 ? aw_raise_words(err, "SO_BROADCAST") : 0;
+    return err < 0 ? aw_fail_about(err, "SO_BROADCAST of descriptor %d", fd) : 0;
 }
 
 static int bind_it(struct opening *o, int fd, const aw_address *local)
@@ -246,7 +245,16 @@ static int connect_it(int fd, const aw_address *remote)
     if (err == 0)
         return 0;
     aw_address_format(remote, text, sizeof text);
-    return aw_raise_words(err, "cannot connect to %s", text);
+    return aw_fail_about(err, "cannot connect to %s", text);
+}
+
+static int no_socket(int err, int family, const aw_address *a)
+{
+    char text[AW_ADDRESS_TEXT];
+    if (!a)
+        return aw_fail_about(err, "a socket for datagrams, of family %d", family);
+    aw_address_format(a, text, sizeof text);
+    return aw_fail_about(err, "a socket for datagrams, for %s", text);
 }
 
 /* Either may be NULL. */
@@ -254,7 +262,8 @@ static int open_with(struct opening *o, int family, const aw_address *local,
                      const aw_address *remote)
 {
     int fd = aw_socket_new(family, SOCK_DGRAM, 0);
-    AW_TRY(fd);
+    if (fd < 0)
+        return no_socket(fd, family, local ? local : remote);
     int err = set_options(fd, o->opts);
     if (err == 0 && local)
         err = bind_it(o, fd, local);

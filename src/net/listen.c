@@ -42,19 +42,27 @@ static int set_options(int fd, int family, const aw_server_opts *o)
     if (err == 0 && family == AF_INET6)
         err = aw_socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     aw_socket_prepare(fd, o->nagle, o->keepalive);
-    return err < 0 ? aw_raise_words(err, "the options of a listening socket") : 0;
+    return err;
+}
+
+static int not_bound(int err, const aw_address *a)
+{
+    char text[AW_ADDRESS_TEXT];
+    aw_address_format(a, text, sizeof text);
+    return aw_fail_about(err, "a socket to listen on %s", text);
 }
 
 static int bind_one(aw_server *s, const aw_server_opts *o, const aw_address *a)
 {
     int family = aw_address_family(a);
     int fd = aw_socket_new(family, SOCK_STREAM, 0);
-    AW_TRY(fd);
+    if (fd < 0)
+        return not_bound(fd, a);
     struct aw_listener *l = add(s, fd);
     if (family == AF_UNIX)
         return aw_net_path_bind(&l->path, fd, a, SOCK_STREAM);
-    AW_TRY(set_options(fd, family, o));
-    return aw_socket_bind(fd, a);
+    int err = set_options(fd, family, o);
+    return err < 0 ? not_bound(err, a) : aw_socket_bind(fd, a);
 }
 
 /* The last one could not be bound, and need not be. */

@@ -8,6 +8,7 @@
 #include "await/net.h"
 #include "await/scope.h"
 #include "base/base.h"
+#include "core/upper.h"
 #include "sys/net.h"
 
 /* ---- address.c ---- */
@@ -37,13 +38,15 @@ bool aw_is_number(const char *text);
 
 /* ---- socket.c ---- */
 
-/* A text of limited length made as by printf; what does not fit is cut. */
+/* A text of limited length made as by printf; what does not fit is cut.  For errors whose reason it
+ * says itself; for those of the system there is aw_fail_about(). */
 struct aw_words {
     char text[256];
 };
 int aw_raise_words(int code, const char *fmt, ...) AW_PRINTF(2, 3);
 
-/* A close-on-exec, non-blocking socket, or the error with its words. */
+/* A close-on-exec, non-blocking socket, or the error; its words are for who knows what it is for.
+ */
 int aw_socket_new(int family, int type, int protocol);
 
 /* Close it: nothing that could be said of that matters. */

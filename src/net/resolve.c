@@ -52,7 +52,7 @@ static struct lookups *lookups_here(void)
         return loop->names;
     struct lookups *l = aw_mem_zalloc(sizeof *l);
     if (!l)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory to look a name up");
     l->pool = aw_thread_pool(.max_workers = THREADS, .prefix = "await-names", .daemon = true);
     if (!l->pool) {
         aw_mem_free(l);
@@ -88,7 +88,7 @@ static struct lookup *new_lookup(const struct aw_lookup *wanted)
     size_t port = wanted->port ? strlen(wanted->port) + 1 : 0;
     struct lookup *l = aw_mem_zalloc(sizeof *l + host + port);
     if (!l)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory to look a name up");
     atomic_init(&l->refs, 1);
     l->hints = (struct addrinfo){
         .ai_family = wanted->family, .ai_socktype = wanted->type, .ai_flags = wanted->flags};

@@ -14,9 +14,17 @@
 
 /* ---- memory ---- */
 
+static int check_server(const aw_server *s)
+{
+    if (!s)
+        return aw_raise_words(-EINVAL, "the server is NULL");
+    int err = aw_cancelling(s->ended); /* the thread's and the loop's, and 0 otherwise */
+    return err < 0 ? err : 0;
+}
+
 aw_server *aw_server_ref(aw_server *server)
 {
-    if (server)
+    if (server && check_server(server) == 0)
         server->refs++;
     return server;
 }
@@ -43,7 +51,10 @@ static void release_arg(aw_server *s)
 
 void aw_server_unref(aw_server *server)
 {
-    if (!server || --server->refs > 0)
+    if (!server || check_server(server) < 0)
+        return;
+    aw_assert(server->refs > 0);
+    if (--server->refs > 0)
         return;
     release_arg(server); /* it has never served */
     free_server(server);
@@ -105,12 +116,19 @@ static aw_server *new_server(const aw_server_opts *o, bool is_local)
     return s;
 }
 
+static int no_reserve(const aw_server *s, int err)
+{
+    char address[AW_ADDRESS_TEXT];
+    aw_listener_name(&s->listeners[0], address);
+    return aw_fail_about(err, "a descriptor in reserve, to listen on %s", address);
+}
+
 static int prepare(aw_server *s, const aw_server_opts *o)
 {
     AW_TRY(aw_server_bind(s, o));
     int err = aw_server_take_reserve(s);
     if (err < 0)
-        return aw_raise_words(err, "a descriptor to keep in reserve");
+        return no_reserve(s, err);
     return o->start_later ? 0 : aw_server_start_serving(s);
 }
 
@@ -158,14 +176,6 @@ int aw_start_unix_server_(const aw_server_opts *opts)
 }
 
 /* ---- serving ---- */
-
-static int check_server(const aw_server *s)
-{
-    if (!s)
-        return aw_raise_words(-EINVAL, "the server is NULL");
-    int err = aw_cancelling(s->ended); /* the thread's and the loop's, and 0 otherwise */
-    return err < 0 ? err : 0;
-}
 
 int aw_server_start_serving(aw_server *server)
 {

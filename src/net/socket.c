@@ -24,8 +24,7 @@ int aw_raise_words(int code, const char *fmt, ...)
 
 int aw_socket_new(int family, int type, int protocol)
 {
-    int fd = aw_sys.socket(family, type, protocol);
-    return fd < 0 ? aw_raise_words(fd, "no socket of family %d", family) : fd;
+    return aw_sys.socket(family, type, protocol);
 }
 
 void aw_socket_close(int fd)
@@ -40,7 +39,7 @@ int aw_socket_bind(int fd, const aw_address *a)
     if (err == 0)
         return 0;
     aw_address_format(a, text, sizeof text);
-    return aw_raise_words(err, "cannot bind %s", text);
+    return aw_fail_about(err, "cannot bind %s", text);
 }
 
 int aw_socket_set(int fd, int level, int option, int value)
@@ -111,16 +110,16 @@ int aw_socket_check_given(int fd, int family, int type)
 {
     int its_type = aw_socket_get(fd, SOL_SOCKET, SO_TYPE);
     int its_family = aw_socket_get(fd, SOL_SOCKET, SO_DOMAIN);
-    if (its_type < 0 || its_family < 0) {
-        int err = its_type < 0 ? its_type : its_family;
-        return aw_raise_words(err == -ENOTSOCK ? -EINVAL : err, "descriptor %d is no socket", fd);
-    }
+    if (its_type == -ENOTSOCK)
+        return aw_raise_words(-EINVAL, "descriptor %d is no socket", fd);
+    if (its_type < 0 || its_family < 0)
+        return aw_fail_about(its_type < 0 ? its_type : its_family, "descriptor %d", fd);
     if (its_type != type)
         return aw_raise_words(-EINVAL, "descriptor %d is a socket of another type", fd);
     if (family ? its_family != family : its_family == AF_UNIX)
         return aw_raise_words(-EINVAL, "descriptor %d is a socket of another family", fd);
     int err = set_nonblocking(fd);
-    return err < 0 ? aw_raise_words(err, "descriptor %d", fd) : 0;
+    return err < 0 ? aw_fail_about(err, "descriptor %d", fd) : 0;
 }
 
 /* ---- options by name ---- */
@@ -231,7 +230,7 @@ int aw_set_socket_option(int fd, const char *name, int value)
     if (!o)
         return aw_raise_words(-EINVAL, "no socket option is called '%.60s'", name ? name : "");
     int err = set(fd, o, value);
-    return err < 0 ? aw_raise_words(err, "%s of descriptor %d", name, fd) : 0;
+    return err < 0 ? aw_fail_about(err, "%s of descriptor %d", name, fd) : 0;
 }
 
 int aw_get_socket_option(int fd, const char *name, int *ret)
@@ -243,7 +242,7 @@ int aw_get_socket_option(int fd, const char *name, int *ret)
         return aw_raise_words(-EINVAL, "there is no place for the value of %s", name);
     int value = 0, err = get(fd, o, &value);
     if (err < 0)
-        return aw_raise_words(err, "%s of descriptor %d", name, fd);
+        return aw_fail_about(err, "%s of descriptor %d", name, fd);
     *ret = value;
     return 0;
 }

@@ -5,10 +5,17 @@
  * open, so that what is pending is sent although nobody holds it any more.  Each of the three is
  * counted apart, and memory goes with the last of them.
  *
+ * Without a handle nobody can abort it either, and an other side that takes nothing would keep its
+ * descriptor for ever.  So from then on a timer looks whether anything was taken since it was set,
+ * and aborts the stream if not.
+ *
  * A loop that closes has left the kernel before, and will run no task any more: its streams are
  * shut at once, and nobody is woken.
  */
 #include "net/stream.h"
+
+#include <math.h>
+
 #include "net/net.h"
 
 enum {
@@ -16,6 +23,8 @@ enum {
     HIGH = 64 << 10,        /* bytes */
     MAX_PENDING = 16 << 20, /* bytes */
 };
+
+#define CLOSE_TIMEOUT 60. /* seconds */
 
 /* ---- checks ---- */
 
@@ -101,6 +110,7 @@ static void tell_the_end(aw_stream *s)
 
 static void shut(aw_stream *s)
 {
+    aw_timer_cancel(&s->loop->timers, &s->patience);
     s->kind->shut(s, !s->lost && !s->aborted);
     s->shut = s->eof = true;
     aw_list_remove(&s->closer.link);
@@ -173,6 +183,31 @@ static void loop_closes(struct aw_closer *closer)
     aw_stream_free_unused(s);
 }
 
+/* ---- without a handle ---- */
+
+/* Bytes that the other side has not taken, as far as that can be seen from here. */
+static size_t untaken(const aw_stream *s)
+{
+    return aw_stream_pending(s) + (s->kind->below ? s->kind->below(s) : 0);
+}
+
+static void be_patient(aw_stream *s)
+{
+    s->untaken = untaken(s);
+    aw_timer_set(&s->loop->timers, &s->patience, aw_deadline_in(s->loop, s->close_timeout));
+}
+
+static void patience_ends(struct aw_timer *timer)
+{
+    aw_stream *s = aw_container_of(timer, aw_stream, patience);
+    if (s->handles || s->over)
+        return;
+    if (untaken(s) != s->untaken)
+        be_patient(s);
+    else
+        aw_ignore(aw_stream_abort(s));
+}
+
 /* ---- making ---- */
 
 int aw_stream_check_sizes(const aw_stream_opts *opts)
@@ -181,6 +216,8 @@ int aw_stream_check_sizes(const aw_stream_opts *opts)
         return aw_fail(-EINVAL, ".high is below .low");
     if (opts->limit > SSIZE_MAX / 4)
         return aw_fail(-EINVAL, ".limit is no size");
+    if (isnan(opts->close_timeout) || opts->close_timeout < 0)
+        return aw_fail(-EINVAL, ".close_timeout is negative or NaN");
     return 0;
 }
 
@@ -200,7 +237,7 @@ aw_stream *aw_stream_make(const struct aw_stream_kind *kind, const aw_stream_opt
         return aw_null(err);
     aw_stream *s = aw_mem_zalloc(sizeof *s);
     if (!s)
-        return aw_fail_null(-ENOMEM, NULL);
+        return aw_fail_null(-ENOMEM, "no memory for a stream");
     s->kind = kind;
     s->loop = aw_self.loop;
     s->loop->refs++;
@@ -211,6 +248,8 @@ aw_stream *aw_stream_make(const struct aw_stream_kind *kind, const aw_stream_opt
     s->high = opts->high ? opts->high : opts->low > HIGH ? opts->low : HIGH;
     s->low = opts->low ? opts->low : s->high / 4;
     s->max_pending = opts->max_pending ? opts->max_pending : MAX_PENDING;
+    s->close_timeout = opts->close_timeout != 0 ? opts->close_timeout : CLOSE_TIMEOUT;
+    s->patience.fire = patience_ends;
     s->no_read = opts->write_only;
     s->no_write = opts->read_only;
     return s;
@@ -227,7 +266,7 @@ void aw_stream_unmake(aw_stream *s)
 
 aw_stream *aw_stream_ref(aw_stream *s)
 {
-    if (s)
+    if (s && aw_stream_check(s) == 0)
         s->handles++;
     return s;
 }
@@ -239,7 +278,8 @@ void aw_stream_unref(aw_stream *s)
     aw_assert(s->handles > 0);
     if (s->handles == 1)
         aw_ignore(aw_stream_close(s)); /* held by the handle meanwhile */
-    s->handles--;
+    if (--s->handles == 0 && !s->over)
+        be_patient(s);
     aw_stream_free_unused(s);
 }
 

@@ -54,6 +54,7 @@ struct aw_stream_kind {
     int (*fd)(const aw_stream *s);
     bool (*may_end_sending)(const aw_stream *s);
     size_t (*holds)(const aw_stream *s); /* bytes pending that are not in tx; NULL: none */
+    size_t (*below)(const aw_stream *s); /* bytes taken, and pending there; NULL: none */
 };
 
 /* A task in a read: on its stack, from falling asleep until it is woken. */
@@ -123,7 +124,10 @@ struct aw_stream {
     struct aw_closer closer; /* on the loop, until it is shut */
     size_t high, low;
     aw_waiters drainers, closers;
-    struct aw_text *detail; /* of set_error or lost */
+    struct aw_text *detail;   /* of set_error or lost */
+    double close_timeout;     /* seconds */
+    struct aw_timer patience; /* runs while nobody has a handle, and it is not over */
+    size_t untaken;           /* bytes, when it was set */
 };
 
 /* ---- stream.c: for the kinds ---- */

@@ -272,7 +272,7 @@ static int refuse_files(int fd)
     struct statx st;
     int err = aw_sys.statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st);
     if (err < 0)
-        return aw_raise_words(err, "descriptor %d", fd);
+        return aw_fail_about(err, "descriptor %d", fd);
     if (S_ISREG(st.stx_mode) || S_ISDIR(st.stx_mode) || S_ISBLK(st.stx_mode))
         return aw_raise_words(-EINVAL, "descriptor %d is a file, not a pipe or a terminal", fd);
     return 0;
@@ -283,11 +283,11 @@ static int look_at(aw_stream *s, int fd)
 {
     int flags = aw_sys.get_flags(fd);
     if (flags < 0)
-        return aw_raise_words(flags, "descriptor %d", fd);
+        return aw_fail_about(flags, "descriptor %d", fd);
     int type = socket_type(fd);
     s->of_fd.is_socket = type >= 0;
     if (type < 0 && type != -ENOTSOCK)
-        return aw_raise_words(type, "descriptor %d", fd);
+        return aw_fail_about(type, "descriptor %d", fd);
     if (type >= 0)
         return type == SOCK_STREAM ? 0 : aw_fail(-EINVAL, "the socket does not carry a stream");
     s->no_read |= (flags & O_ACCMODE) == O_WRONLY;
@@ -296,7 +296,7 @@ static int look_at(aw_stream *s, int fd)
         return aw_fail(-EINVAL, "neither to be read nor to be written");
     AW_TRY(refuse_files(fd));
     int err = flags & O_NONBLOCK ? 0 : aw_sys.set_flags(fd, flags | O_NONBLOCK);
-    return err < 0 ? aw_raise_words(err, "descriptor %d", fd) : 0;
+    return err < 0 ? aw_fail_about(err, "descriptor %d", fd) : 0;
 }
 
 aw_stream *aw_stream_from_fd_(const aw_stream_opts *opts)

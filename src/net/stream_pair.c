@@ -119,7 +119,7 @@ int aw_stream_pair_(const aw_stream_opts *opts)
     if (!b) {
         if (a)
             aw_stream_unmake(a);
-        return aw_fail(aw_errno(), NULL);
+        return aw_errno();
     }
     a->of_pair.peer = b;
     b->of_pair.peer = a;

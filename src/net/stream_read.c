@@ -361,7 +361,7 @@ static int give_partial(aw_stream *s, void *buf, size_t *ret_partial)
     if (s->lost)
         return the_end(s);
     take(s, buf, n);
-    return aw_fail(AW_EOF, NULL);
+    return aw_fail(AW_EOF, "the stream ended before that many bytes");
 }
 
 int aw_stream_readexactly_(const aw_stream_exactly_opts *opts)
@@ -532,7 +532,7 @@ ssize_t aw_stream_readuntil_(const aw_stream_until_opts *opts)
         give(s, opts->ret, n);
         if (opts->ret_partial)
             *opts->ret_partial = n;
-        return s->lost ? the_end(s) : aw_fail(AW_EOF, NULL);
+        return s->lost ? the_end(s) : aw_fail(AW_EOF, "the stream ended before a separator");
     }
     AW_TRY(err);
     give(s, opts->ret, f.end);

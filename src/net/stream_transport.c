@@ -191,6 +191,12 @@ static size_t own_holds(const aw_stream *s)
     return s->of_own.out.len;
 }
 
+static size_t own_below(const aw_stream *s)
+{
+    const struct aw_stream_own *o = &s->of_own;
+    return o->transport->pending ? o->transport->pending(o->context) : 0;
+}
+
 static int own_end_sending(aw_stream *s)
 {
     int err = own_await_room(s);
@@ -272,6 +278,7 @@ static const struct aw_stream_kind own_kind = {
     .fd = own_fd,
     .may_end_sending = own_may_end_sending,
     .holds = own_holds,
+    .below = own_below,
 };
 
 aw_stream *aw_stream_from_transport_(const aw_stream_opts *opts)

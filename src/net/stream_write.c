@@ -10,6 +10,8 @@
 
 #include "net/stream.h"
 
+#define NO_ROOM "no memory for what is to be sent"
+
 /* ---- sending ---- */
 
 void aw_stream_pending_changed(aw_stream *s)
@@ -104,7 +106,7 @@ static int outcome(aw_stream *s)
 
 static int add(aw_stream *s, const void *data, size_t n)
 {
-    return aw_bytes_add(s->loop, &s->tx, data, n) ? 0 : aw_fail(-ENOMEM, NULL);
+    return aw_bytes_add(s->loop, &s->tx, data, n) ? 0 : aw_fail(-ENOMEM, NO_ROOM);
 }
 
 int aw_stream_write(aw_stream *s, const void *buf, size_t n)
@@ -155,7 +157,7 @@ int aw_stream_writev(aw_stream *s, const struct iovec *pieces, size_t n)
         return 0;
     before = aw_stream_pending(s);
     if (!aw_bytes_reserve(s->loop, &s->tx, sum))
-        return aw_fail(-ENOMEM, NULL);
+        return aw_fail(-ENOMEM, NO_ROOM);
     for (size_t i = 0; i < n; i++)
         if (pieces[i].iov_len)
             AW_TRY(add(s, pieces[i].iov_base, pieces[i].iov_len));

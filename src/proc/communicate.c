@@ -47,11 +47,17 @@ static void finish_input(struct aw_pipe_end *e)
 
 static aw_stream *stream_of(aw_process *p, int i)
 {
-    if (aw_child_check(p) < 0)
-        return aw_null(aw_child_check(p));
+    static const char *const none[] = {"the process has no pipe for its input",
+                                       "the process has no pipe for its output",
+                                       "the process has no pipe for its errors"};
+    int err = aw_child_check(p);
+    if (err < 0)
+        return aw_null(err);
     struct aw_pipe_end *e = &p->ends[i];
-    if (e->stream || e->fd < 0)
+    if (e->stream)
         return e->stream;
+    if (e->fd < 0)
+        return aw_fail_null(-EBADF, none[i]);
     e->stream =
         aw_stream_from_fd(e->fd, .limit = p->limit, .read_only = i != 0, .write_only = i == 0);
     if (e->stream)
@@ -129,7 +135,7 @@ static int make_room(struct collector *c)
     size_t room = o->data ? c->room * 2 : FIRST_ROOM;
     char *data = room > c->room ? aw_mem_alloc(room) : NULL;
     if (!data)
-        return aw_fail(-ENOMEM, NULL);
+        return aw_fail(-ENOMEM, "no memory for the output of a process");
     if (o->data)
         memcpy(data, o->data, o->size);
     aw_mem_free(o->data);

@@ -21,9 +21,10 @@ static const char *last_part(const char *path)
 
 aw_process *aw_child_new(aw_loop *l, const aw_process_opts *opts)
 {
+    aw_buf name;
     aw_process *p = aw_mem_zalloc(sizeof *p);
     if (!p)
-        return aw_fail_null(-ENOMEM, NULL);
+        return aw_fail_null(-ENOMEM, "no memory for a process");
     p->refs = p->handles = 1;
     p->loop = l;
     p->end_fd = p->waiter_fd = -1;
@@ -31,7 +32,8 @@ aw_process *aw_child_new(aw_loop *l, const aw_process_opts *opts)
     p->limit = opts->limit;
     p->file = opts->file;
     p->line_number = opts->line;
-    snprintf(p->name, sizeof p->name, "%s", last_part(opts->argv[0]));
+    aw_buf_init(&name, p->name, sizeof p->name);
+    aw_buf_add_shown(&name, last_part(opts->argv[0]));
     for (int i = 0; i < 3; i++)
         p->ends[i].fd = -1;
     aw_list_init(&p->line.waiting);
@@ -94,9 +96,7 @@ static int lost(void)
 
 static int about(const aw_process *p, int err, const char *what)
 {
-    char text[128];
-    snprintf(text, sizeof text, "process %d, %s: %s", p->pid, p->name, what);
-    return aw_raise(err, text);
+    return aw_fail_about(err, "process %d, %s: %s", p->pid, p->name, what);
 }
 
 /* ---- the end ---- */

@@ -117,7 +117,7 @@ aw_signals *aw_signals_new(aw_loop *l, uint64_t set)
         return aw_fail_null(AW_EMISUSE, "the loop is closed");
     struct aw_signals *s = aw_mem_alloc(sizeof *s);
     if (!s)
-        return aw_fail_null(-ENOMEM, NULL);
+        return aw_fail_null(-ENOMEM, "no memory for signals");
     int err = begin(s, l, set);
     if (err < 0) {
         aw_mem_free(s);

@@ -4,7 +4,6 @@
  * Everything that can fail for want of memory or descriptors is done before the child is made; what
  * comes after that can only fail to watch it, and then it is killed (process.c).
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,9 +84,7 @@ static int open_one(struct start *st, aw_process *p, int i, int wish)
 /* What it is about, in words. */
 static int failed(const struct start *st, int err, const char *what)
 {
-    char text[512];
-    snprintf(text, sizeof text, "%s '%s'", what, st->spawn.program);
-    return aw_raise(err, text);
+    return aw_fail_about(err, "%s '%s'", what, st->spawn.program);
 }
 
 static int open_all(struct start *st, aw_process *p)
@@ -113,11 +110,9 @@ static void close_theirs(struct start *st)
 
 static int not_spawned(const struct start *st, int err)
 {
-    char text[512];
     switch (st->spawn.failed_at) {
     case AW_SPAWN_CHDIR:
-        snprintf(text, sizeof text, "the working directory '%s'", st->spawn.cwd);
-        return aw_raise(err, text);
+        return aw_fail_about(err, "the working directory '%s'", st->spawn.cwd);
     case AW_SPAWN_PASS:
         return failed(st, err, "a descriptor of .pass_fds, for");
     case AW_SPAWN_SET_UP:

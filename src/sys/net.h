@@ -1,7 +1,8 @@
 /*
  * net.h - the system's headers for sockets and names, and what the table's entries for them need.
  *
- * Only src/net includes this; everybody else gets by with sys.h.
+ * Only src/net includes this, and who puts an address into words; everybody else gets by with
+ * sys.h.
  */
 #ifndef AW_SYS_NET_H
 #define AW_SYS_NET_H
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/buf.h"
 #include "sys/sys.h"
 
 /* Which file a path leads to, so that it can be told from another one that took its place. */
@@ -20,6 +22,11 @@ struct aw_file_id {
     uint64_t device, number;
     bool is_socket;
 };
+
+/* An address as text: "127.0.0.1:80", "[::1]:80", "/run/a.sock", "unix:a.sock", "@abstract",
+ * "(unnamed)", "(none)"; or its host alone, "::1".  No more than `size` bytes of it are looked at.
+ */
+void aw_sockaddr_add(aw_buf *b, const struct sockaddr *a, size_t size, bool with_port);
 
 /* The table's entries. */
 int aw_net_socket(int family, int type, int protocol);

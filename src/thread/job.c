@@ -110,8 +110,8 @@ void aw_pool_job_fail(struct aw_pool_job *job, int code, const char *msg)
 
 static void add_name(const struct aw_pool_job *job, aw_buf *out)
 {
-    if (job->opts.name)
-        aw_buf_printf(out, " %s", job->opts.name);
+    aw_buf_add(out, job->opts.name ? " " : "");
+    aw_buf_add_shown(out, job->opts.name ? job->opts.name : ""); /* a host's, of a lookup */
     aw_buf_printf(out, " %s", job->opts.fn_name ? job->opts.fn_name : "?");
 }
 

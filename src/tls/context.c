@@ -12,7 +12,7 @@ int aw_tls_raise(int code, const char *what)
 {
     unsigned long last = ERR_peek_last_error();
     const char *reason = last ? ERR_reason_error_string(last) : NULL;
-    char text[256];
+    char text[512];
     if (reason)
         snprintf(text, sizeof text, "%s: %s", what, reason);
     else
@@ -133,7 +133,7 @@ static int set_protocols(aw_tls_context *c, const char *const *names)
         return 0;
     unsigned char *at = c->alpn = OPENSSL_malloc(total);
     if (!at)
-        return aw_raise(-ENOMEM, NULL);
+        return aw_raise(-ENOMEM, "no memory for .alpn");
     c->alpn_len = (unsigned)total;
     for (size_t i = 0; names[i]; i++) {
         size_t n = strlen(names[i]);
@@ -144,7 +144,7 @@ static int set_protocols(aw_tls_context *c, const char *const *names)
     if (c->security.server)
         SSL_CTX_set_alpn_select_cb(c->ctx, choose_protocol, c);
     else if (SSL_CTX_set_alpn_protos(c->ctx, c->alpn, c->alpn_len) != 0)
-        return aw_raise(-ENOMEM, NULL);
+        return aw_raise(-ENOMEM, "no memory for .alpn");
     return 0;
 }
 
@@ -234,7 +234,7 @@ static int set_up(aw_tls_context *c, const aw_tls_context_opts *o)
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(ctx, verify, NULL);
+    SSL_CTX_set_verify(ctx, verify, aw_tls_verified);
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1)
         return aw_tls_raise(-ENOMEM, "ciphers");
@@ -264,7 +264,7 @@ aw_tls_context *aw_tls_context_new_(const aw_tls_context_opts *opts)
     ERR_clear_error();
     aw_tls_context *c = OPENSSL_zalloc(sizeof *c);
     if (!c)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for a TLS context");
     c->refs = 1;
     c->security =
         (aw_security){.start = aw_tls_secure, .keep = keep, .drop = drop, .server = opts->server};
@@ -272,7 +272,7 @@ aw_tls_context *aw_tls_context_new_(const aw_tls_context_opts *opts)
     c->sessions = !opts->no_sessions;
     c->lock = CRYPTO_THREAD_lock_new();
     c->ctx = SSL_CTX_new(opts->server ? TLS_server_method() : TLS_client_method());
-    err = c->lock && c->ctx ? set_up(c, opts) : -ENOMEM;
+    err = c->lock && c->ctx ? set_up(c, opts) : aw_raise(-ENOMEM, "no memory for a TLS context");
     ERR_clear_error();
     if (err == 0)
         return c;

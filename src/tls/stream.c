@@ -26,6 +26,8 @@ struct tls {
     char *name;     /* of the host; NULL: a server's, or nobody asked */
     int error;      /* of the stream below, told through the BIO */
     bool ended;     /* the stream below has */
+    int depth;      /* which certificate was not accepted: 0 is the other side's own */
+    char *subject;  /* and whose it is; or NULL */
     char alpn[256]; /* what was chosen, as a string */
 };
 
@@ -80,32 +82,61 @@ static void make_method(void)
 
 /* ---- what OpenSSL says ---- */
 
-static int raise_truncated(void)
+/* Whom it was agreed on with, in words. */
+struct whom {
+    char text[300];
+};
+
+static const char *with(const struct tls *t, struct whom *w)
 {
+    snprintf(w->text, sizeof w->text, "TLS%s%.255s", t->name ? " with " : "",
+             t->name ? t->name : "");
+    return w->text;
+}
+
+static int raise_truncated(const struct tls *t)
+{
+    struct whom w;
+    char text[400];
     ERR_clear_error();
-    return aw_raise(AW_EOF, "the connection ended without TLS's good-bye");
+    snprintf(text, sizeof text, "%s: the connection ended without a good-bye", with(t, &w));
+    return aw_raise(AW_EOF, text);
 }
 
 /* The stream below has something, or has ended: 0, or its error. */
 static int wait_below(struct tls *t)
 {
     if (t->ended)
-        return raise_truncated();
+        return raise_truncated(t);
     ssize_t n = aw_stream_wait_readable(t->below);
     t->ended = n == 0;
     return n < 0 ? (int)n : 0;
 }
 
-/* "certificate has expired: CN = example.org (depth 0), for example.org" */
+/* Called for each certificate that is verified: the one that is not accepted is remembered. */
+int aw_tls_verified(int accepted, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    struct tls *t = ssl ? BIO_get_data(SSL_get_rbio(ssl)) : NULL;
+    if (accepted || !t || !cert)
+        return accepted;
+    OPENSSL_free(t->subject);
+    t->subject = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0);
+    t->depth = X509_STORE_CTX_get_error_depth(store);
+    return accepted;
+}
+
+/* "TLS with example.org: the certificate of /CN=example.org (depth 0): certificate has expired" */
 static int raise_verification(const struct tls *t, long verdict)
 {
-    char subject[128] = "", text[384];
-    X509 *cert = SSL_get0_peer_certificate(t->ssl);
-    if (cert)
-        X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof subject);
-    snprintf(text, sizeof text, "%s%s%s%s%s", X509_verify_cert_error_string(verdict),
-             t->name ? ": " : "", t->name ? t->name : "", *subject ? ", certificate of " : "",
-             subject);
+    struct whom w;
+    char text[640], whose[200] = "";
+    if (t->subject)
+        snprintf(whose, sizeof whose, "the certificate of %.128s (depth %d): ", t->subject,
+                 t->depth);
+    snprintf(text, sizeof text, "%s: %s%s", with(t, &w), whose,
+             X509_verify_cert_error_string(verdict));
     ERR_clear_error();
     return aw_raise(-EKEYREJECTED, text);
 }
@@ -114,6 +145,7 @@ static int raise_verification(const struct tls *t, long verdict)
  * complains of comes first: that its alert could not be sent any more is a consequence. */
 static int what_now(struct tls *t, int result)
 {
+    struct whom w;
     int why = SSL_get_error(t->ssl, result), reason = ERR_GET_REASON(ERR_peek_last_error());
     long verdict = SSL_get_verify_result(t->ssl);
     if (why == SSL_ERROR_WANT_READ)
@@ -123,10 +155,10 @@ static int what_now(struct tls *t, int result)
         return aw_raise(t->error, aw_errmsg());
     }
     if (why == SSL_ERROR_SYSCALL || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        return raise_truncated();
+        return raise_truncated(t);
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
         return raise_verification(t, verdict);
-    return aw_tls_raise(-EPROTO, "TLS");
+    return aw_tls_raise(-EPROTO, with(t, &w));
 }
 
 /* ---- the transport ---- */
@@ -166,9 +198,10 @@ static ssize_t tls_write(void *context, const void *buf, size_t n)
 static int tls_shutdown(void *context)
 {
     struct tls *t = context;
+    struct whom w;
     ERR_clear_error();
     if (!(SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) && SSL_shutdown(t->ssl) < 0)
-        return t->error ? aw_raise(t->error, aw_errmsg()) : aw_tls_raise(-EPROTO, "TLS");
+        return t->error ? aw_raise(t->error, aw_errmsg()) : aw_tls_raise(-EPROTO, with(t, &w));
     return aw_stream_drain(t->below);
 }
 
@@ -195,6 +228,7 @@ static void tls_release(void *context)
     aw_stream_unref(t->below);
     aw_tls_context_unref(t->context);
     OPENSSL_free(t->name);
+    OPENSSL_free(t->subject);
     OPENSSL_free(t);
 }
 
@@ -204,13 +238,20 @@ static int tls_fd(void *context)
     return aw_stream_fd(t->below);
 }
 
+static size_t tls_pending(void *context)
+{
+    const struct tls *t = context;
+    return aw_stream_pending(t->below);
+}
+
 static const aw_transport transport = {.read = tls_read,
                                        .write = tls_write,
                                        .shutdown = tls_shutdown,
                                        .close = tls_close,
                                        .abort = tls_abort,
                                        .release = tls_release,
-                                       .fd = tls_fd};
+                                       .fd = tls_fd,
+                                       .pending = tls_pending};
 
 /* ---- the handshake ---- */
 
@@ -222,7 +263,7 @@ static int set_name(struct tls *t, const char *name)
         return 0;
     t->name = OPENSSL_strdup(name);
     if (!t->name)
-        return -ENOMEM;
+        return aw_raise(-ENOMEM, "no memory for the host's name");
     SSL_set_app_data(t->ssl, t->name);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
@@ -254,7 +295,7 @@ static int set_up(struct tls *t, const char *name)
     t->ssl = SSL_new(t->context->ctx);
     if (!bio || !t->ssl) {
         BIO_free(bio);
-        return aw_raise(-ENOMEM, NULL);
+        return aw_raise(-ENOMEM, "no memory for TLS");
     }
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
@@ -294,7 +335,7 @@ static struct tls *make(const aw_start_tls_opts *o)
 {
     struct tls *t = OPENSSL_zalloc(sizeof *t);
     if (!t)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(-ENOMEM, "no memory for TLS");
     t->below = aw_stream_ref(*o->stream);
     t->context = aw_tls_context_ref(o->context);
     int err = set_up(t, o->server_name);
@@ -308,8 +349,9 @@ static struct tls *make(const aw_start_tls_opts *o)
 /* The outer stream, which takes `t` over. */
 static int finish(struct tls *t, const aw_start_tls_opts *o)
 {
-    aw_stream *s = aw_stream_from_transport(&transport, t, .limit = o->limit, .high = o->high,
-                                            .low = o->low, .max_pending = o->max_pending);
+    aw_stream *s =
+        aw_stream_from_transport(&transport, t, .limit = o->limit, .high = o->high, .low = o->low,
+                                 .max_pending = o->max_pending, .close_timeout = o->close_timeout);
     if (!s)
         return aw_errno();
     aw_stream_unref(*o->stream); /* `t` has its own handle */
@@ -328,10 +370,11 @@ static int check(const aw_start_tls_opts *o)
     return 0;
 }
 
-static int out_of_time(const char *name)
+static int out_of_time(const struct tls *t, double limit)
 {
-    char text[320];
-    snprintf(text, sizeof text, "agreeing on TLS%s%.255s", name ? " with " : "", name ? name : "");
+    struct whom w;
+    char text[400];
+    snprintf(text, sizeof text, "%s: it was not agreed on within %g s", with(t, &w), limit);
     return aw_raise(-ETIMEDOUT, text);
 }
 
@@ -348,8 +391,10 @@ int aw_start_tls_(const aw_start_tls_opts *opts)
     if (err >= 0)
         return 0;
     aw_ignore(aw_stream_close(t->below)); /* behind the alert that says why */
+    if (err == -ETIMEDOUT)
+        err = out_of_time(t, limit);
     tls_release(t);
-    return err == -ETIMEDOUT ? out_of_time(opts->server_name) : err;
+    return err;
 }
 
 int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name, double timeout,
@@ -357,7 +402,8 @@ int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name,
 {
     return aw_start_tls(stream, (aw_tls_context *)(void *)self, .server_name = name,
                         .timeout = timeout, .limit = opts->limit, .high = opts->high,
-                        .low = opts->low, .max_pending = opts->max_pending);
+                        .low = opts->low, .max_pending = opts->max_pending,
+                        .close_timeout = opts->close_timeout);
 }
 
 /* ---- what was agreed on ---- */
@@ -406,7 +452,7 @@ int aw_tls_peer_name(const aw_stream *s, char *buf, size_t size)
     X509 *cert = SSL_get0_peer_certificate(ssl);
     BIO *text = cert ? BIO_new(BIO_s_mem()) : NULL;
     if (!text)
-        return cert ? aw_raise(-ENOMEM, NULL) : 0;
+        return cert ? aw_raise(-ENOMEM, "no memory for a name") : 0;
     X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE);
     char *data;
     long n = BIO_get_mem_data(text, &data);

@@ -29,6 +29,9 @@ struct aw_tls_context {
 int aw_tls_secure(const aw_security *self, aw_stream **stream, const char *name, double timeout,
                   const aw_stream_opts *opts);
 
+/* stream.c: hears of each certificate whether OpenSSL accepts it, and leaves it at that. */
+int aw_tls_verified(int accepted, X509_STORE_CTX *store);
+
 /* A session to resume with this host, which is the caller's; NULL: none. */
 SSL_SESSION *aw_tls_session_for(aw_tls_context *c, const char *name);
 

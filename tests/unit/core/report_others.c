@@ -312,3 +312,31 @@ TEST(report_slow_step_before_an_eager_start)
     aw_unref(t);
     aw_loop_free(l);
 }
+
+/* ---- strangers' words ---- */
+
+static int fail_with_strange_words(void *arg)
+{
+    (void)arg;
+    return aw_raise(-EIO, "host 'a\nawait: all is well\x1b[2J'");
+}
+
+/* Nobody writes lines of his own into a log, or to a terminal. */
+TEST(report_of_strange_words_is_one_block)
+{
+    aw_loop *l = captured_loop(false);
+    aw_task *t = aw_create_task(fail_with_strange_words, NULL, .loop = l, .name = "evil\ntwin");
+    made_at = __LINE__ - 1;
+    one_pass(l);
+    aw_unref(t);
+    one_pass(l);
+    assert_string_equal(capture.reports[0].name, "evil\\ntwin");
+    assert_string_equal(capture.reports[0].detail, "host 'a\\nawait: all is well\\x1b[2J'");
+    assert_reported("await: a task failed and nobody looked at it\n"
+                    "  task:    evil\\ntwin fail_with_strange_words\n"
+                    "  created: report_others.c:%d\n"
+                    "  error:   -EIO (input/output error): host 'a\\nawait: all is "
+                    "well\\x1b[2J'\n",
+                    made_at);
+    aw_loop_free(l);
+}

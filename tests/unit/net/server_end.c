@@ -4,6 +4,7 @@
 #include "serving.h"
 
 #include <math.h>
+#include <pthread.h>
 
 /* ---- limits and need ---- */
 
@@ -218,4 +219,27 @@ TEST(server_ends_with_its_loop)
     aw_loop_free(l);
     reports.n = 0;
     assert_int_equal(count_descriptors(), before);
+}
+
+/* ---- another thread ---- */
+
+static void *hold_elsewhere(void *server)
+{
+    aw_server_unref(server);
+    aw_server_unref(server);
+    assert_ptr_equal(aw_server_ref(server), server);
+    assert_int_equal(aw_server_close(server), AW_ETHREAD);
+    return NULL;
+}
+
+TEST_IN_LOOP(server_handles_belong_to_its_thread)
+{
+    pthread_t t;
+    aw_server *s = serve_on_loopback(echo, NULL);
+    assert_int_equal(pthread_create(&t, NULL, hold_elsewhere, s), 0);
+    pthread_join(t, NULL);
+    aw_stream *c = connect_to_server(s);
+    assert_echo(c, "still there");
+    hang_up(c);
+    end_server(s); /* with the only handle: leaks are found out by the sanitizers */
 }

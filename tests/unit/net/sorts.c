@@ -95,13 +95,19 @@ static int through_fd(void *inner)
     return aw_stream_fd(inner);
 }
 
+static size_t through_pending(void *inner)
+{
+    return aw_stream_pending(inner);
+}
+
 static const aw_transport through = {.read = through_read,
                                      .write = through_write,
                                      .shutdown = through_shutdown,
                                      .close = through_close,
                                      .abort = through_abort,
                                      .release = through_release,
-                                     .fd = through_fd};
+                                     .fd = through_fd,
+                                     .pending = through_pending};
 
 static int open_through(aw_stream *ret[2], const aw_stream_opts *opts)
 {

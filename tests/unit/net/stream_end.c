@@ -1,6 +1,10 @@
 /*
  * The ends of streams of every sort: of one side, in order, by force, and by being forgotten.
  */
+#include <fcntl.h>
+#include <math.h>
+
+#include "await/testing.h"
 #include "unit/net/streams.h"
 
 enum { BULK = 3 << 20 };
@@ -116,6 +120,89 @@ TEST_STREAMS(stream_aborted_while_it_closes)
     assert_int_equal(aw_stream_close(e->w), 0);
     assert_int_equal(aw_stream_abort(e->w), 0);
     assert_int_equal(aw_stream_wait_closed(e->w), 0);
+}
+
+/* ---- nobody holds it any more ---- */
+
+/* The other side sees that something is missing, as far as it can. */
+static void expect_less(aw_stream *r)
+{
+    char *all;
+    ssize_t n = aw_stream_readall(r, &all, BULK);
+    assert_true((n >= 0 && n < BULK) || n == -ECONNRESET || n == AW_EOF);
+}
+
+/* The kernel has operations, so time does not jump by itself. */
+static void let_pass(double seconds)
+{
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(aw_wait_all_blocked(), 0);
+        assert_int_equal(aw_testing_advance(seconds / 10), 0);
+        passes(2);
+    }
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* What is on its way at first counts as taken: so it may be the second look that ends it. */
+static void expect_given_up_after(struct ends *e, double seconds)
+{
+    int fd = aw_stream_fd(e->w);
+    fill(e->w);
+    aw_stream_unref(e->w);
+    e->w = NULL;
+    let_pass(seconds * 0.99);
+    assert_true(fd < 0 || is_open(fd));
+    let_pass(seconds * 1.5);
+    assert_false(is_open(fd));
+    expect_less(e->r);
+}
+
+TEST_STREAMS(stream_without_a_handle_is_given_up_if_nobody_takes_anything)
+{
+    expect_given_up_after(e, 60);
+}
+
+TEST_STREAMS_WITH(stream_without_a_handle_is_given_up_at_its_limit, .close_timeout = 0.5)
+{
+    expect_given_up_after(e, 0.5);
+}
+
+/* Slow is not dead: ten minutes. */
+TEST_STREAMS(stream_without_a_handle_waits_for_the_slow)
+{
+    static char piece[BULK / 12];
+    fill(e->w);
+    aw_stream_unref(e->w);
+    e->w = NULL;
+    for (size_t at = 0; at < BULK; at += sizeof piece) {
+        let_pass(50);
+        assert_int_equal(aw_stream_readexactly(e->r, piece, sizeof piece), 0);
+        assert_true(is_pattern(piece, sizeof piece, at));
+    }
+    expect_end(e->r);
+}
+
+TEST_STREAMS_WITH(stream_without_a_handle_waits_for_ever_if_told_so,
+                  .close_timeout = (double)INFINITY)
+{
+    fill(e->w);
+    aw_stream_unref(e->w);
+    e->w = NULL;
+    let_pass(1e6);
+    expect_bulk(e->r);
+}
+
+/* Whoever holds it decides himself how long to wait. */
+TEST_STREAMS_WITH(stream_with_a_handle_is_not_given_up, .close_timeout = 1)
+{
+    fill(e->w);
+    assert_int_equal(aw_stream_close(e->w), 0);
+    let_pass(100);
+    expect_bulk(e->r);
 }
 
 /* ---- one side ---- */

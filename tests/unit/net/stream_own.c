@@ -3,6 +3,7 @@
  * loops that close over a stream, peers that reset at each byte.
  */
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +24,10 @@ TEST_IN_LOOP(stream_options_that_make_no_sense)
     assert_null(aw_stream_from_fd(fds[0], .read_only = true, .write_only = true));
     assert_int_equal(aw_errno(), -EINVAL);
     assert_null(aw_stream_from_fd(fds[0], .limit = SIZE_MAX));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_null(aw_stream_from_fd(fds[0], .close_timeout = -1));
+    assert_int_equal(aw_errno(), -EINVAL);
+    assert_null(aw_stream_from_fd(fds[0], .close_timeout = (double)NAN));
     assert_int_equal(aw_errno(), -EINVAL);
     assert_null(aw_stream_from_fd(-1));
     assert_int_equal(aw_errno(), -EBADF);
@@ -211,6 +216,9 @@ static void *use_elsewhere(void *arg)
 {
     aw_stream **two = arg;
     assert_int_equal(aw_stream_write(two[0], "x", 1), AW_ETHREAD);
+    aw_stream_unref(two[0]);
+    aw_stream_unref(two[0]);
+    assert_ptr_equal(aw_stream_ref(two[0]), two[0]);
     return NULL;
 }
 
@@ -221,7 +229,10 @@ static int use_in_thread(void *arg)
     assert_int_equal(pthread_create(&t, NULL, use_elsewhere, arg), 0);
     pthread_join(t, NULL);
     aw_stream **two = arg;
+    char byte;
+    assert_false(aw_stream_is_closing(two[0]));
     aw_stream_unref(two[0]);
+    assert_int_equal(aw_stream_read(two[1], &byte, 1), 0); /* that was the only handle */
     aw_stream_unref(two[1]);
     return 0;
 }

@@ -46,8 +46,11 @@ TEST_IN_LOOP(PROC_003_what_was_not_piped)
     aw_process *p = aw_create_subprocess_exec(SHELL("echo x; echo y >&2"), .out = AW_DEVNULL,
                                               .err = AW_DEVNULL, .in = AW_DEVNULL);
     assert_null(aw_process_stdin(p));
+    assert_int_equal(aw_errno(), -EBADF);
+    assert_string_equal(aw_errmsg(), "the process has no pipe for its input");
     assert_null(aw_process_stdout(p));
     assert_null(aw_process_stderr(p));
+    assert_string_equal(aw_errmsg(), "the process has no pipe for its errors");
     assert_int_equal(aw_process_communicate(p, NULL, 0, .out = &out, .err = &err), 0);
     assert_true(!out.data && !err.data && out.size == 0 && err.size == 0);
     assert_int_equal(aw_process_communicate(p, "x", 1), -EINVAL);

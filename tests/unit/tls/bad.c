@@ -12,6 +12,18 @@ struct trial {
     const char *name, *ca_file, *crl_file;
 };
 
+/* "TLS with HOST: the certificate of SUBJECT (depth N): REASON" */
+static void expect_words(const char *message, const char *host, const char *reason)
+{
+    char begin[80];
+    const char *whose = strstr(message, ": the certificate of /CN=");
+    snprintf(begin, sizeof begin, "TLS with %s: ", host);
+    assert_memory_equal(message, begin, strlen(begin));
+    assert_non_null(whose);
+    assert_non_null(strstr(whose, reason));
+    assert_non_null(strstr(whose, " (depth "));
+}
+
 static void expect_verdict(const struct trial *t, const char *reason)
 {
     const char *ca = t->ca_file ? t->ca_file : the_world()->root_file;
@@ -23,8 +35,7 @@ static void expect_verdict(const struct trial *t, const char *reason)
     printf("client: %s\nserver: %s\n", m.client_message, m.server_message);
     if (reason) {
         assert_int_equal(m.client_result, -EKEYREJECTED);
-        assert_non_null(strstr(m.client_message, reason));
-        assert_non_null(strstr(m.client_message, m.name));
+        expect_words(m.client_message, m.name, reason);
         assert_int_equal(m.server_result, -EPROTO); /* it was told by an alert */
         assert_true(aw_stream_is_closing(m.client) && aw_stream_is_closing(m.server));
     } else {
@@ -152,7 +163,8 @@ TEST_IN_LOOP(tls_intermediate_that_may_not_sign)
 
 TEST_IN_LOOP(tls_expired_intermediate)
 {
-    expect_bad_middle((struct spec){.is_ca = true, .begins = -9999, .ends = -10}, "has expired");
+    expect_bad_middle((struct spec){.is_ca = true, .begins = -9999, .ends = -10},
+                      "/CN=middle (depth 1): certificate has expired");
 }
 
 TEST_IN_LOOP(tls_name_out_of_an_authoritys_limits)
@@ -221,4 +233,36 @@ TEST_IN_LOOP(tls_revoked_certificate)
     X509_CRL_free(it);
     X509_CRL_free(foreign);
     free_cert(&stranger);
+}
+
+/* Nobody writes lines of his own into a log by what he calls himself. */
+TEST_IN_LOOP(tls_strange_name_is_one_line)
+{
+    expect_refused(
+        (struct spec){.name = "x\nawait: all is well", HOST, .ends = -10, .begins = -9999},
+        "/CN=x\\x0Aawait: all is well (depth 0): certificate has expired");
+}
+
+/* The other way round: a server that asks for one. */
+TEST_IN_LOOP(tls_client_of_an_unknown_authority)
+{
+    const struct world *w = the_world();
+    struct cert other = MAKE_CERT(.name = "other root", .is_ca = true);
+    struct cert stranger = MAKE_CERT(.name = "stranger", .by = &other);
+    const struct cert *one = &stranger;
+    char *file = write_certs(&one, 1, stranger.key);
+    struct meeting m = {.name = "good.example"};
+    m.client_context = aw_tls_context_new(.ca_file = w->root_file, .certificate = file);
+    m.server_context = aw_tls_context_new(.server = true, .certificate = w->server_file,
+                                          .ca_file = w->root_file, .require_client = true);
+    meet(&m);
+    assert_int_equal(m.server_result, -EKEYREJECTED);
+    assert_string_equal(m.server_message, "TLS: the certificate of /CN=stranger (depth 0): unable "
+                                          "to get local issuer certificate");
+    part(&m);
+    aw_tls_context_unref(m.client_context);
+    aw_tls_context_unref(m.server_context);
+    free_cert(&stranger);
+    free_cert(&other);
+    free(file);
 }

@@ -189,6 +189,7 @@ static int start(const struct meeting *m, aw_stream **s, aw_tls_context *c, cons
         o.high = m->opts->high;
         o.low = m->opts->low;
         o.max_pending = m->opts->max_pending;
+        o.close_timeout = m->opts->close_timeout;
     }
     return aw_start_tls_(&o);
 }
