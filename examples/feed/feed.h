@@ -135,6 +135,9 @@ bool items_remove(struct items *all, const char *id);
  * cursor behind them.  Are there more? */
 bool items_read(struct items *all, FILE *to, char cursor[CURSOR]);
 
+/* 0, or why nothing can be written to the file. */
+int items_error(const struct items *all);
+
 size_t items_kept(const struct items *all);
 size_t items_waiting(const struct items *all);
 

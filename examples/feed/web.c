@@ -99,8 +99,12 @@ static int health(aw_http_request *r, void *arg)
 {
     struct feed *f = arg;
     bool stopping = aw_event_is_set(&f->stop);
-    const char *status = stopping ? "stopping" : f->queue_down ? "the queue fails" : "ok";
-    return answer_json(r, stopping || f->queue_down ? 503 : 200,
+    bool full = items_error(f->items) < 0;
+    const char *status = stopping        ? "stopping"
+                         : f->queue_down ? "the queue fails"
+                         : full          ? "the journal cannot be written"
+                                         : "ok";
+    return answer_json(r, stopping || f->queue_down || full ? 503 : 200,
                        json_pack("{s:s, s:I, s:I}", "status", status, "clients",
                                  (json_int_t)aw_sio_namespace_sockets(f->clients), "waiting",
                                  (json_int_t)f->source->waiting(f->source)));
@@ -124,8 +128,11 @@ static void write_metrics(FILE *to, const struct feed *f)
     metric(to, "feed_queue_failures_total", "counter", "Calls of the queue that failed.",
            (double)f->counted.failures);
     metric(to, "feed_queue_up", "gauge", "Does the queue answer?", !f->queue_down);
-    metric(to, "feed_items_waiting", "gauge", "Items in the queue; -1: not known.",
-           (double)f->source->waiting(f->source));
+    metric(to, "feed_journal_up", "gauge", "Can the journal be written?",
+           items_error(f->items) >= 0);
+    if (f->source->waiting(f->source) >= 0) /* not known of a queue outside */
+        metric(to, "feed_items_waiting", "gauge", "Items in the queue.",
+               (double)f->source->waiting(f->source));
     metric(to, "feed_items_kept", "gauge", "Items that newcomers are shown.",
            (double)items_kept(f->items));
     metric(to, "feed_clients", "gauge", "Clients that are connected.",

@@ -13,6 +13,7 @@ import os
 import pathlib
 import platform
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -257,9 +258,81 @@ def torn_journal(stage):
         equal(["kept", "waits"], texts)
         equal((202, {"ids": ["8"]}), post(feed, {"text": "new"}))
         equal([{"id": "8", "item": {"text": "new"}}], client.event("item_added"))
+        [told] = feed.lines("the last line of the journal was cut off")
+        equal(15, told["bytes"])
         equal(0, feed.end())
     lines = (stage.folder / "feed.journal").read_text().splitlines()
     equal(["+8 {\"text\":\"new\"}", "*8"], lines[-2:])
+
+
+def foreign_journal(stage):
+    """A file that is no journal is left alone: the service says so, and does not start."""
+    for content in (b"root:x:0:0:root:/root:/bin/bash\n", bytes(range(256)) * 10, b'{"a":1}',
+                    b'feed journal, version 2\n+1 {"a":1}\n'):
+        (stage.folder / "feed.journal").write_bytes(content)
+        try:
+            stage.feed()
+        except OSError as error:
+            equal(True, "feed.journal: this is no journal" in str(error))
+        else:
+            raise AssertionError("it has started")
+        equal(content, (stage.folder / "feed.journal").read_bytes())
+
+
+def damaged_journal(stage):
+    """Lines that make no sense are told of and kept elsewhere; the others count."""
+    content = (b'=9\n*1 {"text":"kept"}\n*2 no json\nwhat is this\n-\n+3 {"text":\0\n*3\n'
+               b'+4 {"text":"waits"}\n*5 [1]\n')
+    (stage.folder / "feed.journal").write_bytes(content)
+    with stage.feed() as feed:
+        [told] = feed.lines("the journal is damaged")
+        equal((5, 3), (told["lines that make no sense"], told["the first"]))
+        equal(content, (stage.folder / told["kept as"]).read_bytes())
+        wait_for("the one that waits", lambda: metrics(feed)["feed_items_kept"] == 2)
+        [items, _] = Client(feed).event("items")
+        equal(["kept", "waits"], [entry["item"]["text"] for entry in items])
+        equal(0, feed.end())
+
+
+def on_a_small_disk(stage):
+    """A service whose files have a limit in place of a disk's."""
+    prefix = feed_service.PREFIX[:]
+    feed_service.PREFIX += ["bash", "-c", 'trap "" XFSZ; ulimit -S -f 64; exec "$@"', "bash"]
+    try:
+        return stage.feed()
+    finally:
+        feed_service.PREFIX[:] = prefix
+
+
+def full_disk(stage):
+    """Nothing can be written: it is said, new items are refused, and it goes on when there is room."""
+    with on_a_small_disk(stage) as feed:
+        while post(feed, {"text": "x" * 10000})[0] == 202:
+            pass
+        equal(1, len(feed.lines("the journal cannot be written")))
+        equal(0, metrics(feed)["feed_journal_up"])
+        try:
+            get(feed, "/healthz")
+        except urllib.error.HTTPError as error:
+            equal((503, True), (error.code, b"the journal cannot be written" in error.read()))
+        else:
+            raise AssertionError("it is well")
+        unlimited = resource.RLIM_INFINITY
+        resource.prlimit(feed.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        wait_for("room", lambda: feed.lines("the journal can be written again"))
+        equal(202, post(feed, {"text": "new"})[0])
+        equal("ok", json.loads(get(feed, "/healthz"))["status"])
+        equal(0, feed.end())
+    equal([], feed.lines("the journal lacks its last lines"))
+
+
+def full_disk_at_the_end(stage):
+    """What could not be written until the end is told."""
+    with on_a_small_disk(stage) as feed:
+        while post(feed, {"text": "x" * 10000})[0] == 202:
+            pass
+        equal(0, feed.end())
+    equal(1, len(feed.lines("the journal lacks its last lines")))
 
 
 def two_on_one_journal(stage):
@@ -268,7 +341,7 @@ def two_on_one_journal(stage):
         try:
             stage.feed()
         except OSError as error:
-            equal(True, "another process uses it" in str(error))
+            equal(True, "feed.journal: another process uses it" in str(error))
         else:
             raise AssertionError("two services on one journal")
         equal(0, feed.end())
@@ -747,8 +820,9 @@ def emitter(stage):
 
 TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
          poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
-         newcomers, page, sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue,
-         copies, redis_away, emitter)
+         newcomers, page, foreign_journal, damaged_journal, full_disk, full_disk_at_the_end,
+         sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue, copies, redis_away,
+         emitter)
 BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away,
              copies)
 
