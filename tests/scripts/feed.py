@@ -305,7 +305,7 @@ def on_a_small_disk(stage):
 
 
 def full_disk(stage):
-    """Nothing can be written: it is said, new items are refused, and it goes on when there is room."""
+    """Nothing can be written: it is said, new items are refused; it goes on when there is room."""
     with on_a_small_disk(stage) as feed:
         while post(feed, {"text": "x" * 10000})[0] == 202:
             pass
@@ -384,12 +384,14 @@ def bad_requests(stage):
                 (400, "unable to decode byte 0xff", b'{"a":"\xff"}', "application/json"),
                 (400, "nested more than 32 deep", b"[" * 100000, "application/json"),
                 (400, "duplicate object key", b'{"a":1,"a":2}', "application/json"),
-                (415, "content type", {}, "text/plain")):
+                (415, "content type", {}, "text/plain"),
+                (415, "content type", {}, "application/json-seq")):
             got, answer = post(feed, body, kind)
             equal((status, True), (got, reason in answer["error"]))
             equal(True, reason in feed.lines("items refused")[-1]["reason"])
         largest = {"text": "x" * (256 * 1024 - len('{"text": ""}'))}
         equal(202, post(feed, largest)[0])
+        equal(202, post(feed, {}, "Application/JSON; charset=utf-8")[0])
         equal(413, post(feed, {"text": "x" * 256 * 1024})[0])
         equal(True, "max_body" in feed.lines("request refused")[-1]["line"])
         equal("ok", json.loads(get(feed, "/healthz"))["status"])
@@ -409,12 +411,25 @@ def bad_options(stage):
     program = pathlib.Path(stage.build) / "examples/feed/feed"
     for words, reason in ((["--kep", "5"], "--kep: no such option"),
                           (["--keep", "x"], '"x" is not a number'),
-                          (["--keep"], "--keep: a value is missing")):
+                          (["--keep"], "--keep: a value is missing"),
+                          (["--sync=perhaps"], '"perhaps" is neither 1 nor 0'),
+                          (["--host", ""], "--host: the value is empty")):
         done = subprocess.run([program, *words], text=True, capture_output=True, check=False)
         equal((2, 1, True), (done.returncode, len(done.stderr.splitlines()),
                              reason in done.stderr))
     done = subprocess.run([program, "--help"], text=True, capture_output=True, check=True)
     equal(True, "FEED_JOURNAL" in done.stdout)
+    done = subprocess.run([program], text=True, check=False, capture_output=True,
+                          env={"FEED_BLOCKING": "off", "FEED_KEEP": "many"})
+    equal((2, 'feed: FEED_KEEP: "many" is not a number from 0 to 1000000000\n'),
+          (done.returncode, done.stderr))
+    done = subprocess.run([program, "--journal", b"/nowhere/\xff"], text=True, check=False,
+                          capture_output=True)
+    equal((1, True), (done.returncode, "left out: they are not UTF-8" in done.stderr))
+    for tool, words in (("produce", ["http://x", "--items", "many"]), ("watch", ["--help"])):
+        done = subprocess.run([program.parent / tool, *words], text=True, check=False,
+                              capture_output=True)
+        equal((2, True), (done.returncode, done.stderr.startswith("usage:")))
     done = subprocess.run([program, "--journal", "/nowhere/feed"], text=True, check=False,
                           capture_output=True)
     equal((1, True), (done.returncode, "no such file" in done.stderr))
@@ -616,7 +631,8 @@ def sqs_away(stage):
             wait_for("its line", lambda: feed.lines("the queue fails"))
             wait_for("some attempts", lambda: metrics(feed)["feed_queue_failures_total"] > 2)
             equal(0, metrics(feed)["feed_queue_up"])
-            equal(503, post(feed, {})[0])
+            equal((503, {"error": "the queue fails"}), post(feed, {}))
+            equal(True, "refused" in feed.lines("items refused")[-1]["reason"])
             queues.start()
             queues.create("items")
             wait_for("its other line", lambda: feed.lines("the queue is back"))
@@ -664,11 +680,8 @@ class Gate:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 operation = self.headers["X-Amz-Target"].rpartition(".")[2]
                 status, answer = 403, {"__type": "AccessDenied", "message": f"no {operation}"}
-                try:
-                    if operation not in gate.denied:
-                        status, answer = 200, queues.call(operation, **json.loads(body))
-                except OSError:  # the server has ended
-                    status, answer = 503, {}
+                if operation not in gate.denied:
+                    status, answer = 200, queues.call(operation, **json.loads(body))
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
@@ -676,6 +689,7 @@ class Gate:
                 self.wfile.write(data)
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None  # whoever asked, or answers, has gone
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):
@@ -689,6 +703,7 @@ class Gate:
 
 def sqs_permissions(stage):
     """Keys that are good for some operations only: what fails is said once, until it does not."""
+    stays = "a message stays in the queue, and comes again"
     with server_of_queues() as queues, Gate(queues) as gate:
         queue = queues.create("items")
         gate.denied = ("ReceiveMessage",)
@@ -699,10 +714,9 @@ def sqs_permissions(stage):
             gate.denied = ("GetQueueAttributes", "DeleteMessageBatch", "DeleteMessage")
             queues.send(queue, *(json.dumps({"n": n}) for n in range(20)))
             wait_for("them", lambda: metrics(feed)["feed_items_emitted_total"] == 20)
-            wait_for("its line", lambda: feed.lines("a message stays in the queue, and comes again"))
+            wait_for("its line", lambda: feed.lines(stays))
             equal("ok", json.loads(get(feed, "/healthz"))["status"])
-            for line in ("the queue fails", "the queue is back",
-                         "a message stays in the queue, and comes again"):
+            for line in ("the queue fails", "the queue is back", stays):
                 equal((line, 1), (line, len(feed.lines(line))))
             equal(0, feed.end())
 
