@@ -59,6 +59,9 @@ void say(const char *level, const char *what, const char *format, ...);
 /* The value of a JSON text, or NULL, and `why`. */
 json_t *json_read(const char *text, size_t n, char why[WHY]);
 
+/* Is it what an item has to be? */
+bool json_is_item(const char *text, size_t n);
+
 /* ---- messages and where they come from: queue.c, sqs.c ---- */
 
 /* A message on its way through the pump. */

@@ -119,20 +119,11 @@ static void note_id(struct items *all, const char *id)
         all->next_id = n + 1;
 }
 
-/* What waits is looked at when it is served; what is kept would be shown as it is. */
-static bool is_item(const char *text, size_t n)
-{
-    char why[WHY];
-    json_t *value = json_read(text, n, why);
-    bool fine = json_is_object(value);
-    json_decref(value);
-    return fine;
-}
-
-/* An item as it stands in the file: it waits, or it is one of the kept ones. */
+/* An item as it stands in the file: it waits, and is looked at when it is served; or it is one of
+ * the kept ones, and would be shown as it is. */
 static bool replay_item(struct items *all, char kind, const char *id, const char *text, size_t n)
 {
-    bool fine = kind == '+' || (kind == '*' && is_item(text, n));
+    bool fine = kind == '+' || (kind == '*' && json_is_item(text, n));
     struct item *i = fine ? append(all, id, text, n) : NULL;
     if (i && kind == '*')
         keep(all, i);
@@ -145,7 +136,7 @@ static bool replay_item(struct items *all, char kind, const char *id, const char
 static bool replay_change(struct items *all, char kind, const char *id)
 {
     struct item *i = find(all, id);
-    bool fine = kind == '-' || (kind == '*' && (!i || is_item(i->body, i->length)));
+    bool fine = kind == '-' || (kind == '*' && (!i || json_is_item(i->body, i->length)));
     if (i && kind == '*' && fine)
         keep(all, i);
     else if (i && (kind == '-' || kind == '*'))

@@ -810,6 +810,38 @@ def redis_away(stage):
             equal((0, 0), (one.end(), two.end()))
 
 
+def ask(server, *words):
+    """What Redis answers to a command, as it comes."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"*%d\r\n" % len(words) + b"".join(
+            b"$%d\r\n%s\r\n" % (len(word), word) for word in map(str.encode, words)))
+        return connection.recv(65536).decode()
+
+
+def redis_refuses(stage):
+    """What Redis does not take is not done, and is told; what others write there harms nobody."""
+    with redis(stage) as server:
+        ask(server, "XADD", "feed:items", "*", "what", "ever")
+        for ident, body in (("a", "no json"), ('"', "{}"), ("b", "[1]"), ("c", '{"text":"fine"}')):
+            ask(server, "XADD", "feed:items", "*", "id", ident, "body", body)
+        [feed] = copies_of(stage, server, 1)
+        with feed:
+            equal([[{"id": "c", "item": {"text": "fine"}}], False], Client(feed).event("items"))
+            ask(server, "SET", "feed:items", "not a stream")
+            equal(202, post(feed, {"text": "new"})[0])
+            wait_for("its line", lambda: feed.lines("the queue fails"))
+            equal(True, "WRONGTYPE" in feed.lines("the queue fails")[0]["detail"])
+            equal(0, metrics(feed)["feed_queue_up"])
+            ask(server, "DEL", "feed:items")
+            wait_for("its other line", lambda: feed.lines("the queue is back"))
+            [[item], _] = Client(feed).event("items")
+            equal("new", item["item"]["text"])
+            for _ in range(20):  # in pieces, however large
+                equal(202, post(feed, {"text": "x" * 200000})[0])
+            wait_for("all of them", lambda: ":21\r\n" == ask(server, "XLEN", "feed:items"))
+            equal(0, feed.end())
+
+
 def emitter(stage):
     """What npm's emitter says through Redis reaches the clients of both copies."""
     modules = feed_service.npm_emitter()
@@ -836,7 +868,7 @@ TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_o
          poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
          newcomers, page, foreign_journal, damaged_journal, full_disk, full_disk_at_the_end,
          sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue, copies, redis_away,
-         emitter)
+         redis_refuses, emitter)
 BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away,
              copies)
 
