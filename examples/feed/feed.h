@@ -59,6 +59,9 @@ void say(const char *level, const char *what, const char *format, ...);
 /* The value of a JSON text, or NULL, and `why`. */
 json_t *json_read(const char *text, size_t n, char why[WHY]);
 
+/* Is it what an item has to be? */
+bool json_is_item(const char *text, size_t n);
+
 /* ---- messages and where they come from: queue.c, sqs.c ---- */
 
 /* A message on its way through the pump. */
@@ -134,6 +137,9 @@ bool items_remove(struct items *all, const char *id);
 /* Write the kept items behind the cursor, some of them, as elements of a JSON array; move the
  * cursor behind them.  Are there more? */
 bool items_read(struct items *all, FILE *to, char cursor[CURSOR]);
+
+/* 0, or why nothing can be written to the file. */
+int items_error(const struct items *all);
 
 size_t items_kept(const struct items *all);
 size_t items_waiting(const struct items *all);

@@ -119,39 +119,50 @@ static void note_id(struct items *all, const char *id)
         all->next_id = n + 1;
 }
 
-/* An item as it stands in the file: it waits, or it is one of the kept ones. */
-static void replay_item(struct items *all, char kind, const char *id, const char *text, size_t n)
+/* An item as it stands in the file: it waits, and is looked at when it is served; or it is one of
+ * the kept ones, and would be shown as it is. */
+static bool replay_item(struct items *all, char kind, const char *id, const char *text, size_t n)
 {
-    struct item *i = append(all, id, text, n);
+    bool fine = kind == '+' || (kind == '*' && json_is_item(text, n));
+    struct item *i = fine ? append(all, id, text, n) : NULL;
     if (i && kind == '*')
         keep(all, i);
-    else
+    else if (i)
         note_id(all, id);
+    return i != NULL;
 }
 
-/* What became of an item that stands further up. */
-static void replay_change(struct items *all, char kind, const char *id)
+/* What became of an item that stands further up, or is not among the kept ones any more. */
+static bool replay_change(struct items *all, char kind, const char *id)
 {
     struct item *i = find(all, id);
-    if (i && kind == '*')
+    bool fine = kind == '-' || (kind == '*' && (!i || json_is_item(i->body, i->length)));
+    if (i && kind == '*' && fine)
         keep(all, i);
-    else if (i && kind == '-')
+    else if (i && (kind == '-' || kind == '*'))
         drop(all, i);
+    return fine;
 }
 
-/* `line` is KIND ID [TEXT]; what makes no sense is passed over. */
-static void replay(void *arg, char *line, size_t n)
+static bool replay_next_id(struct items *all, const char *number)
+{
+    all->next_id = strtoull(number, NULL, 10);
+    return number[strspn(number, "0123456789")] == '\0';
+}
+
+/* `line` is KIND ID [TEXT]. */
+static bool replay(void *arg, char *line, size_t n)
 {
     struct items *all = arg;
     char *id = line + 1, *text = n > 1 ? strchr(id, ' ') : NULL;
     if (text)
         *text++ = '\0';
+    if (n < 2 || !*id || strlen(id) >= ID_SIZE)
+        return false;
     if (line[0] == '=')
-        all->next_id = strtoull(id, NULL, 10);
-    else if (text && (line[0] == '+' || line[0] == '*'))
-        replay_item(all, line[0], id, text, (size_t)(line + n - text));
-    else if (n > 1)
-        replay_change(all, line[0], id);
+        return replay_next_id(all, id);
+    return text ? replay_item(all, line[0], id, text, (size_t)(line + n - text))
+                : replay_change(all, line[0], id);
 }
 
 static void rewrite(void *arg, FILE *to)
@@ -308,6 +319,11 @@ bool items_read(struct items *all, FILE *to, char cursor[CURSOR])
         snprintf(cursor, CURSOR, "%" PRIu64, i->number);
     }
     return i != NULL;
+}
+
+int items_error(const struct items *all)
+{
+    return journal_error(all->journal);
 }
 
 size_t items_kept(const struct items *all)

@@ -88,6 +88,7 @@ static int rewrite(struct journal *j)
     free(text);
     if (err < 0) {
         aw_ignore(aw_close(fd));
+        aw_ignore(aw_unlinkat(AT_FDCWD, j->fresh_path, 0));
         return err;
     }
     if (j->fd >= 0)
@@ -199,6 +200,11 @@ int journal_commit(struct journal *j)
     return 0;
 }
 
+int journal_error(const struct journal *j)
+{
+    return j->error;
+}
+
 /* Two processes on one journal would ruin it. */
 static int lock(struct journal *j)
 {
@@ -210,28 +216,71 @@ static int lock(struct journal *j)
     return flock(j->lock, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
 }
 
-static int replay(struct journal *j)
+/* What was read of the file. */
+struct reading {
+    long lines, bad, first_bad; /* bad: those that make no sense */
+    size_t cut;                 /* bytes of a last line that has no end */
+};
+
+/* A journal begins with a line of its own, for it is only ever put there as a whole. */
+static int take_line(struct journal *j, struct reading *r, char *line, size_t n)
+{
+    bool whole = line[n - 1] == '\n';
+    r->lines++;
+    r->cut = whole ? 0 : n;
+    line[n - whole] = '\0';
+    if (whole && j->owner.replay(j->owner.arg, line, n - 1))
+        return 0;
+    if (r->lines == 1)
+        return -EBADMSG;
+    if (whole && r->bad++ == 0)
+        r->first_bad = r->lines;
+    return 0;
+}
+
+static int replay(struct journal *j, struct reading *r)
 {
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
+    int err = 0;
     FILE *f = fopen(j->path, "re");
     if (!f)
         return errno == ENOENT ? 0 : -errno;
-    while ((n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n') {
-        line[n - 1] = '\0';
-        j->owner.replay(j->owner.arg, line, (size_t)n - 1);
-    }
-    int err = ferror(f) ? -EIO : 0;
+    while (err >= 0 && (n = getline(&line, &room, f)) > 0)
+        err = take_line(j, r, line, (size_t)n);
+    if (err >= 0 && !feof(f))
+        err = -errno;
     free(line);
     fclose(f);
     return err;
 }
 
+/* What makes no sense is left out of the file that is written next, and kept in another one. */
+static int set_damage_aside(const struct journal *j, const struct reading *r)
+{
+    char aside[PATH_MAX + 16];
+    if (r->cut > 0)
+        say("warning", "the last line of the journal was cut off", "{s:s, s:I}", "file", j->path,
+            "bytes", (json_int_t)r->cut);
+    if (r->bad == 0)
+        return 0;
+    snprintf(aside, sizeof aside, "%s.damaged", j->path);
+    unlink(aside);
+    if (link(j->path, aside) < 0)
+        return -errno;
+    say("error", "the journal is damaged", "{s:s, s:I, s:I, s:s}", "file", j->path,
+        "lines that make no sense", (json_int_t)r->bad, "the first", (json_int_t)r->first_bad,
+        "kept as", aside);
+    return 0;
+}
+
 static int begin(struct journal *j)
 {
+    struct reading r = {0};
     AW_TRY(lock(j));
-    AW_TRY(replay(j));
+    AW_TRY(replay(j, &r));
+    AW_TRY(set_damage_aside(j, &r));
     AW_TRY(rewrite(j));
     j->pending = lines_new();
     if (!j->pending)
@@ -242,9 +291,9 @@ static int begin(struct journal *j)
 
 struct journal *journal_open(const char *path, bool sync, const struct journal_owner *owner)
 {
-    struct journal *j = calloc(1, sizeof *j);
+    struct journal *j = strlen(path) < PATH_MAX ? calloc(1, sizeof *j) : NULL;
     if (!j)
-        return aw_refuse(-ENOMEM, NULL);
+        return aw_refuse(strlen(path) < PATH_MAX ? -ENOMEM : -ENAMETOOLONG, NULL);
     j->owner = *owner;
     j->sync = sync;
     j->fd = j->lock = -1;
@@ -253,8 +302,13 @@ struct journal *journal_open(const char *path, bool sync, const struct journal_o
     int err = begin(j);
     if (err >= 0)
         return j;
+    char why[PATH_MAX + 64];
+    snprintf(why, sizeof why, "%s: %s", path,
+             err == -EWOULDBLOCK ? "another process uses it"
+             : err == -EBADMSG   ? "this is no journal of the feed's, and is left as it is"
+                                 : aw_strerror(err));
     journal_close(j);
-    return aw_refuse(err, err == -EWOULDBLOCK ? "another process uses it" : aw_strerror(err));
+    return aw_refuse(err, why);
 }
 
 void journal_close(struct journal *j)
@@ -263,6 +317,9 @@ void journal_close(struct journal *j)
     aw_ignore(aw_event_set(&j->more));
     if (j->writer)
         aw_ignore(aw_join(j->writer));
+    if (j->written < j->added)
+        say("error", "the journal lacks its last lines", "{s:s, s:I, s:s}", "file", j->path,
+            "lines", (json_int_t)(j->added - j->written), "reason", aw_strerror(j->error));
     if (j->pending) {
         lines_end(j->pending);
         lines_free(j->pending);

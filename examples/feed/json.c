@@ -51,3 +51,12 @@ json_t *json_read(const char *text, size_t n, char why[WHY])
     }
     return value;
 }
+
+bool json_is_item(const char *text, size_t n)
+{
+    char why[WHY];
+    json_t *value = json_read(text, n, why);
+    bool fine = json_is_object(value);
+    json_decref(value);
+    return fine;
+}

@@ -18,7 +18,7 @@ static json_t *head(const char *level, const char *what)
     return json_pack("{s:s, s:s, s:s}", "time", text, "level", level, "event", what);
 }
 
-/* What is no UTF-8, as strangers send it, cannot be packed: the line then goes without it. */
+/* What is no UTF-8, as a file's name may be, cannot be packed: the line then says so instead. */
 void say(const char *level, const char *what, const char *format, ...)
 {
     va_list args;
@@ -26,6 +26,8 @@ void say(const char *level, const char *what, const char *format, ...)
     va_start(args, format);
     json_t *more = format ? json_vpack_ex(NULL, 0, format, args) : NULL;
     va_end(args);
+    if (format && !more)
+        more = json_pack("{s:s}", "details", "left out: they are not UTF-8");
     if (more)
         json_object_update(line, more);
     char *text = json_dumps(line, JSON_COMPACT);

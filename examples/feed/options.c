@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "feed/feed.h"
 
@@ -48,21 +49,49 @@ static const struct option {
 };
 enum { OPTIONS = sizeof table / sizeof *table };
 
-static int set(struct options *o, const struct option *it, const char *value, const char *from)
+static int set_number(double *field, const char *value, const char *from)
 {
-    char *field = (char *)o + it->at, *end = "";
-    double number = it->kind == NUMBER ? strtod(value, &end) : 0;
-    if (*end || (it->kind == NUMBER && (end == value || !(number >= 0 && number <= 1e9)))) {
+    char *end;
+    double number = strtod(value, &end);
+    if (end == value || *end || !(number >= 0 && number <= 1e9)) {
         fprintf(stderr, "feed: %s: \"%s\" is not a number from 0 to 1000000000\n", from, value);
         return -EINVAL;
     }
-    if (it->kind == TEXT)
-        memcpy(field, &value, sizeof value);
-    else if (it->kind == NUMBER)
-        memcpy(field, &number, sizeof number);
-    else
-        *(bool *)field = strcmp(value, "0") != 0 && *value;
+    *field = number;
     return 0;
+}
+
+/* Words that begin like others are none: "off" is not to be taken for "on". */
+static int set_flag(bool *field, const char *value, const char *from)
+{
+    static const char *const words[] = {"0", "1", "no", "yes", "false", "true", "off", "on", ""};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(value, words[i]) == 0) {
+            *field = i % 2;
+            return 0;
+        }
+    fprintf(stderr, "feed: %s: \"%s\" is neither 1 nor 0\n", from, value);
+    return -EINVAL;
+}
+
+/* An empty text is good for what is off by default only: an address that is empty would be all. */
+static int set_text(const char **field, const char *value, const struct option *it,
+                    const char *from)
+{
+    if (!*value && *it->fallback) {
+        fprintf(stderr, "feed: %s: the value is empty\n", from);
+        return -EINVAL;
+    }
+    *field = value;
+    return 0;
+}
+
+static int set(struct options *o, const struct option *it, const char *value, const char *from)
+{
+    void *field = (char *)o + it->at;
+    return it->kind == NUMBER ? set_number(field, value, from)
+           : it->kind == FLAG ? set_flag(field, value, from)
+                              : set_text(field, value, it, from);
 }
 
 static int defaults(struct options *o)

@@ -94,8 +94,10 @@ static int produce(void *arg)
 {
     struct job *j = arg;
     aw_http_session *s = aw_http_session_new(j->url);
-    if (!s)
+    if (!s) {
+        fprintf(stderr, "produce: %s: %s: %s\n", j->url, aw_strerror(aw_errno()), aw_errmsg());
         return aw_errno();
+    }
     double began = aw_time();
     int err = send_all(j, s);
     printf("{\"sent\":%ld,\"refused\":%ld,\"seconds\":%.3f}\n", j->sent, j->refused,
@@ -112,22 +114,35 @@ static int usage(void)
     return 2;
 }
 
+static int number(double *field, const char *text)
+{
+    char *end;
+    *field = strtod(text, &end);
+    return end != text && !*end && *field >= 0 && *field <= 1e9 ? 0 : -EINVAL;
+}
+
+static int set(struct job *j, const char *name, const char *value)
+{
+    if (strcmp(name, "--items") == 0)
+        return number(&j->items, value);
+    if (strcmp(name, "--rate") == 0)
+        return number(&j->rate, value);
+    if (strcmp(name, "--size") == 0)
+        return number(&j->size, value);
+    if (strcmp(name, "--run") != 0)
+        return -EINVAL;
+    j->run = value;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct job j = {.items = 1000, .rate = 1000, .run = "produce"};
-    if (argc < 2 || argc % 2 != 0)
+    if (argc < 2 || argc % 2 != 0 || argv[1][0] == '-')
         return usage();
     j.url = argv[1];
     for (int i = 2; i < argc; i += 2)
-        if (strcmp(argv[i], "--items") == 0)
-            j.items = strtod(argv[i + 1], NULL);
-        else if (strcmp(argv[i], "--rate") == 0)
-            j.rate = strtod(argv[i + 1], NULL);
-        else if (strcmp(argv[i], "--size") == 0)
-            j.size = strtod(argv[i + 1], NULL);
-        else if (strcmp(argv[i], "--run") == 0)
-            j.run = argv[i + 1];
-        else
+        if (set(&j, argv[i], argv[i + 1]) < 0)
             return usage();
     j.filler = calloc(1, (size_t)j.size + 1);
     if (!j.filler)

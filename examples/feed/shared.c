@@ -11,12 +11,22 @@
  */
 #include <await/redis.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "feed/feed.h"
 
-enum { PIECE = 50 /* items that are read at a time */ };
+enum {
+    PIECE = 50,           /* items that are read at a time */
+    BYTES = 1024 * 1024,  /* of items that are written at a time, or little more */
+    WORDS = 5 + 2 * BATCH /* of that command */
+};
+
+/* One command, and so one answer: that all of them were taken, or why not. */
+#define KEEP                                                                                       \
+    "for i = 2, #ARGV, 2 do redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', 'id', ARGV[i], "   \
+    "'body', ARGV[i + 1]) end"
 
 struct copies {
     struct shared shared;
@@ -34,17 +44,35 @@ static bool is_there(struct shared *s)
     return aw_redis_connected(((struct copies *)s)->redis);
 }
 
+/* Keep as many as BYTES allow, from the i-th on: how many were looked at. */
+static int keep_some(struct copies *c, const struct batch *b, size_t i)
+{
+    char most[24];
+    const char *words[WORDS] = {"EVAL", KEEP, "1", "feed:items", most};
+    size_t lengths[WORDS] = {4, strlen(KEEP), 1, strlen("feed:items")};
+    size_t n = 5, bytes = 0, begin = i;
+    lengths[4] = (size_t)snprintf(most, sizeof most, "%.0f", floor(c->feed->options->keep));
+    for (; i < b->n && bytes < BYTES; i++) {
+        const struct message *m = &b->messages[i];
+        if (*m->wrong)
+            continue;
+        words[n] = m->id, lengths[n++] = strlen(m->id);
+        words[n] = m->body, lengths[n++] = m->length;
+        bytes += m->length;
+    }
+    if (n > 5)
+        AW_TRY(aw_redis_command_argv(c->redis, NULL, words, n, .lengths = lengths));
+    return (int)(i - begin);
+}
+
 static int keep(struct shared *s, const struct batch *b)
 {
-    struct copies *c = (struct copies *)s;
-    unsigned most = (unsigned)c->feed->options->keep;
-    for (size_t i = 0; i < b->n; i++) {
-        const struct message *m = &b->messages[i];
-        if (!*m->wrong)
-            AW_TRY(aw_redis_send(c->redis, "XADD feed:items MAXLEN %u * id %s body %b", most, m->id,
-                                 (const void *)m->body, m->length));
+    for (size_t i = 0; i < b->n;) {
+        int n = keep_some((struct copies *)s, b, i);
+        AW_TRY(n);
+        i += (size_t)n;
     }
-    return aw_redis_command(c->redis, NULL, "PING"); /* answered after those */
+    return 0;
 }
 
 /* An entry of the stream: [entry, [id, "17", body, "{...}"]]. */
@@ -69,16 +97,24 @@ static int remove_item(struct shared *s, const char *id)
     return found;
 }
 
+/* Others may have written there, too: that must not keep newcomers from what is kept. */
+static bool is_ours(const aw_redis_reply *fields)
+{
+    return !strpbrk(fields[1].str, "\"\\\n") && json_is_item(fields[3].str, fields[3].len);
+}
+
 static int read_items(struct shared *s, FILE *to, char cursor[CURSOR])
 {
     aw_redis_reply *some;
     AW_TRY(aw_redis_command(((struct copies *)s)->redis, &some, "XRANGE feed:items %s + COUNT %d",
                             *cursor ? cursor : "-", PIECE));
+    const char *comma = "";
     for (size_t i = 0; i < some->n; i++) {
         const aw_redis_reply *fields = fields_of(&some->elements[i]);
-        if (fields)
-            fprintf(to, "%s{\"id\":\"%s\",\"item\":%s}", i > 0 ? "," : "", fields[1].str,
-                    fields[3].str);
+        if (fields && is_ours(fields)) {
+            fprintf(to, "%s{\"id\":\"%s\",\"item\":%s}", comma, fields[1].str, fields[3].str);
+            comma = ",";
+        }
         snprintf(cursor, CURSOR, "(%s", some->elements[i].elements[0].str); /* behind it */
     }
     int more = some->n == PIECE;

@@ -303,8 +303,9 @@ static int set(struct job *j, const char *name, const char *value)
                    {"--idle", &j->idle}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(name, numbers[i].name) == 0) {
-            *numbers[i].field = strtod(value, NULL);
-            return 0;
+            char *end;
+            *numbers[i].field = strtod(value, &end);
+            return end != value && !*end && *numbers[i].field >= 0 ? 0 : -EINVAL;
         }
     if (strcmp(name, "--run") != 0)
         return -EINVAL;
@@ -315,7 +316,7 @@ static int set(struct job *j, const char *name, const char *value)
 int main(int argc, char **argv)
 {
     struct job j = {.run = "produce", .clients = 100, .items = 1000, .seconds = 60};
-    int err = argc >= 2 && argc % 2 == 0 ? 0 : -EINVAL;
+    int err = argc >= 2 && argc % 2 == 0 && argv[1][0] != '-' ? 0 : -EINVAL;
     for (int i = 2; i < argc && err >= 0; i += 2)
         err = set(&j, argv[i], argv[i + 1]);
     if (err < 0) {

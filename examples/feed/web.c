@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "feed/feed.h"
 
@@ -23,11 +24,17 @@ static int answer_json(aw_http_request *r, int status, json_t *value)
     return err;
 }
 
-static int refuse(aw_http_request *r, int status, const char *why)
+/* `why` is for the log; `words` for whoever asks, who need not know where the queue is. */
+static int refuse_in_words(aw_http_request *r, int status, const char *why, const char *words)
 {
     say("warning", "items refused", "{s:i, s:s, s:s}", "status", status, "peer",
         aw_http_request_peer(r), "reason", why);
-    return answer_json(r, status, json_pack("{s:s}", "error", why));
+    return answer_json(r, status, json_pack("{s:s}", "error", words));
+}
+
+static int refuse(aw_http_request *r, int status, const char *why)
+{
+    return refuse_in_words(r, status, why, why);
 }
 
 /* The messages of an array; what is no object has no body there. */
@@ -56,7 +63,8 @@ static int put(struct feed *f, aw_http_request *r, struct message *m, size_t n)
             return refuse(r, 400, "an item is a JSON object");
     int err = f->source->add(f->source, m, n);
     if (err < 0)
-        return refuse(r, 503, *aw_errmsg() ? aw_errmsg() : aw_strerror(err));
+        return refuse_in_words(r, 503, *aw_errmsg() ? aw_errmsg() : aw_strerror(err),
+                               err == AW_EFULL ? "too many items wait" : "the queue fails");
     f->counted.added += n;
     json_t *ids = json_array();
     for (size_t i = 0; i < n; i++)
@@ -76,13 +84,20 @@ static int add_value(struct feed *f, aw_http_request *r, json_t *value)
     return err;
 }
 
+/* "Application/JSON; charset=utf-8" is one, "application/json-seq" is another type. */
+static bool is_json(const char *type)
+{
+    size_t n = strlen("application/json");
+    return type && strncasecmp(type, "application/json", n) == 0 &&
+           (type[n] == '\0' || type[n] == ';' || type[n] == ' ' || type[n] == '\t');
+}
+
 /* Pages of other sites can send forms here, but no JSON: their browsers would have to ask first. */
 static int add_items(aw_http_request *r, void *arg)
 {
     struct feed *f = arg;
-    const char *type = aw_http_request_field(r, "Content-Type");
     char *body, why[WHY];
-    if (!type || strncmp(type, "application/json", strlen("application/json")) != 0)
+    if (!is_json(aw_http_request_field(r, "Content-Type")))
         return refuse(r, 415, "the content type has to be application/json");
     if (aw_event_is_set(&f->stop))
         return refuse(r, 503, "the service is about to end");
@@ -99,8 +114,12 @@ static int health(aw_http_request *r, void *arg)
 {
     struct feed *f = arg;
     bool stopping = aw_event_is_set(&f->stop);
-    const char *status = stopping ? "stopping" : f->queue_down ? "the queue fails" : "ok";
-    return answer_json(r, stopping || f->queue_down ? 503 : 200,
+    bool full = items_error(f->items) < 0;
+    const char *status = stopping        ? "stopping"
+                         : f->queue_down ? "the queue fails"
+                         : full          ? "the journal cannot be written"
+                                         : "ok";
+    return answer_json(r, stopping || f->queue_down || full ? 503 : 200,
                        json_pack("{s:s, s:I, s:I}", "status", status, "clients",
                                  (json_int_t)aw_sio_namespace_sockets(f->clients), "waiting",
                                  (json_int_t)f->source->waiting(f->source)));
@@ -124,8 +143,11 @@ static void write_metrics(FILE *to, const struct feed *f)
     metric(to, "feed_queue_failures_total", "counter", "Calls of the queue that failed.",
            (double)f->counted.failures);
     metric(to, "feed_queue_up", "gauge", "Does the queue answer?", !f->queue_down);
-    metric(to, "feed_items_waiting", "gauge", "Items in the queue; -1: not known.",
-           (double)f->source->waiting(f->source));
+    metric(to, "feed_journal_up", "gauge", "Can the journal be written?",
+           items_error(f->items) >= 0);
+    if (f->source->waiting(f->source) >= 0) /* not known of a queue outside */
+        metric(to, "feed_items_waiting", "gauge", "Items in the queue.",
+               (double)f->source->waiting(f->source));
     metric(to, "feed_items_kept", "gauge", "Items that newcomers are shown.",
            (double)items_kept(f->items));
     metric(to, "feed_clients", "gauge", "Clients that are connected.",

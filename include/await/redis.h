@@ -15,8 +15,9 @@
  * A client has one connection for commands, which all its tasks share: what several of them ask is
  * sent at once and answered in order, without any waiting for the other.  Hence what changes the
  * connection itself is not for it: subscribing, MONITOR, HELLO, QUIT and the like are refused, and
- * MULTI ... EXEC, WATCH and SELECT, which are not, take in what other tasks send in between; give a
- * client of its own to whoever uses them.  Messages come by a second connection, which is made at
+ * MULTI ... EXEC, WATCH and SELECT, which are not, take in what other tasks send in between, and
+ * what waits in the server (BLPOP, XREAD BLOCK) keeps all others waiting; give a client of its own
+ * to whoever uses them.  Messages come by a second connection, which is made at
  * the first subscription.
  *
  * A connection that is lost is made again by itself, after a pause that is drawn between 0 and a
@@ -78,8 +79,8 @@ AW_API void aw_redis_reply_free(aw_redis_reply *reply);
 /* ---- clients ---- */
 
 /* What an operator should see: a connection that was lost or is back, an error that no caller
- * gets.  One line without its end: "127.0.0.1:6379: the connection is lost: ...".  Must not
- * suspend. */
+ * gets.  Why a connection cannot be made again is told once, until it is something else.  One line
+ * without its end: "redis 127.0.0.1:6379: the connection is lost: ...".  Must not suspend. */
 typedef void aw_redis_logger(const char *line, void *arg);
 
 /* Options of a client; zero means the default.  Times are seconds, sizes bytes. */

@@ -18,6 +18,11 @@ int rd_check(const aw_redis *r)
     return aw_running_loop() == r->loop ? 0 : AW_ETHREAD;
 }
 
+int rd_has_ended(void)
+{
+    return aw_raise(AW_ESHUTDOWN, "the client has ended");
+}
+
 void rd_log(const aw_redis *r, const char *format, ...)
 {
     char line[640];
@@ -165,7 +170,7 @@ static int first(aw_redis *r)
         return 0;
     AW_TRY(aw_event_wait(&r->commands.settled));
     if (r->closing)
-        return AW_ESHUTDOWN;
+        return rd_has_ended();
     return r->commands.err < 0 ? aw_raise(r->commands.err, r->commands.why) : 0;
 }
 

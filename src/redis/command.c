@@ -70,7 +70,7 @@ static int wait_for_room(struct rd_link *l)
 {
     for (;;) {
         if (l->ended || l->client->closing)
-            return AW_ESHUTDOWN;
+            return rd_has_ended();
         if (!l->stream) {
             AW_TRY(aw_event_wait(&l->up));
             continue;
@@ -181,7 +181,7 @@ int aw_redis_command_argv_(const aw_redis_argv_opts *o)
 int rd_send(aw_redis *r, const struct aw_growing *command)
 {
     if (r->closing)
-        return AW_ESHUTDOWN;
+        return rd_has_ended();
     return rd_link_send(&r->commands, command, false) ? 0 : aw_raise(aw_errno(), aw_errmsg());
 }
 

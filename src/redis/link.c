@@ -105,11 +105,17 @@ void rd_link_broken(struct rd_link *l, int err, const char *why)
     aw_event_clear(&l->up);
 }
 
+/* There are two of them, and one may be down alone. */
+static const char *of_what(const struct rd_link *l)
+{
+    return l->for_messages ? " (for messages)" : "";
+}
+
 static void rise(struct rd_link *l, aw_stream *s)
 {
     aw_redis *r = l->client;
     if (l->told)
-        rd_log(r, "connected again");
+        rd_log(r, "connected again%s", of_what(l));
     l->stream = s;
     l->heard = true;
     l->pinging = l->told = false;
@@ -164,18 +170,22 @@ static int read_all(struct rd_link *l, aw_stream *s)
     }
 }
 
-/* Keep what went wrong, and tell it, once. */
+/* Keep what went wrong, and tell it: once, and again when something else is wrong. */
 static void note(struct rd_link *l, int err, bool was_up)
 {
     aw_redis *r = l->client;
+    char why[sizeof l->why];
     l->err = err;
-    snprintf(l->why, sizeof l->why, "%.200s", *aw_errmsg() ? aw_errmsg() : aw_strerror(err));
+    snprintf(why, sizeof why, "%.200s", *aw_errmsg() ? aw_errmsg() : aw_strerror(err));
+    bool is_new = !l->told || strcmp(why, l->why) != 0;
+    memcpy(l->why, why, sizeof why);
     if (err == -ECANCELED || r->closing)
         return;
     bool quiet =
         !was_up && !l->was_up && !l->for_messages && !r->opts.lazy; /* whoever opens it is told */
-    if (!l->told && !quiet) {
-        rd_log(r, "%s: %s", was_up ? "the connection is lost" : "there is no connection", l->why);
+    if (is_new && !quiet) {
+        rd_log(r, "%s%s: %s", was_up ? "the connection is lost" : "there is no connection",
+               of_what(l), l->why);
         l->told = true;
     }
 }
@@ -242,7 +252,7 @@ int rd_link_begin(struct rd_link *l)
 {
     aw_redis *r = l->client;
     if (r->closing)
-        return AW_ESHUTDOWN;
+        return rd_has_ended();
     if (l->begun)
         return 0;
     aw_task *t = aw_create_task(run, l, .name = l->for_messages ? "redis messages" : "redis",

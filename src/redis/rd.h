@@ -110,6 +110,9 @@ int rd_check(const aw_redis *r);
 /* A running link holds the client. */
 void rd_let_go(aw_redis *r);
 
+/* AW_ESHUTDOWN, in words, too. */
+int rd_has_ended(void);
+
 /* A line for the operator. */
 void rd_log(const aw_redis *r, const char *format, ...) AW_PRINTF(2, 3);
 

@@ -134,8 +134,9 @@ void aw_sqs_error_read(const aw_http_response *r, aw_sqs_error *e)
         said = aw_sqs_json_text(v, "Message");
     take_code(e, *type ? type : header ? header : "");
     take(e->message, sizeof e->message, said, strlen(said));
-    if (!*e->code && !*e->message && e->status < 500)
-        snprintf(e->message, sizeof e->message,
-                 "an answer that is not a queue service's; is the endpoint right?");
+    if (!*e->code && !*e->message)
+        snprintf(e->message, sizeof e->message, "%s",
+                 e->status < 500 ? "an answer that is not a queue service's; is the endpoint right?"
+                                 : "it failed, and did not say why");
     aw_sqs_json_free(v);
 }

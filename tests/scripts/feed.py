@@ -12,6 +12,8 @@ import os
 import pathlib
 import platform
 import random
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,9 +128,81 @@ def torn_journal(stage):
         equal(["kept", "waits"], texts)
         equal((202, {"ids": ["8"]}), post(feed, {"text": "new"}))
         equal([{"id": "8", "item": {"text": "new"}}], client.event("item_added"))
+        [told] = feed.lines("the last line of the journal was cut off")
+        equal(15, told["bytes"])
         equal(0, feed.end())
     lines = (stage.folder / "feed.journal").read_text().splitlines()
     equal(["+8 {\"text\":\"new\"}", "*8"], lines[-2:])
+
+
+def foreign_journal(stage):
+    """A file that is no journal is left alone: the service says so, and does not start."""
+    for content in (b"root:x:0:0:root:/root:/bin/bash\n", bytes(range(256)) * 10, b'{"a":1}',
+                    b'feed journal, version 2\n+1 {"a":1}\n'):
+        (stage.folder / "feed.journal").write_bytes(content)
+        try:
+            stage.feed()
+        except OSError as error:
+            equal(True, "feed.journal: this is no journal" in str(error))
+        else:
+            raise AssertionError("it has started")
+        equal(content, (stage.folder / "feed.journal").read_bytes())
+
+
+def damaged_journal(stage):
+    """Lines that make no sense are told of and kept elsewhere; the others count."""
+    content = (b'=9\n*1 {"text":"kept"}\n*2 no json\nwhat is this\n-\n+3 {"text":\0\n*3\n'
+               b'+4 {"text":"waits"}\n*5 [1]\n')
+    (stage.folder / "feed.journal").write_bytes(content)
+    with stage.feed() as feed:
+        [told] = feed.lines("the journal is damaged")
+        equal((5, 3), (told["lines that make no sense"], told["the first"]))
+        equal(content, (stage.folder / told["kept as"]).read_bytes())
+        wait_for("the one that waits", lambda: metrics(feed)["feed_items_kept"] == 2)
+        [items, _] = Client(feed).event("items")
+        equal(["kept", "waits"], [entry["item"]["text"] for entry in items])
+        equal(0, feed.end())
+
+
+def on_a_small_disk(stage):
+    """A service whose files have a limit in place of a disk's."""
+    prefix = feed_service.PREFIX[:]
+    feed_service.PREFIX += ["bash", "-c", 'trap "" XFSZ; ulimit -S -f 64; exec "$@"', "bash"]
+    try:
+        return stage.feed()
+    finally:
+        feed_service.PREFIX[:] = prefix
+
+
+def full_disk(stage):
+    """Nothing can be written: it is said, new items are refused; it goes on when there is room."""
+    with on_a_small_disk(stage) as feed:
+        while post(feed, {"text": "x" * 10000})[0] == 202:
+            pass
+        equal(1, len(feed.lines("the journal cannot be written")))
+        equal(0, metrics(feed)["feed_journal_up"])
+        try:
+            get(feed, "/healthz")
+        except urllib.error.HTTPError as error:
+            equal((503, True), (error.code, b"the journal cannot be written" in error.read()))
+        else:
+            raise AssertionError("it is well")
+        unlimited = resource.RLIM_INFINITY
+        resource.prlimit(feed.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        wait_for("room", lambda: feed.lines("the journal can be written again"))
+        equal(202, post(feed, {"text": "new"})[0])
+        equal("ok", json.loads(get(feed, "/healthz"))["status"])
+        equal(0, feed.end())
+    equal([], feed.lines("the journal lacks its last lines"))
+
+
+def full_disk_at_the_end(stage):
+    """What could not be written until the end is told."""
+    with on_a_small_disk(stage) as feed:
+        while post(feed, {"text": "x" * 10000})[0] == 202:
+            pass
+        equal(0, feed.end())
+    equal(1, len(feed.lines("the journal lacks its last lines")))
 
 
 def two_on_one_journal(stage):
@@ -137,7 +211,7 @@ def two_on_one_journal(stage):
         try:
             stage.feed()
         except OSError as error:
-            equal(True, "another process uses it" in str(error))
+            equal(True, "feed.journal: another process uses it" in str(error))
         else:
             raise AssertionError("two services on one journal")
         equal(0, feed.end())
@@ -176,12 +250,14 @@ def bad_requests(stage):
                 (400, "unable to decode byte 0xff", b'{"a":"\xff"}', "application/json"),
                 (400, "nested more than 32 deep", b"[" * 100000, "application/json"),
                 (400, "duplicate object key", b'{"a":1,"a":2}', "application/json"),
-                (415, "content type", {}, "text/plain")):
+                (415, "content type", {}, "text/plain"),
+                (415, "content type", {}, "application/json-seq")):
             got, answer = post(feed, body, kind)
             equal((status, True), (got, reason in answer["error"]))
             equal(True, reason in feed.lines("items refused")[-1]["reason"])
         largest = {"text": "x" * (256 * 1024 - len('{"text": ""}'))}
         equal(202, post(feed, largest)[0])
+        equal(202, post(feed, {}, "Application/JSON; charset=utf-8")[0])
         equal(413, post(feed, {"text": "x" * 256 * 1024})[0])
         equal(True, "max_body" in feed.lines("request refused")[-1]["line"])
         equal("ok", json.loads(get(feed, "/healthz"))["status"])
@@ -201,12 +277,25 @@ def bad_options(stage):
     program = pathlib.Path(stage.build) / "examples/feed/feed"
     for words, reason in ((["--kep", "5"], "--kep: no such option"),
                           (["--keep", "x"], '"x" is not a number'),
-                          (["--keep"], "--keep: a value is missing")):
+                          (["--keep"], "--keep: a value is missing"),
+                          (["--sync=perhaps"], '"perhaps" is neither 1 nor 0'),
+                          (["--host", ""], "--host: the value is empty")):
         done = subprocess.run([program, *words], text=True, capture_output=True, check=False)
         equal((2, 1, True), (done.returncode, len(done.stderr.splitlines()),
                              reason in done.stderr))
     done = subprocess.run([program, "--help"], text=True, capture_output=True, check=True)
     equal(True, "FEED_JOURNAL" in done.stdout)
+    done = subprocess.run([program], text=True, check=False, capture_output=True,
+                          env={"FEED_BLOCKING": "off", "FEED_KEEP": "many"})
+    equal((2, 'feed: FEED_KEEP: "many" is not a number from 0 to 1000000000\n'),
+          (done.returncode, done.stderr))
+    done = subprocess.run([program, "--journal", b"/nowhere/\xff"], text=True, check=False,
+                          capture_output=True)
+    equal((1, True), (done.returncode, "left out: they are not UTF-8" in done.stderr))
+    for tool, words in (("produce", ["http://x", "--items", "many"]), ("watch", ["--help"])):
+        done = subprocess.run([program.parent / tool, *words], text=True, check=False,
+                              capture_output=True)
+        equal((2, True), (done.returncode, done.stderr.startswith("usage:")))
     done = subprocess.run([program, "--journal", "/nowhere/feed"], text=True, check=False,
                           capture_output=True)
     equal((1, True), (done.returncode, "no such file" in done.stderr))
@@ -398,7 +487,8 @@ def sqs_away(stage):
             wait_for("its line", lambda: feed.lines("the queue fails"))
             wait_for("some attempts", lambda: metrics(feed)["feed_queue_failures_total"] > 2)
             equal(0, metrics(feed)["feed_queue_up"])
-            equal(503, post(feed, {})[0])
+            equal((503, {"error": "the queue fails"}), post(feed, {}))
+            equal(True, "refused" in feed.lines("items refused")[-1]["reason"])
             queues.start()
             queues.create("items")
             wait_for("its other line", lambda: feed.lines("the queue is back"))
@@ -446,11 +536,8 @@ class Gate:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 operation = self.headers["X-Amz-Target"].rpartition(".")[2]
                 status, answer = 403, {"__type": "AccessDenied", "message": f"no {operation}"}
-                try:
-                    if operation not in gate.denied:
-                        status, answer = 200, queues.call(operation, **json.loads(body))
-                except OSError:  # the server has ended
-                    status, answer = 503, {}
+                if operation not in gate.denied:
+                    status, answer = 200, queues.call(operation, **json.loads(body))
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
@@ -458,6 +545,7 @@ class Gate:
                 self.wfile.write(data)
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None  # whoever asked, or answers, has gone
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):
@@ -471,6 +559,7 @@ class Gate:
 
 def sqs_permissions(stage):
     """Keys that are good for some operations only: what fails is said once, until it does not."""
+    stays = "a message stays in the queue, and comes again"
     with server_of_queues() as queues, Gate(queues) as gate:
         queue = queues.create("items")
         gate.denied = ("ReceiveMessage",)
@@ -481,7 +570,6 @@ def sqs_permissions(stage):
             gate.denied = ("GetQueueAttributes", "DeleteMessageBatch", "DeleteMessage")
             queues.send(queue, *(json.dumps({"n": n}) for n in range(20)))
             wait_for("them", lambda: metrics(feed)["feed_items_emitted_total"] == 20)
-            stays = "a message stays in the queue, and comes again"
             wait_for("its line", lambda: feed.lines(stays))
             equal("ok", json.loads(get(feed, "/healthz"))["status"])
             for line in ("the queue fails", "the queue is back", stays):
@@ -554,6 +642,38 @@ def redis_away(stage):
             equal((0, 0), (one.end(), two.end()))
 
 
+def ask(server, *words):
+    """What Redis answers to a command, as it comes."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"*%d\r\n" % len(words) + b"".join(
+            b"$%d\r\n%s\r\n" % (len(word), word) for word in map(str.encode, words)))
+        return connection.recv(65536).decode()
+
+
+def redis_refuses(stage):
+    """What Redis does not take is not done, and is told; what others write there harms nobody."""
+    with redis(stage) as server:
+        ask(server, "XADD", "feed:items", "*", "what", "ever")
+        for ident, body in (("a", "no json"), ('"', "{}"), ("b", "[1]"), ("c", '{"text":"fine"}')):
+            ask(server, "XADD", "feed:items", "*", "id", ident, "body", body)
+        [feed] = copies_of(stage, server, 1)
+        with feed:
+            equal([[{"id": "c", "item": {"text": "fine"}}], False], Client(feed).event("items"))
+            ask(server, "SET", "feed:items", "not a stream")
+            equal(202, post(feed, {"text": "new"})[0])
+            wait_for("its line", lambda: feed.lines("the queue fails"))
+            equal(True, "WRONGTYPE" in feed.lines("the queue fails")[0]["detail"])
+            equal(0, metrics(feed)["feed_queue_up"])
+            ask(server, "DEL", "feed:items")
+            wait_for("its other line", lambda: feed.lines("the queue is back"))
+            [[item], _] = Client(feed).event("items")
+            equal("new", item["item"]["text"])
+            for _ in range(20):  # in pieces, however large
+                equal(202, post(feed, {"text": "x" * 200000})[0])
+            wait_for("all of them", lambda: ":21\r\n" == ask(server, "XLEN", "feed:items"))
+            equal(0, feed.end())
+
+
 def emitter(stage):
     """What npm's emitter says through Redis reaches the clients of both copies."""
     modules = feed_service.npm_emitter()
@@ -578,8 +698,9 @@ def emitter(stage):
 
 TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
          poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
-         newcomers, page, sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue,
-         copies, redis_away, emitter)
+         newcomers, page, foreign_journal, damaged_journal, full_disk, full_disk_at_the_end,
+         sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue, copies, redis_away,
+         redis_refuses, emitter)
 BOTH_WAYS = (ours, npm, term_in_a_burst, kill_and_restart, poison, resets, sqs, sqs_away,
              copies)
 

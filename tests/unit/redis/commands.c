@@ -227,6 +227,49 @@ TEST(redis_commands_outlive_their_connection)
     RUN(lost);
 }
 
+/* The second connection is refused what it asks at first, and so is the third. */
+static int answer_then_refuse(struct peer *p)
+{
+    if (p->world->connections == 1 || p->world->connections > 3)
+        return answer_then_reset(p);
+    return say(p, "-NOAUTH Authentication required.\r\n");
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    while ((text = strstr(text, what)) != NULL)
+        text++, n++;
+    return n;
+}
+
+static int refused_later(void *arg)
+{
+    struct world w = {.seen = 0};
+    aw_redis *r;
+    world_open(&w, answer_then_refuse);
+    assert_int_equal(
+        aw_redis_open(&r, w.url, .logger = keep_line, .logger_arg = &w, .backoff_max = 0.1), 0);
+    assert_int_equal(aw_redis_command(r, NULL, "DIE"), -ECONNRESET);
+    assert_int_equal(aw_redis_command(r, NULL, "PING"), 0);
+    assert_int_equal(w.connections, 4);
+    assert_int_equal(count(w.lines, "the connection is lost: the server has closed"), 1);
+    assert_int_equal(count(w.lines, "there is no connection: NOAUTH Authentication required."), 1);
+    assert_int_equal(count(w.lines, "connected again"), 1);
+    assert_int_equal(aw_redis_close(r), 0);
+    assert_int_equal(aw_redis_command(r, NULL, "PING"), AW_ESHUTDOWN);
+    assert_string_equal(aw_errmsg(), "the client has ended");
+    aw_redis_unref(r);
+    world_close(&w);
+    return arg ? 1 : 0;
+}
+
+/* Why it does not come back is told, once, though it is not why it went. */
+TEST(redis_tells_why_a_connection_does_not_come_back)
+{
+    RUN(refused_later);
+}
+
 static int answer_never(struct peer *p)
 {
     return p->world->seen > 1 ? 0 : answer_plainly(p);
