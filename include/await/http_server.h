@@ -56,8 +56,9 @@ typedef struct aw_http_request aw_http_request;
  * It answers with one of the calls below.  A handler that returns without having answered gives the
  * client a 500, or a 404 if it returned -ENOENT.  Another negative result ends the connection, and
  * is reported to the loop's exception handler unless it is -ECANCELED, or the last error that a
- * call on the exchange has returned for what the client did.  What is left unread of the request's
- * body is read and dropped, if that is little; else the connection is closed after the answer. */
+ * call on the exchange has returned for what the client did, or, after an upgrade, AW_EOF,
+ * -ECONNRESET or -EPIPE: the client has gone.  What is left unread of the request's body is read
+ * and dropped, if that is little; else the connection is closed after the answer. */
 typedef int aw_http_handler(aw_http_request *r, void *arg);
 
 /* ---- what is told ---- */

@@ -64,9 +64,17 @@ static bool is_over_in_order(aw_http_request *r)
     return r->body.is_complete || aw_http_drop_body(r);
 }
 
+/* The other side of a stream that was handed over has gone: calls on it are not the exchange's. */
+static bool has_gone(const aw_http_request *r, int result)
+{
+    return r->is_upgraded && (result == AW_EOF || result == -ECONNRESET || result == -EPIPE);
+}
+
 /* Is this result of a handler to be told to somebody? */
 static int failure(const aw_http_request *r, int result)
 {
+    if (has_gone(r, result))
+        return 0;
     if (result >= 0 || result == -ENOENT || result == r->peer_error)
         return 0;
     return result;
