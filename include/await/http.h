@@ -108,7 +108,8 @@ typedef struct aw_http_session_opts {
     int redirects;          /* most that are followed, 10; negative: none is */
 
     bool no_cookies;       /* neither keep nor send any */
-    bool keep_compressed;  /* neither ask for compression nor undo it */
+    bool keep_compressed;  /* neither ask for compression nor undo it.  (libcurl, which undoes it,
+                              does not tell whether a compressed body was complete in itself) */
     bool raise_for_status; /* a status of 400 or more is the error -EREMOTEIO */
     bool public_only;      /* refuse to connect to addresses that are not public: loopback, private,
                               link-local; for URLs that strangers give.  Not with a proxy, of which

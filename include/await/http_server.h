@@ -56,11 +56,12 @@ typedef struct aw_http_request aw_http_request;
  * It answers with one of the calls below.  A handler that returns without having answered gives the
  * client a 500, or a 404 if it returned -ENOENT.  Another negative result ends the connection, and
  * is reported to the loop's exception handler unless it is -ECANCELED, or the last error that a
- * call on the exchange has returned for what the client did.  A handler that refuses its client
- * itself, by an answer of 400 to 499 or after aw_http_upgrade(), says so by -EPROTO, -EACCES,
- * -EILSEQ or -EMSGSIZE: that is no report, but a line in the log of refusals, with aw_errmsg() as
- * its reason.  What is left unread of the request's body is read and dropped, if that is little;
- * else the connection is closed after the answer. */
+ * call on the exchange has returned for what the client did, or, after an upgrade, AW_EOF,
+ * -ECONNRESET or -EPIPE: the client has gone.  A handler that refuses its client itself, by an
+ * answer of 400 to 499 or after aw_http_upgrade(), says so by -EPROTO, -EACCES, -EILSEQ or
+ * -EMSGSIZE: that is no report, but a line in the log of refusals, with aw_errmsg() as its reason.
+ * What is left unread of the request's body is read and dropped, if that is little; else the
+ * connection is closed after the answer. */
 typedef int aw_http_handler(aw_http_request *r, void *arg);
 
 /* ---- what is told ---- */

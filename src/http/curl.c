@@ -128,6 +128,13 @@ static int code_of_system(const struct aw_transfer *t, int otherwise)
     return number > 0 ? -(int)number : otherwise;
 }
 
+/* The same where it may also be something else that was wrong.  libcurl keeps the last number that
+ * it had, be it of a connection long ago: its words tell whether it is of this failure. */
+static int code_of_transfer(const struct aw_transfer *t, const char *words, int otherwise)
+{
+    return strncmp(t->words, words, strlen(words)) == 0 ? code_of_system(t, otherwise) : otherwise;
+}
+
 static int code_of_long_line(struct aw_transfer *t)
 {
     snprintf(t->words, sizeof t->words, "a line of the head is too long");
@@ -171,9 +178,9 @@ static int code_of(struct aw_transfer *t, CURLcode code)
         return code_of_system(t, -ECONNREFUSED);
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
-        return code_of_system(t, -ECONNRESET);
+        return code_of_transfer(t, "Send failure", -ECONNRESET);
     case CURLE_RECV_ERROR:
-        return code_of_system(t, -EPROTO);
+        return code_of_transfer(t, "Recv failure", -EPROTO);
     default:
         for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
             if (codes[i].from == code)

@@ -64,6 +64,12 @@ static bool is_over_in_order(aw_http_request *r)
     return r->body.is_complete || aw_http_drop_body(r);
 }
 
+/* The other side of a stream that was handed over has gone: calls on it are not the exchange's. */
+static bool has_gone(const aw_http_request *r, int result)
+{
+    return r->is_upgraded && (result == AW_EOF || result == -ECONNRESET || result == -EPIPE);
+}
+
 /* Has the handler refused its client?  It says so by one of these codes, after an answer that says
  * the same, or on a connection that was handed over. */
 static bool is_refusal(const aw_http_request *r, int result)
@@ -87,6 +93,8 @@ static AW_COLD void tell_refusal(aw_http_request *r, int result)
  * handler.  What the client did is none, and a refusal has its line in the log. */
 static int failure(aw_http_request *r, int result)
 {
+    if (has_gone(r, result))
+        return 0;
     if (result >= 0 || result == -ENOENT || result == r->peer_error)
         return 0;
     if (!is_refusal(r, result))

@@ -68,6 +68,8 @@ TEST_IN_LOOP(client_broken_answers)
                "fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
                -EPROTO, "");
     ASSERT_BAD("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", -EPROTO, "");
+    ASSERT_BAD("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nhello", -EPROTO,
+               "two lengths that differ");
     ASSERT_BAD("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", AW_EOF, "");
     ASSERT_BAD("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
                -EPROTO, "");
@@ -282,6 +284,21 @@ TEST_IN_LOOP(client_class_host_names_and_ssrf)
     ASSERT_FAILS(aw_http_get(&r, s, url), -EACCES, "not a public address");
     aw_http_session_unref(s);
     close_place(&p);
+}
+
+/* The number of one failure must not be that of the next. */
+TEST_IN_LOOP(client_codes_are_of_their_own_request)
+{
+    struct place gone = {0}, bad = {0};
+    aw_http_response *r;
+    OPEN_PLACE(&gone, OK_HELLO);
+    OPEN_PLACE(&bad, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n");
+    aw_http_session *s = SESSION(&gone);
+    close_place(&gone);
+    ASSERT_FAILS(aw_http_get(&r, s, "/"), -ECONNREFUSED, "");
+    ASSERT_FAILS(aw_http_get(&r, s, bad.url), -EPROTO, "");
+    aw_http_session_unref(s);
+    close_place(&bad);
 }
 
 /* Whether something listens there must not be told by the error either. */

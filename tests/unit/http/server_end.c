@@ -279,6 +279,49 @@ TEST_IN_LOOP(http_server_bears_clients_that_vanish)
     end_server(s);
 }
 
+static int take_over(aw_http_request *r, void *arg)
+{
+    aw_stream *s;
+    char *line;
+    AW_TRY(aw_http_upgrade(r, 101, &s));
+    ssize_t n = aw_stream_readline(s, &line);
+    ++*(int *)arg;
+    return n > 0 ? -EIO : n == 0 ? AW_EOF : (int)n;
+}
+
+static int count_report(const aw_report *r, void *arg)
+{
+    (void)r;
+    ++*(int *)arg;
+    return 0;
+}
+
+// The same of those whose connection was handed over; a handler's own failure is reported.
+TEST_IN_LOOP(http_server_bears_clients_that_vanish_after_an_upgrade)
+{
+    int ended = 0, told = 0;
+    aw_loop_set_exception_handler(aw_running_loop(), count_report, &told);
+    aw_http_server *s = SERVE(.handler = take_over, .arg = &ended);
+    for (int i = 0; i < 3; i++) {
+        aw_stream *c = connect_to();
+        say_to(c, GET("/", "Connection: upgrade\r\n"));
+        char *head;
+        assert_true(aw_stream_readuntil(c, &head, "\r\n\r\n") > 0);
+        if (i == 1)
+            assert_int_equal(aw_set_socket_option(aw_stream_fd(c), "SO_LINGER", 0), 0);
+        if (i == 2)
+            say_to(c, "line\n");
+        else
+            aw_stream_abort(c);
+        aw_stream_unref(c);
+        while (ended <= i)
+            assert_int_equal(aw_sleep(0.01), 0);
+    }
+    end_server(s);
+    assert_int_equal(told, 1);
+    aw_loop_set_exception_handler(aw_running_loop(), NULL, NULL);
+}
+
 /* ---- files by the kernel ---- */
 
 enum { BIG = 3000000 };
