@@ -5,7 +5,7 @@
 
 #include "sio/sio.h"
 
-int aw_sio_answer(aw_sio *io, aw_http_request *r, enum aw_sio_refusal why)
+int aw_sio_answer(aw_http_request *r, enum aw_sio_refusal why)
 {
     static const struct {
         int status;
@@ -18,7 +18,6 @@ int aw_sio_answer(aw_sio *io, aw_http_request *r, enum aw_sio_refusal why)
         [AW_SIO_FORBIDDEN] = {403, "{\"code\":4,\"message\":\"Forbidden\"}"},
         [AW_SIO_BAD_VERSION] = {400, "{\"code\":5,\"message\":\"Unsupported protocol version\"}"},
     };
-    (void)io;
     const char *body = answers[why].body;
     return aw_http_respond(r, answers[why].status, "application/json", body, strlen(body));
 }
@@ -42,7 +41,7 @@ static int preflight(aw_http_request *r)
 static int refuse(aw_sio *io, aw_http_request *r, const char *reason, enum aw_sio_refusal why)
 {
     aw_sio_tell(io, aw_http_request_peer(r), reason, NULL, 0);
-    return aw_sio_answer(io, r, why);
+    return aw_sio_answer(r, why);
 }
 
 /* A request that begins a session. */
@@ -104,7 +103,7 @@ static int serve(aw_sio *io, aw_http_request *r)
         return open_session(io, r, websocket);
     struct aw_sio_session *s = aw_sio_session_find(io, sid);
     /* A session that is gone is nobody's fault: every client asks for its own after a restart. */
-    return s ? serve_session(s, r, websocket) : aw_sio_answer(io, r, AW_SIO_UNKNOWN_SID);
+    return s ? serve_session(s, r, websocket) : aw_sio_answer(r, AW_SIO_UNKNOWN_SID);
 }
 
 int aw_sio_handler(aw_http_request *r, void *arg)

@@ -70,10 +70,10 @@ static int get(struct aw_sio_session *s, aw_http_request *r)
     if (s->poll) {
         aw_sio_tell(s->io, s->handshake, "two GETs of one session at a time", NULL, 0);
         aw_sio_session_end(s, "transport error", AW_WS_GOING_AWAY);
-        return aw_sio_answer(s->io, r, AW_SIO_BAD_REQUEST);
+        return aw_sio_answer(r, AW_SIO_BAD_REQUEST);
     }
     if (s->ws || s->state == AW_SIO_ENDED)
-        return aw_sio_answer(s->io, r, s->ws ? AW_SIO_BAD_REQUEST : AW_SIO_UNKNOWN_SID);
+        return aw_sio_answer(r, s->ws ? AW_SIO_BAD_REQUEST : AW_SIO_UNKNOWN_SID);
     if (s->state == AW_SIO_OPEN && !s->queue.head && !s->probed) {
         int err = hold(s);
         if (err < 0)
@@ -132,7 +132,7 @@ static int post(struct aw_sio_session *s, aw_http_request *r)
     if (err == 0)
         return respond(r, "ok", 2);
     aw_sio_session_refuse(s, err);
-    return aw_sio_answer(s->io, r, AW_SIO_BAD_REQUEST);
+    return aw_sio_answer(r, AW_SIO_BAD_REQUEST);
 }
 
 int aw_sio_polling_post(struct aw_sio_session *s, aw_http_request *r)
@@ -142,7 +142,7 @@ int aw_sio_polling_post(struct aw_sio_session *s, aw_http_request *r)
             aw_sio_tell(s->io, s->handshake, "two POSTs of one session at a time", NULL, 0);
         if (s->posting)
             aw_sio_session_end(s, "transport error", AW_WS_GOING_AWAY);
-        return aw_sio_answer(s->io, r, AW_SIO_BAD_REQUEST);
+        return aw_sio_answer(r, AW_SIO_BAD_REQUEST);
     }
     aw_sio_session_ref(s);
     s->posting = true;

@@ -371,7 +371,7 @@ enum aw_sio_refusal {
     AW_SIO_FORBIDDEN,
     AW_SIO_BAD_VERSION,
 };
-int aw_sio_answer(aw_sio *io, aw_http_request *r, enum aw_sio_refusal why);
+int aw_sio_answer(aw_http_request *r, enum aw_sio_refusal why);
 
 /* ---- receive.c ---- */
 

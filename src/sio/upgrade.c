@@ -207,7 +207,7 @@ int aw_sio_websocket_upgrade(struct aw_sio_session *s, aw_http_request *r)
 {
     aw_websocket *ws;
     if (s->ws || s->upgrading || s->state != AW_SIO_OPEN)
-        return aw_sio_answer(s->io, r, AW_SIO_BAD_REQUEST);
+        return aw_sio_answer(r, AW_SIO_BAD_REQUEST);
     aw_sio_session_ref(s);
     s->upgrading = true;
     int err = shake_hands(s->io, r, &ws);

@@ -6,7 +6,6 @@ Chromium where they are to be had, else those tests are skipped by name.  What o
 ends.  Arguments: names of tests, in place of all.
 """
 
-import http.server
 import json
 import os
 import pathlib
@@ -19,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-from feed_stage import (ROOT, WAIT, Client, Skip, Stage, all_fine, copies_of, equal, get, metrics,
-                        post, server_of_queues, server_of_redis, wait_for)
+from feed_stage import (ROOT, WAIT, Client, Gate, Skip, Stage, all_fine, copies_of, equal, get,
+                        metrics, post, server_of_queues, server_of_redis, wait_for)
 
 import browser
 import feed_service
@@ -517,44 +516,6 @@ def sqs_mistakes(stage):
                 equal(True, "<title>Feed</title>" in get(feed, "/"))
                 equal(0, feed.end())
             (stage.folder / "feed.log").unlink()
-
-
-class Gate:
-    """A way to the server of queues that lets only some operations pass; a context manager."""
-
-    def __init__(self, queues):
-        self.denied, gate = (), self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            """Passes a request on, or says that it is not allowed."""
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):  # pylint: disable=arguments-differ
-                pass
-
-            def do_POST(self):  # pylint: disable=invalid-name
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                operation = self.headers["X-Amz-Target"].rpartition(".")[2]
-                status, answer = 403, {"__type": "AccessDenied", "message": f"no {operation}"}
-                if operation not in gate.denied:
-                    status, answer = 200, queues.call(operation, **json.loads(body))
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *_: None  # whoever asked, or answers, has gone
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def sqs_permissions(stage):

@@ -3,12 +3,14 @@
 What one test starts it ends: everything here that runs is a context manager, or a child of one.
 """
 
+import http.server
 import json
 import pathlib
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -143,6 +145,47 @@ def server_of_queues():
     if not command:
         raise Skip("moto's server of SQS cannot be had")
     return feed_service.Queues(command)
+
+
+class Gate:
+    """A way to the server of queues that lets only some operations pass; a context manager."""
+
+    def __init__(self, queues):
+        self.denied, gate = (), self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """Passes a request on, or says that it is not allowed."""
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+
+            def do_POST(self):  # pylint: disable=invalid-name
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                operation = self.headers["X-Amz-Target"].rpartition(".")[2]
+                status, answer = 403, {"__type": "AccessDenied", "message": f"no {operation}"}
+                try:
+                    if operation not in gate.denied:
+                        status, answer = 200, queues.call(operation, **json.loads(body))
+                except OSError:  # the server has ended
+                    status, answer = 503, {}
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None  # whoever asked has gone
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def server_of_redis(stage):

@@ -255,7 +255,7 @@ TEST(reliability_socketio_packets_have_limits)
     in_world(limits_of_packets, few);
 }
 
-/* reliability.md, "Socket.IO packets": typed validation; what is wrong ends that client, and the
+/* Socket.IO packets: typed validation; what is wrong ends that client, and the
  * others go on. */
 static const char *const bad_packets[] = {
     "4abc",
