@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "http/client.h"
+#include "text/words.h"
 
 /* ---- bytes ---- */
 
@@ -296,7 +297,8 @@ static int check_length(aw_http_response *r, const struct aw_http_line *new_one)
 {
     const char *text = r->head.data;
     for (size_t i = 0; i < r->n_lines; i++)
-        if (aw_http_same_name(text + r->lines[i].name, "Content-Length") &&
+        if (aw_same_word(text + r->lines[i].name, strlen(text + r->lines[i].name),
+                         "Content-Length") &&
             strcmp(text + r->lines[i].value, text + new_one->value) != 0)
             return failed(r, -EPROTO, "two lengths that differ");
     return 0;
@@ -330,7 +332,7 @@ static int take_line(aw_http_response *r, const char *line, size_t n)
     at.value = ++r->head.len;
     AW_TRY(append(&r->head, value, size));
     r->head.len++;
-    if (aw_http_same_name(r->head.data + at.name, "Content-Length"))
+    if (aw_same_word(r->head.data + at.name, strlen(r->head.data + at.name), "Content-Length"))
         AW_TRY(check_length(r, &at));
     r->lines[r->n_lines++] = at;
     r->has_location |= aw_same_word(line, (size_t)(colon - line), "Location");
