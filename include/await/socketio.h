@@ -211,7 +211,8 @@ AW_API int aw_sio_refuse(aw_sio_socket *s, const char *message, const char *json
  * for events is done before its first suspension.  An error disconnects the socket.
  *
  * int aw_sio_on_disconnect(ns, fn, arg): called once for every socket that had connected, when it
- * is gone: aw_sio_socket_reason() says why.
+ * is gone: aw_sio_socket_reason() says why.  A client that polls, and vanishes without a word, is
+ * gone when its pong is missing: up to .ping_interval and .ping_timeout later.
  *
  * One of each: a second one takes the place of the first.  0, -EINVAL. */
 #ifndef __cplusplus
