@@ -295,7 +295,9 @@ AW_API int aw_stream_set_write_limits(aw_stream *s, size_t high, size_t low);
  * when it was closed before.  Never suspends. */
 AW_API int aw_stream_close(aw_stream *s);
 
-/* Close at once: what is pending is dropped, who waits is woken.  0.  Never suspends. */
+/* Close at once: what is pending is dropped, who waits is woken.  If anything was pending, a TCP
+ * connection is reset: the other side shall not take what came for all of it.  0.  Never suspends.
+ */
 AW_API int aw_stream_abort(aw_stream *s);
 
 /* Was either called, or has the stream ended by an error?  True for NULL. */

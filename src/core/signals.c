@@ -12,6 +12,8 @@
  * asked to take for stopping is refused to subscribers; a runner's SIGINT, which nobody asked for,
  * is theirs as long as there are any.
  */
+#include <stdio.h>
+
 #include "core/core.h"
 
 #define UNSEEN_MAX 3 /* stops that the loop did not react to before the process ends */
@@ -134,15 +136,22 @@ void aw_loop_give_signals_back(aw_loop *l)
 
 /* ---- subscribers ---- */
 
+static int refuse(int code, int signo, const char *why)
+{
+    char text[64];
+    snprintf(text, sizeof text, "signal %d %s", signo, why);
+    return aw_raise(code, text);
+}
+
 static int check_number(int signo)
 {
     if (signo < 1 || signo > SIGNAL_MAX)
-        return aw_fail(-EINVAL, "there is no such signal");
+        return refuse(-EINVAL, signo, "does not exist");
     return 0;
 }
 
-/* By the kernel, or because the code at fault would run again. */
-static bool cannot_be_caught(uint64_t set)
+/* Those of a set: by the kernel, or because the code at fault would run again. */
+static uint64_t cannot_be_caught(uint64_t set)
 {
     return set & (AW_SIGNAL_BIT(SIGKILL) | AW_SIGNAL_BIT(SIGSTOP) | AW_SIGNAL_BIT(SIGSEGV) |
                   AW_SIGNAL_BIT(SIGBUS) | AW_SIGNAL_BIT(SIGFPE) | AW_SIGNAL_BIT(SIGILL));
@@ -152,8 +161,9 @@ int aw_signal_subscribe(aw_loop *l, struct aw_signal_sub *sub)
 {
     if (!sub->set)
         return aw_fail(-EINVAL, "the set of signals is empty");
-    if (cannot_be_caught(sub->set))
-        return aw_fail(AW_EMISUSE, "this signal cannot be caught");
+    uint64_t lost = cannot_be_caught(sub->set);
+    if (lost)
+        return refuse(AW_EMISUSE, __builtin_ctzll(lost) + 1, "cannot be caught");
     if (!aw_is_main_thread())
         return aw_fail(AW_EMISUSE, "signals are for the main thread");
     if (!l->stop_yields && (sub->set & l->stop_set))

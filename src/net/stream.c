@@ -108,10 +108,10 @@ static void tell_the_end(aw_stream *s)
     aw_stream_wake_all(&s->closers);
 }
 
-static void shut(aw_stream *s)
+static void shut(aw_stream *s, bool in_order)
 {
     aw_timer_cancel(&s->loop->timers, &s->patience);
-    s->kind->shut(s, !s->lost && !s->aborted);
+    s->kind->shut(s, in_order);
     s->shut = s->eof = true;
     aw_list_remove(&s->closer.link);
     tell_the_end(s);
@@ -121,7 +121,7 @@ void aw_stream_settle(aw_stream *s)
 {
     if (!s->over || s->shut || s->kind->busy(s))
         return;
-    shut(s);
+    shut(s, !s->lost && !s->aborted);
     aw_stream_free_unused(s);
 }
 
@@ -174,12 +174,13 @@ void aw_stream_lose(aw_stream *s, int error, struct aw_text *detail)
 static void loop_closes(struct aw_closer *closer)
 {
     aw_stream *s = aw_container_of(closer, aw_stream, closer);
+    bool in_order = !s->lost && !s->aborted && !aw_stream_pending(s);
     aw_list_init(&closer->link);
     s->lost = s->lost ? s->lost : -ECONNABORTED;
     s->closing = s->over = true;
     aw_bytes_clear(s->loop, &s->tx);
     s->kind->stop(s);
-    shut(s);
+    shut(s, in_order);
     aw_stream_free_unused(s);
 }
 

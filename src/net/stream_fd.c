@@ -229,10 +229,14 @@ static bool fd_busy(const aw_stream *s)
     return in_flight(&s->of_fd.in.op) || s->of_fd.in.announced || is_out(s);
 }
 
+/* What was cut off must not look like the end of the data: the other side of a connection is reset,
+ * and the kernel does not go on for minutes to offer what nobody takes. */
 static void fd_shut(aw_stream *s, bool in_order)
 {
-    (void)in_order;
+    const struct linger at_once = {.l_onoff = 1};
     take_chunks(s);
+    if (!in_order && s->of_fd.is_socket)
+        (void)aw_sys.set_option(s->of_fd.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     (void)aw_sys.close(s->of_fd.fd);
     s->of_fd.fd = -1;
 }

@@ -161,7 +161,7 @@ static ssize_t collect_some(struct aw_pipe_end *e, struct collector *c)
     if (over)
         o->size = c->limit;
     o->data[o->size] = '\0';
-    return over ? aw_fail(AW_ELIMIT, "the output is longer than .limit") : n;
+    return over ? AW_ELIMIT : n; /* its words: name_it() */
 }
 
 /* Until the end; others get their turn meanwhile. */
@@ -260,9 +260,16 @@ static int check(const aw_communicate_opts *o)
 }
 
 /* Whoever has inherited an output keeps it open. */
-static int out_of_time(void)
+static int out_of_time(const aw_process *p)
 {
-    return aw_fail(-ETIMEDOUT, "the program or one of its outputs did not end in time");
+    return aw_child_raise(p, -ETIMEDOUT, "it, or one of its outputs, did not end in time");
+}
+
+static int name_it(const aw_process *p, int err)
+{
+    if (err == AW_ELIMIT)
+        return aw_child_raise(p, err, "its output is longer than .limit");
+    return err == -ETIMEDOUT ? out_of_time(p) : err;
 }
 
 int aw_process_communicate_(const aw_communicate_opts *o)
@@ -274,8 +281,9 @@ int aw_process_communicate_(const aw_communicate_opts *o)
     AW_TRY(check(o));
     struct talk t = {.opts = o, .process = aw_process_ref(o->process)};
     int err = o->timeout != 0 ? aw_timeout_call(o->timeout, talk, &t) : talk(&t);
+    err = name_it(t.process, err);
     aw_process_unref(t.process);
-    return err == -ETIMEDOUT ? out_of_time() : err;
+    return err;
 }
 
 /* ---- to its end ---- */
@@ -312,7 +320,7 @@ static int run(aw_process *p, const aw_process_opts *o, aw_process_result *r)
     int end = aw_process_stop(p, o->grace != 0 ? o->grace : GRACE_DEFAULT, r ? &r->status : NULL);
     if (end < 0)
         return end;
-    return err == -ETIMEDOUT ? out_of_time() : err;
+    return name_it(p, err);
 }
 
 int aw_run_process_(const aw_process_opts *opts)

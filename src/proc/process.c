@@ -94,6 +94,13 @@ static int lost(void)
     return aw_fail(-ECHILD, "the status of the process was taken by somebody else");
 }
 
+int aw_child_raise(const aw_process *p, int code, const char *why)
+{
+    char text[256];
+    snprintf(text, sizeof text, "process %d, %s: %s", p->pid, p->name, why);
+    return aw_raise(code, text);
+}
+
 static int about(const aw_process *p, int err, const char *what)
 {
     return aw_fail_about(err, "process %d, %s: %s", p->pid, p->name, what);

@@ -56,6 +56,9 @@ int aw_child_begin(aw_process *p, int pid);
 /* It never was: frees the record. */
 void aw_child_discard(aw_process *p);
 
+/* An error with its reason, and the process that it is about. */
+int aw_child_raise(const aw_process *p, int code, const char *why);
+
 /* 0, or the error of a handle that is NULL or not of this thread. */
 int aw_child_check(const aw_process *p);
 

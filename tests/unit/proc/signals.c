@@ -87,6 +87,7 @@ TEST_IN_LOOP(SIG_004_signals_that_cannot_be_caught)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         void *before = action_of(bad[i]);
         assert_int_equal(aw_add_signal_handler(bad[i], note_it, "x"), AW_EMISUSE);
+        assert_non_null(strstr(aw_errmsg(), " cannot be caught"));
         assert_int_equal(aw_remove_signal_handler(NULL, bad[i]), 0);
         assert_int_equal(aw_signal_wait(aw_signal(bad[i]) | aw_signal(SIGUSR1)), AW_EMISUSE);
         assert_ptr_equal(action_of(bad[i]), before);
