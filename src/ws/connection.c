@@ -73,6 +73,12 @@ static ssize_t from_stream(void *arg, void *buf, size_t n)
     return aw_stream_read(ws->stream, buf, n);
 }
 
+static size_t in_stream(void *arg, const char **ret)
+{
+    const aw_websocket *ws = arg;
+    return aw_stream_peek(ws->stream, ret);
+}
+
 static int set_up(aw_websocket *ws, const aw_websocket_stream_opts *o)
 {
     AW_TRY(ws_limits(&o->limits, &ws->limits));
@@ -94,6 +100,7 @@ aw_websocket *aw_websocket_from_stream_(const aw_websocket_stream_opts *opts)
         return aw_refuse(-ENOMEM, NULL);
     *ws = (aw_websocket){.handles = 1, .server = opts->server};
     ws->codec.source = from_stream;
+    ws->codec.peek = in_stream;
     ws->codec.arg = ws;
     int err = set_up(ws, opts);
     if (err < 0) {

@@ -47,6 +47,55 @@ static int awake(struct ws_codec *c)
     return 0;
 }
 
+/* ---- short frames ---- */
+
+/* Eight bytes at a time: the mask stands there twice.  Both may be the same place. */
+static void put_masked(uint8_t *to, const uint8_t *from, size_t n, const uint8_t mask[4])
+{
+    uint64_t eight, masks;
+    size_t i = 0;
+    memcpy(&masks, mask, 4);
+    memcpy((uint8_t *)&masks + 4, mask, 4);
+    for (; n - i >= sizeof eight; i += sizeof eight) {
+        memcpy(&eight, from + i, sizeof eight);
+        eight ^= masks;
+        memcpy(to + i, &eight, sizeof eight);
+    }
+    for (; i < n; i++)
+        to[i] = from[i] ^ mask[i % 4];
+}
+
+/* Of what is there: 1, or an error; 0: it is no short frame, not there as a whole, or wrong. */
+static int take_short(struct ws_codec *c, const char *head, size_t there, uint8_t room[WS_ROOM],
+                      struct ws_piece *ret)
+{
+    if (there < 2)
+        return 0;
+    uint8_t first = (uint8_t)head[0], second = (uint8_t)head[1];
+    size_t size = second & 0x7f, mask = second & 0x80 ? 4 : 0, whole = 2 + mask + size;
+    bool is_broken = (first & WS_CLOSE) && !(first & 0x80); /* a control frame in pieces */
+    if (size > WS_SHORT_MAX || there < whole || is_broken)
+        return 0;
+    ssize_t n = c->source(c->arg, room, whole);
+    if (n < 0)
+        return (int)n;
+    assert((size_t)n == whole);
+    if (mask)
+        put_masked(room + 6, room + 6, size, room + 2);
+    *ret = (struct ws_piece){.data = room + 2 + mask,
+                             .size = size,
+                             .length = size,
+                             .opcode = first & 0x0f,
+                             .reserved = first >> 4 & 7,
+                             .fin = first & 0x80,
+                             .masked = mask != 0,
+                             .first = true,
+                             .last = true};
+    return 1;
+}
+
+/* ---- all others ---- */
+
 /* Bytes that the header of such a frame has. */
 static size_t header_size(const struct wslay_frame_iocb *frame)
 {
@@ -54,7 +103,7 @@ static size_t header_size(const struct wslay_frame_iocb *frame)
     return 2 + length + (frame->mask ? 4 : 0);
 }
 
-int ws_codec_next(struct ws_codec *c, struct ws_piece *ret)
+static int take_any(struct ws_codec *c, struct ws_piece *ret)
 {
     struct wslay_frame_iocb frame = {0};
     AW_TRY(awake(c));
@@ -80,6 +129,16 @@ int ws_codec_next(struct ws_codec *c, struct ws_piece *ret)
     return 1;
 }
 
+int ws_codec_next(struct ws_codec *c, uint8_t room[WS_ROOM], struct ws_piece *ret)
+{
+    const char *head = NULL;
+    if (c->wslay)
+        return take_any(c, ret);
+    size_t there = c->peek(c->arg, &head);
+    int taken = take_short(c, head, there, room, ret);
+    return taken || !there ? taken : take_any(c, ret);
+}
+
 void ws_codec_free(struct ws_codec *c)
 {
     wslay_frame_context_free(c->wslay);
@@ -92,22 +151,6 @@ void ws_codec_rest(struct ws_codec *c)
 {
     if (c->wslay && !c->ahead && !c->seen)
         ws_codec_free(c);
-}
-
-/* Eight bytes at a time: the mask stands there twice. */
-static void put_masked(uint8_t *to, const uint8_t *from, size_t n, const uint8_t mask[4])
-{
-    uint64_t eight, masks;
-    size_t i = 0;
-    memcpy(&masks, mask, 4);
-    memcpy((uint8_t *)&masks + 4, mask, 4);
-    for (; n - i >= sizeof eight; i += sizeof eight) {
-        memcpy(&eight, from + i, sizeof eight);
-        eight ^= masks;
-        memcpy(to + i, &eight, sizeof eight);
-    }
-    for (; i < n; i++)
-        to[i] = from[i] ^ mask[i % 4];
 }
 
 size_t ws_encode(uint8_t *place, uint8_t opcode, bool fin, const uint8_t *mask, const void *data,

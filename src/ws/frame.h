@@ -5,6 +5,10 @@
  * everything was taken.  So a codec has a context only while it is at work: ws_codec_rest() gives
  * it back when nothing is half done.  The codec knows that by counting: bytes that wslay was given,
  * less those of the frames that it gave back.
+ *
+ * And a frame that is short, and there as a whole, needs no context at all: its header is two bytes
+ * and a mask.  To make one, clear it and free it again for each message of a few bytes was more
+ * work than everything else that is done about such a message outside of the kernel.
  */
 #ifndef AW_WS_FRAME_H
 #define AW_WS_FRAME_H
@@ -21,15 +25,19 @@ enum ws_opcode {
     WS_PONG = 10,
 };
 
-/* The longest header: two bytes, a length of eight, a mask. */
-enum { WS_HEADER_MAX = 14 };
+/* The longest header: two bytes, a length of eight, a mask.  And a short frame: the longest payload
+ * whose length stands in the second byte, with its header. */
+enum { WS_HEADER_MAX = 14, WS_SHORT_MAX = 125, WS_ROOM = WS_SHORT_MAX + 6 };
 
-/* Where bytes come from: more than 0; 0: none for now; an error. */
+/* Where bytes come from: more than 0; 0: none for now; an error.  And how many are there without
+ * waiting, and where they lie, to be looked at. */
 typedef ssize_t ws_source(void *arg, void *buf, size_t n);
+typedef size_t ws_peek(void *arg, const char **ret);
 
 struct ws_codec {
     struct wslay_frame_context *wslay; /* NULL: at rest */
     ws_source *source;
+    ws_peek *peek;
     void *arg;
     int error;     /* of the source, on its way through wslay */
     size_t ahead;  /* bytes that wslay was given and has not given back */
@@ -47,8 +55,8 @@ struct ws_piece {
 };
 
 /* The next part: 1; 0: there is none for now; -EPROTO for a frame that no one may send; the
- * source's error; -ENOMEM. */
-int ws_codec_next(struct ws_codec *c, struct ws_piece *ret);
+ * source's error; -ENOMEM.  A short frame lies in `room` then. */
+int ws_codec_next(struct ws_codec *c, uint8_t room[WS_ROOM], struct ws_piece *ret);
 
 /* Hold no memory, if nothing is half done. */
 void ws_codec_rest(struct ws_codec *c);

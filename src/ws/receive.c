@@ -130,9 +130,10 @@ static int take_control(aw_websocket *ws, const struct ws_piece *p)
  * both closes were said; or what has ended the connection. */
 static int take_pieces(aw_websocket *ws, bool keep)
 {
+    uint8_t room[WS_ROOM];
     struct ws_piece p;
     int err;
-    while ((err = ws_codec_next(&ws->codec, &p)) > 0) {
+    while ((err = ws_codec_next(&ws->codec, room, &p)) > 0) {
         const char *wrong = p.first ? complaint(ws, &p) : NULL;
         if (wrong)
             return fail(ws, wrong);

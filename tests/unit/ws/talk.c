@@ -281,6 +281,26 @@ TEST_IN_LOOP(ws_talk_message_lasts_until_the_next_call)
     rise(&t);
 }
 
+/* A context of wslay's is made for what is long, or not there as a whole, and for nothing else. */
+TEST_IN_LOOP(ws_talk_short_frames_need_no_context)
+{
+    char text[201];
+    struct table t = SIT(.server = true);
+    memset(text, 'x', 200);
+    text[125] = '\0';
+    PUT(&t, FIN | TEXT, text);
+    expect_message(t.ws, text);
+    assert_null(t.ws->codec.wslay);
+    text[125] = 'x';
+    text[200] = '\0';
+    PUT(&t, FIN | TEXT, text);
+    PUT(&t, FIN | TEXT, "behind it");
+    expect_message(t.ws, text);
+    assert_non_null(t.ws->codec.wslay);
+    expect_message(t.ws, "behind it");
+    rise(&t);
+}
+
 /* While nothing is there a connection has neither a buffer nor wslay's context. */
 TEST_IN_LOOP(ws_talk_idle_connections_are_small)
 {
