@@ -11,6 +11,9 @@
 #include "feed/feed.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
 
 static struct source *choose(const struct options *o, struct items *items)
 {
@@ -96,8 +99,22 @@ static int serve(void *arg)
     return err;
 }
 
+/* A log whose reader has gone must not end the service; and where there is none, no other file may
+ * take its number. */
+static void settle_log(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
+    settle_log();
     struct options o = {.host = NULL};
     int go_on = options_read(&o, argc, argv);
     if (go_on <= 0)

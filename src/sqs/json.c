@@ -72,6 +72,11 @@ bool aw_sqs_json_true(const struct aw_sqs_json *v)
     return json_is_true(value(v));
 }
 
+bool aw_sqs_json_is_list(const struct aw_sqs_json *v)
+{
+    return !v || json_is_null(value(v)) || json_is_array(value(v));
+}
+
 size_t aw_sqs_json_count(const struct aw_sqs_json *v)
 {
     return json_is_object(value(v)) ? json_object_size(value(v)) : json_array_size(value(v));

@@ -25,6 +25,9 @@ const char *aw_sqs_json_string(const struct aw_sqs_json *v, size_t *ret_size);
 const char *aw_sqs_json_text(const struct aw_sqs_json *object, const char *name);
 bool aw_sqs_json_true(const struct aw_sqs_json *v);
 
+/* An array; or there is none. */
+bool aw_sqs_json_is_list(const struct aw_sqs_json *v);
+
 size_t aw_sqs_json_count(const struct aw_sqs_json *array_or_object);
 const struct aw_sqs_json *aw_sqs_json_at(const struct aw_sqs_json *array, size_t i);
 

@@ -251,6 +251,8 @@ static int read_message(const struct aw_sqs_json *v, aw_sqs_message *m)
 int aw_sqs_messages_make(const struct aw_sqs_json *reply, aw_sqs_messages **ret)
 {
     const struct aw_sqs_json *array = aw_sqs_json_get(reply, "Messages");
+    if (!aw_sqs_json_is_list(array))
+        return -EBADMSG;
     size_t n = aw_sqs_json_count(array);
     aw_sqs_messages *m = aw_mem_zalloc(sizeof *m + n * sizeof *m->all);
     if (!m)

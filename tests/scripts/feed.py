@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import types
 
 from feed_stage import (ROOT, WAIT, Client, Gate, Skip, Stage, all_fine, copies_of, equal, get,
                         metrics, post, server_of_queues, server_of_redis, wait_for)
@@ -298,6 +299,29 @@ def bad_options(stage):
     done = subprocess.run([program, "--journal", "/nowhere/feed"], text=True, check=False,
                           capture_output=True)
     equal((1, True), (done.returncode, "no such file" in done.stderr))
+
+
+def no_log(stage):
+    """Nobody reads the log any more, or there is none: the service goes on, its files are whole."""
+    command = [*feed_service.PREFIX, pathlib.Path(stage.build).resolve() / "examples/feed/feed",
+               "--port", "0"]
+    with subprocess.Popen(command, cwd=stage.folder, stderr=subprocess.PIPE,
+                          env=feed_service.own_environment()) as process:
+        url = "http://" + json.loads(process.stderr.readline())["address"]
+        process.stderr.close()
+        feed = types.SimpleNamespace(url=lambda: url)
+        equal([400, 400, 202], [post(feed, body)[0] for body in (b"", b"", {})])
+        process.terminate()
+        equal(0, process.wait(feed_service.LIMIT))
+    port = url.rpartition(":")[2]
+    command[-1] = port
+    with subprocess.Popen(["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash", *command],
+                          cwd=stage.folder, env=feed_service.own_environment()) as process:
+        wait_for("it", lambda: socket.socket().connect_ex(("127.0.0.1", int(port))) == 0)
+        equal([400, 202], [post(feed, body)[0] for body in (b"", {})])
+        process.terminate()
+        equal(0, process.wait(feed_service.LIMIT))
+    equal(["=2", "*1 {}", "+2 {}", "*2"], (stage.folder / "feed.journal").read_text().splitlines())
 
 
 # ---- clients that nobody wants ---------------------------------------------------------------
@@ -658,7 +682,7 @@ def emitter(stage):
 
 
 TESTS = (ours, npm, sync, term_in_a_burst, kill_and_restart, torn_journal, two_on_one_journal,
-         poison, bad_requests, no_room, bad_options, never_reads, floods, resets, removing,
+         poison, bad_requests, no_room, bad_options, no_log, never_reads, floods, resets, removing,
          newcomers, page, foreign_journal, damaged_journal, full_disk, full_disk_at_the_end,
          sqs, sqs_away, sqs_mistakes, sqs_permissions, no_dead_queue, copies, redis_away,
          redis_refuses, emitter)

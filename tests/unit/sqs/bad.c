@@ -193,6 +193,21 @@ TEST_IN_LOOP(sqs_answer_with_bad_utf8)
     END_PLACE(p, sqs);
 }
 
+/* Something else than a list is no list of no messages: that would be asked for again at once. */
+TEST_IN_LOOP(sqs_answer_whose_messages_are_no_list)
+{
+    WITH_PLACE(p, sqs, GOOD("{\"Messages\":\"none\"}"), GOOD("{\"Messages\":{}}"),
+               GOOD("{\"Messages\":null}"));
+    aw_sqs_messages *m;
+    aw_sqs_unref(sqs);
+    sqs = CLIENT_WITH(&p, .attempts = 1);
+    ASSERT_FAILS(aw_sqs_receive(&m, sqs, QUEUE), -EBADMSG, "lacks something");
+    ASSERT_FAILS(aw_sqs_receive(&m, sqs, QUEUE), -EBADMSG, "lacks something");
+    ASSERT_STATUS(aw_sqs_receive(&m, sqs, QUEUE), 0);
+    aw_sqs_messages_unref(m);
+    END_PLACE(p, sqs);
+}
+
 static int receive_slowly(void *arg)
 {
     aw_sqs_messages *m;
