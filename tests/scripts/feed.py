@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import types
+import urllib.error
 
 from feed_stage import (ROOT, WAIT, Client, Gate, Skip, Stage, all_fine, copies_of, equal, get,
                         metrics, post, server_of_queues, server_of_redis, wait_for)
