@@ -12,8 +12,8 @@ import pathlib
 import platform
 import random
 import resource
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -638,7 +638,7 @@ def ask(server, *words):
 
 def redis_refuses(stage):
     """What Redis does not take is not done, and is told; what others write there harms nobody."""
-    with redis(stage) as server:
+    with server_of_redis(stage) as server:
         ask(server, "XADD", "feed:items", "*", "what", "ever")
         for ident, body in (("a", "no json"), ('"', "{}"), ("b", "[1]"), ("c", '{"text":"fine"}')):
             ask(server, "XADD", "feed:items", "*", "id", ident, "body", body)
