@@ -19,7 +19,8 @@
 enum {
     FAILURES_MAX = 8,          /* of one sweep; then it ends */
     POINT_SECONDS = 5,         /* a run that takes longer hangs */
-    POINTS_INSTRUMENTED = 400, /* of a sweep, under a sanitizer or valgrind */
+    POINTS_INSTRUMENTED = 400, /* of a sweep, under a sanitizer */
+    POINTS_VALGRIND = 40,      /* under valgrind, when ASan has looked at ten times as many */
     SCENARIOS_MIN = 100,       /* of which there are never to be fewer */
     POINTS_MIN = 16000,        /* of all sweeps together, likewise */
 };
@@ -306,7 +307,8 @@ void sweep(const struct scenario *s, enum sweep_kind kind)
         return;
     }
     size_t total = ps.n;
-    thin_out(&ps, test_scale((unsigned)ps.n, POINTS_INSTRUMENTED));
+    thin_out(&ps, test_is_under_valgrind() ? POINTS_VALGRIND
+                                           : test_scale((unsigned)ps.n, POINTS_INSTRUMENTED));
     struct board *board =
         mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(board != MAP_FAILED);

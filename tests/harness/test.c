@@ -49,7 +49,12 @@ bool test_is_instrumented(void)
     return true;
 #endif
 #endif
-    return getenv("AWAIT_TEST_INSTRUMENTED") != NULL; /* set by run.py under valgrind */
+    return test_is_under_valgrind();
+}
+
+bool test_is_under_valgrind(void)
+{
+    return getenv("AWAIT_TEST_INSTRUMENTED") != NULL; /* set by run.py */
 }
 
 bool test_is_emulated(void)

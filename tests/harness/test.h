@@ -82,6 +82,10 @@ unsigned test_scale(unsigned full, unsigned under_sanitizer);
 /* Whether this is a sanitizer build, or runs under valgrind. */
 bool test_is_instrumented(void);
 
+/* Whether it runs under valgrind: as slow as that, and what it alone sees is what is not
+ * initialised. */
+bool test_is_under_valgrind(void);
+
 /* Whether it runs under an emulator, which has threads of its own. */
 bool test_is_emulated(void);
 
