@@ -196,43 +196,6 @@ TEST_IN_LOOP(reliability_http_body_floods)
     close_server(s);
 }
 
-/* Many who send nothing more: each is refused in time, and nobody waits for them. */
-TEST_IN_LOOP(reliability_http_slow_clients)
-{
-    enum { SLOW = 20 };
-    static const char *const begun[] = {"GET", "GET / HTTP/1.1\r\nHost: a\r\n",
-                                        POST("/", "Content-Length: 9\r\n"),
-                                        POST("/", "Transfer-Encoding: chunked\r\n") "5\r\nab"};
-    aw_http_server *s = OPEN_SERVER(0);
-    aw_stream *slow[SLOW];
-    char peer[AW_ADDRESS_TEXT], *got;
-    double began = aw_time();
-    for (int i = 0; i < SLOW; i++) {
-        const char *text = begun[i % 4];
-        slow[i] = come(peer);
-        assert_int_equal(aw_stream_write(slow[i], text, strlen(text)), 0);
-        passes(5);
-        expect_served();
-    }
-    for (int i = 0; i < SLOW; i++) {
-        assert_true(aw_stream_readall(slow[i], &got, 4096) > 12);
-        assert_memory_equal(got, "HTTP/1.1 408 ", 13);
-        go(slow[i]);
-    }
-    assert_true(aw_time() - began < 13);
-    assert_int_equal(told.n, SLOW);
-    assert_non_null(strstr(told.text, "(min_rate is 256)"));
-    expect_served();
-    struct attack a = {"GET / HTTP/1.1\r\n", 408, "(head_timeout is 10)"};
-    expect_refused(&a, strlen(a.sent));
-    aw_stream *silent = come(peer); /* it has asked nothing: no answer, and no line */
-    told.n = 0;
-    assert_int_equal(aw_stream_readall(silent, &got, 4096), 0);
-    assert_int_equal(told.n, 0);
-    go(silent);
-    close_server(s);
-}
-
 /* Decompression bombs: what is compressed stays so. */
 TEST_IN_LOOP(reliability_http_decompression_bombs)
 {
