@@ -445,7 +445,10 @@ static void change_answers(unsigned n_answers, unsigned *seed, int counts[2])
         aw_cfuture_unref(f);
         wait_for_the_end_of_workers(pool);
     }
-    assert_int_equal(collect(submit(pool, tell_pid, NULL, 0)), 0);
+    int last = collect(submit(pool, tell_pid, NULL, 0));
+    if (last == AW_EBROKEN) /* the worker before was just going, and its pid not known yet */
+        last = collect(submit(pool, tell_pid, NULL, 0));
+    assert_int_equal(last, 0);
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
