@@ -50,7 +50,7 @@ static void add_object(aw_buf *b, const struct aw_op *op, bool readable)
         aw_buf_add(b, " to ");
         aw_buf_add_end(b, op->more, SHOWN);
     }
-    if (op->kind == AW_OP_CONNECT && readable) {
+    if (op->kind == AW_OP_CONNECT && readable && op->len <= sizeof(struct sockaddr_storage)) {
         aw_buf_add(b, " to ");
         aw_sockaddr_add(b, op->buf, op->len, true);
     }

@@ -292,7 +292,7 @@ def bad_options(stage):
           (done.returncode, done.stderr))
     done = subprocess.run([program, "--journal", b"/nowhere/\xff"], text=True, check=False,
                           capture_output=True)
-    equal((1, True), (done.returncode, "left out: they are not UTF-8" in done.stderr))
+    equal((1, True), (done.returncode, r"/nowhere/\\xff: no such file" in done.stderr))
     for tool, words in (("produce", ["http://x", "--items", "many"]), ("watch", ["--help"])):
         done = subprocess.run([program.parent / tool, *words], text=True, check=False,
                               capture_output=True)
@@ -330,11 +330,11 @@ def no_log(stage):
 
 def never_reads(stage):
     """Clients that never read are cut off; the others have everything."""
-    n = 300
+    n = 150
     with stage.feed() as feed:
         silent = [Client(feed) for _ in range(3)]
         watch = feed.watch(clients=5, items=n)
-        equal(0, feed.producer(items=n, rate=60, size=100000).wait(feed_service.LIMIT))
+        equal(0, feed.producer(items=n, rate=30, size=100000).wait(feed_service.LIMIT))
         all_fine(watch.result())
         wait_for("the silent ones cut off",
                  lambda: len([line for line in feed.lines("client refused")
