@@ -281,6 +281,8 @@ static int cancel_future(void *arg)
 static int join_outcomes(void *arg)
 {
     (void)arg;
+    assert_int_equal(aw_call_soon(give, NULL), 0); /* its handle is kept for the next */
+    passes(1);
     size_t before = memory.live;
     aw_future *f[4];
     for (int i = 0; i < 4; i++)
