@@ -16,7 +16,7 @@ import time
 import urllib.request
 
 import servers
-from peers import PEERS, npm_packages
+from packages import PEERS, npm_packages
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"

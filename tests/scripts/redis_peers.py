@@ -15,10 +15,10 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-import peers  # noqa: E402: found by the line above
+import packages  # noqa: E402: found by the line above
 import servers  # noqa: E402: the same
 
-FOLDER = peers.PEERS / "redis"
+FOLDER = packages.PEERS / "redis"
 PEERS = ROOT / "tests" / "peers"
 NODE = ["socket.io@4.8.1", "socket.io-client@4.8.1", "@socket.io/redis-adapter@8.3.0",
         "@socket.io/redis-emitter@5.1.0", "redis@4.7.0"]
@@ -76,7 +76,7 @@ def check_ours():
 
 def main():
     check_ours()
-    if not peers.npm_packages(FOLDER, *NODE):
+    if not packages.npm_packages(FOLDER, *NODE):
         skip("npm's socket.io and @socket.io/redis-emitter cannot be had")
     with tempfile.TemporaryDirectory(prefix="await-redis-") as folder:
         return run(pathlib.Path(folder), "node", PEERS / "redis_peers.js",

@@ -18,9 +18,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-import peers  # noqa: E402: found by the line above
+import packages  # noqa: E402: found by the line above
 
-PEERS = peers.PEERS / "socketio"
+PEERS = packages.PEERS / "socketio"
 CLIENTS = ROOT / "tests" / "peers"
 LIMIT = 100  # seconds that a client's tests may take
 RECONNECTS = 1000
@@ -257,8 +257,8 @@ def main():
     skipped = []
     print(die_everywhere())
     server = Server()
-    node = peers.npm_packages(PEERS / "node", *NODE)
-    python = peers.pip_packages(PEERS / "python", "socketio", *PYTHON)
+    node = packages.npm_packages(PEERS / "node", *NODE)
+    python = packages.pip_packages(PEERS / "python", "socketio", *PYTHON)
     if node:
         command = ["node", str(CLIENTS / "sio_client.js"), str(server.port)]
         print("socket.io-client:", run_client(command, NODE_PEERS=str(node)))

@@ -19,22 +19,22 @@ from examples_network import LIMIT, equal, start, stop
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-import peers  # noqa: E402: found by the line above
+import packages  # noqa: E402: found by the line above
 
 SCRIPTS = ROOT / "tests/scripts"
-PEERS = peers.PEERS / "websocket"
+PEERS = packages.PEERS / "websocket"
 WS, WEBSOCKETS = "8.18.3", "15.0.1"
 
 # ---- the peers ----
 
 
 def node():
-    place = peers.npm_packages(PEERS / "node", f"ws@{WS}")
+    place = packages.npm_packages(PEERS / "node", f"ws@{WS}")
     return place and ["node", SCRIPTS / "websocket_peer.mjs", place]
 
 
 def python():
-    place = peers.pip_packages(PEERS / "python", "websockets", f"websockets=={WEBSOCKETS}")
+    place = packages.pip_packages(PEERS / "python", "websockets", f"websockets=={WEBSOCKETS}")
     return place and [sys.executable, SCRIPTS / "websocket_peer.py"]
 
 
