@@ -269,6 +269,7 @@ struct aw_loop {
     aw_context **context;   /* the running task's or callback's; NULL: the thread's */
     struct aw_timers timers;
     struct aw_clock clock;
+    int64_t waited;      /* ns, in real time, for the next moment of a virtual one */
     struct aw_io *io;    /* made by the first run; kept until close */
     const char *backend; /* name asked for, or NULL */
     struct aw_stack_pool stacks;
@@ -308,11 +309,11 @@ struct aw_loop {
     struct aw_block *blocks; /* block.c: free ones, and how many */
     unsigned n_blocks, n_spare_handles;
     aw_fifo_node *spare_handles; /* handle.c */
-    size_t outside;   /* what other threads owe it: jobs, wrapped futures */
-    size_t jobs;      /* of these, the jobs */
-    void *pool;       /* offload.c: its pool for blocking work, or NULL */
-    void *names;      /* resolve.c: its pool for names, or NULL */
-    bool pool_daemon; /* that pool's options, which are those of the loop's thread */
+    size_t outside;              /* what other threads owe it: jobs, wrapped futures */
+    size_t jobs;                 /* of these, the jobs */
+    void *pool;                  /* offload.c: its pool for blocking work, or NULL */
+    void *names;                 /* resolve.c: its pool for names, or NULL */
+    bool pool_daemon;            /* that pool's options, which are those of the loop's thread */
     double pool_exit_timeout;
     _Atomic bool attention;   /* set from outside: something waits for the loop's own stack */
     _Atomic uint64_t signals; /* bit signo - 1: it came; set by handlers */

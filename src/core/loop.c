@@ -364,16 +364,19 @@ static int wake_idle_waiter(aw_loop *l, bool in_flight)
     return 0;
 }
 
+/* An interrupted wait leaves the clock alone until the rest has passed too: what is due is due at
+ * its time, and not some nanoseconds later. */
 static int wait_in_virtual_time(aw_loop *l, int64_t timeout, bool in_flight)
 {
     if (in_flight) {
         int64_t began = aw_clock_real();
-        AW_TRY(poll_kernel(l, timeout));
-        if (l->ready.head || aw_inbox_filled(l))
+        AW_TRY(poll_kernel(l, timeout > l->waited ? timeout - l->waited : 0));
+        bool came = l->ready.head || aw_inbox_filled(l);
+        l->waited = came ? 0 : l->waited + aw_clock_real() - began;
+        if (came || l->waited < timeout)
             return 0;
-        int64_t waited = aw_clock_real() - began; /* less than asked for: it was interrupted */
-        timeout = waited < timeout ? waited : timeout;
     }
+    l->waited = 0;
     l->clock.virtual_now += timeout;
     return l->io->time ? poll_kernel(l, 0) : 0;
 }
