@@ -133,13 +133,13 @@ class Queues(Server):
 
 
 class Redis(Server):
-    """A Redis server that keeps nothing on disk."""
+    """A Redis server; what it has taken is there again when it was killed."""
 
     def __init__(self, folder):
         port = free_port()
         self.url = f"redis://127.0.0.1:{port}"
         super().__init__(port, r"[Rr]eady to accept connections", "redis-server", "--port", port,
-                         "--save", "", "--appendonly", "no", folder=folder)
+                         "--save", "", "--appendonly", "yes", folder=folder)
 
 
 class Feed:
