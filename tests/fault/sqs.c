@@ -262,6 +262,7 @@ static int write_config(char *path)
 static int use_files(void *arg)
 {
     struct service *v = arg;
+    may_be_silent(SITE_THREAD); /* a thread of the pool that is there reads the file */
     int err = open_service(v);
     if (err >= 0)
         err = make_client(v, NULL);
