@@ -5,23 +5,10 @@
  */
 #include <math.h>
 
+#include "refusals.h"
 #include "serving.h"
 
-static struct {
-    int n;
-    char text[4096];
-} told;
-
 static char port[8];
-
-static void take_down(const aw_http_log_entry *e, void *arg)
-{
-    (void)arg;
-    if (!e->refused)
-        return;
-    told.n++;
-    snprintf(told.text, sizeof told.text, "%s", e->text);
-}
 
 static aw_http_server *open_server(const aw_http_server_opts *more)
 {

@@ -6,23 +6,10 @@
  */
 #include <math.h>
 
+#include "unit/http/refusals.h"
 #include "unit/ws/table.h"
 
 /* ---- the server, and a client that behaves ---- */
-
-static struct {
-    int n;
-    char text[1024];
-} told;
-
-static void take_down(const aw_http_log_entry *e, void *arg)
-{
-    (void)arg;
-    if (!e->refused)
-        return;
-    told.n++;
-    snprintf(told.text, sizeof told.text, "%s", e->text);
-}
 
 static int echo(aw_http_request *r, void *arg)
 {
