@@ -4,7 +4,6 @@
  */
 #include "serving.h"
 
-#include <sys/resource.h>
 
 static void expect(const char *call, ssize_t result, int code, const char *words)
 {
@@ -108,23 +107,13 @@ TEST_IN_LOOP(words_of_a_peer_that_is_gone)
 
 /* ---- no descriptors left ---- */
 
-static rlim_t allow_descriptors(rlim_t n)
-{
-    struct rlimit limit;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = n;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    return before;
-}
-
 /* The lowest number that is free: no descriptor can be had if numbers end before it. */
-static rlim_t lowest_free(void)
+static size_t lowest_free(void)
 {
     int fd = open("/dev/null", O_RDONLY);
     assert_true(fd >= 0);
     close(fd);
-    return (rlim_t)fd;
+    return (size_t)fd;
 }
 
 TEST_IN_LOOP(words_of_no_descriptor_name_the_address)
@@ -132,7 +121,7 @@ TEST_IN_LOOP(words_of_no_descriptor_name_the_address)
     aw_server *s;
     aw_stream *c;
     aw_datagram *d;
-    rlim_t before = allow_descriptors(lowest_free());
+    size_t before = limit_descriptors(lowest_free());
     EXPECT(aw_start_server(&s, echo, "127.0.0.1", "8080"), -EMFILE,
            "a socket to listen on 127.0.0.1:8080: too many open files");
     EXPECT(aw_start_unix_server(&s, echo, "@here"), -EMFILE,
@@ -145,7 +134,7 @@ TEST_IN_LOOP(words_of_no_descriptor_name_the_address)
            "a socket for datagrams, for 127.0.0.1:53: too many open files");
     EXPECT(aw_open_datagram(&d, .family = AF_INET), -EMFILE,
            "a socket for datagrams, of family 2: too many open files");
-    allow_descriptors(before);
+    limit_descriptors(before);
 }
 
 /* The one that is kept in reserve is missing. */
@@ -153,11 +142,11 @@ TEST_IN_LOOP(words_of_no_descriptor_in_reserve_name_the_address)
 {
     aw_server *s;
     const char *begin = "a descriptor in reserve, to listen on 127.0.0.1:";
-    rlim_t before = allow_descriptors(lowest_free() + 1);
+    size_t before = limit_descriptors(lowest_free() + 1);
     assert_int_equal(aw_start_server(&s, echo, "127.0.0.1", "0"), -EMFILE);
     assert_memory_equal(aw_errmsg(), begin, strlen(begin));
     assert_non_null(strstr(aw_errmsg(), ": too many open files"));
-    allow_descriptors(before);
+    limit_descriptors(before);
 }
 
 /* ---- strangers' names ---- */
