@@ -83,18 +83,9 @@ static int64_t try_transfer(const struct aw_op *op)
 /* What is for files. */
 static int64_t refuse(const struct aw_op *op)
 {
-    switch (op->kind) {
-    case AW_OP_PREAD:
-    case AW_OP_PWRITE:
-    case AW_OP_PREADV:
-    case AW_OP_PWRITEV:
-    case AW_OP_FALLOCATE:
+    if (aw_op_has_offset(op))
         return -ESPIPE;
-    case AW_OP_GETDENTS:
-        return -ENOTDIR;
-    default:
-        return -EINVAL;
-    }
+    return op->kind == AW_OP_GETDENTS ? -ENOTDIR : -EINVAL;
 }
 
 static int64_t try_op(struct sim *s, struct sim_sock *k, struct aw_op *op)

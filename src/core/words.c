@@ -56,20 +56,6 @@ static void add_object(aw_buf *b, const struct aw_op *op, bool readable)
     }
 }
 
-static bool has_offset(const struct aw_op *op)
-{
-    switch (op->kind) {
-    case AW_OP_PREAD:
-    case AW_OP_PWRITE:
-    case AW_OP_PREADV:
-    case AW_OP_PWRITEV:
-    case AW_OP_FALLOCATE:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Who asks not to be kept waiting gets "not now" for an answer, again and again. */
 static bool is_answer(const struct aw_op *op, int code)
 {
@@ -85,7 +71,7 @@ int aw_op_fail(const struct aw_op *op, int code)
     aw_buf_init(&b, text, sizeof text);
     aw_buf_printf(&b, "%s of ", aw_op_name(op));
     add_object(&b, op, code != -EFAULT);
-    if (has_offset(op))
+    if (aw_op_has_offset(op))
         aw_buf_printf(&b, " at %" PRId64, op->offset);
     return aw_fail_about(code, "%s", text);
 }

@@ -201,6 +201,21 @@ static inline enum aw_op_side aw_op_side(const struct aw_op *op)
     return (enum aw_op_side)sides[op->kind];
 }
 
+/* Does it name a place in a file, and not go by the file's position? */
+static inline bool aw_op_has_offset(const struct aw_op *op)
+{
+    switch (op->kind) {
+    case AW_OP_PREAD:
+    case AW_OP_PWRITE:
+    case AW_OP_PREADV:
+    case AW_OP_PWRITEV:
+    case AW_OP_FALLOCATE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* ---- transfers and sockets (transfer.c) ---- */
 
 /* Can the call itself be told not to wait, whatever the descriptor's flags are? */
