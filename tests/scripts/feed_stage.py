@@ -5,11 +5,14 @@ What one test starts it ends: everything here that runs is a context manager, or
 
 import http.server
 import json
+import os
 import pathlib
+import platform
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -21,6 +24,7 @@ import feed_service  # noqa: E402: found by the line above
 import websocket  # noqa: E402
 
 WAIT = 30.0
+BUILDS = ("gcc", "clang", "asan", "tsan")
 
 
 class Skip(Exception):
@@ -207,3 +211,60 @@ def copies_of(stage, server, n=2):
         folder = stage.folder / str(number)
         folder.mkdir()
         yield feed_service.Feed(stage.build, folder, *stage.options, "--redis", server.url)
+
+
+# ---- all of them ------------------------------------------------------------------------------
+
+
+def runs(tests, both_ways, chosen, tsan):
+    """(test, blocking) of each; with TSan those with a thread."""
+    for test in tests:
+        if not chosen or test.__name__ in chosen:
+            if not tsan:
+                yield test, False
+            if test in both_ways:
+                yield test, True
+
+
+def prepare(name):
+    """As tests/run.py has it for the tests of such a build: TSan wants addresses as they were."""
+    if name == "tsan":
+        feed_service.PREFIX[:] = ["setarch", platform.machine(), "-R"]
+        os.environ["AWAIT_BACKEND"] = "epoll"
+
+
+def run(test, build, blocking, slow):
+    """How it ended: "ok", "skipped" or "failed"; says what went wrong."""
+    name = test.__name__ + (", blocking" if blocking else "")
+    with tempfile.TemporaryDirectory(prefix="await-feed-") as folder:
+        try:
+            test(Stage(build, folder, blocking, slow))
+            print(f"ok: {name}", flush=True)
+            return "ok"
+        except Skip as reason:
+            print(f"skip: {name}: {reason}", flush=True)
+            return "skipped"
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            log = pathlib.Path(folder, "feed.log")
+            end = log.read_text(errors="replace")[-3000:] if log.exists() else ""
+            print(f"FAILED: {name}: {error}\n{end}", flush=True)
+            return "failed"
+
+
+def play(tests, both_ways, chosen):
+    """Runs them, or the chosen ones, with every build at hand: the exit status.
+
+    Those of `both_ways` are run with --blocking, too.
+    """
+    builds = {name: os.environ.get(f"AWAIT_BUILD_{name.upper()}") for name in BUILDS}
+    builds = {name: ROOT / folder for name, folder in builds.items() if folder}
+    if not any((folder / "examples/feed/feed").exists() for folder in builds.values()):
+        print("skip: no build with the feed service at hand")
+        return 77
+    ended = []
+    for name, folder in builds.items():
+        prepare(name)
+        for test, blocking in runs(tests, both_ways, chosen, name == "tsan"):
+            ended.append(run(test, folder, blocking, name in ("asan", "tsan")))
+    print(", ".join(f"{ended.count(how)} {how}" for how in ("ok", "skipped", "failed")))
+    return 1 if "failed" in ended else 0
