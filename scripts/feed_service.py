@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +14,14 @@ import sys
 import time
 import urllib.request
 
+import packages
 import servers
-from packages import PEERS, npm_packages
+from packages import PEERS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CLIENT, MOTO = "socket.io-client@4.8.1", "moto[server]==5.2.1"
+CLIENT = "socket.io-client@4.8.1"
 EMITTER = ("@socket.io/redis-emitter@5.1.0", "redis@4.7.0")
+MOTO = PEERS / "sqs"
 LIMIT = 120.0  # seconds that anything may take
 PREFIX = []  # of the commands of our programs, for builds that want to be run by something
 
@@ -33,34 +34,28 @@ def own_environment():
 
 def npm_client():
     """The folder with npm's Socket.IO client; None."""
-    return npm_packages(PEERS / "socketio", CLIENT)
+    return packages.or_none(packages.npm_packages, PEERS / "socketio", CLIENT)
 
 
 def npm_emitter():
     """The folder with npm's emitter over Redis; None."""
-    return npm_packages(PEERS / "emitter", *EMITTER)
+    return packages.or_none(packages.npm_packages, PEERS / "emitter", *EMITTER)
+
+
+def sqs_python():
+    """The Python of an environment with moto's server of SQS, botocore and boto3."""
+    return packages.python_with(MOTO, *packages.listed(ROOT / "tests/peers/requirements_sqs.txt"))
 
 
 def moto_at_hand():
     """The command of moto's server of SQS, if it is there; None."""
-    for place, mark in ((PEERS / "moto", "bin/moto_server"), (PEERS / "sqs", "made-of")):
-        if (place / mark).exists():
-            return place / "bin/moto_server"
-    return shutil.which("moto_server")
+    wanted = packages.listed(ROOT / "tests/peers/requirements_sqs.txt")
+    return MOTO / "bin/moto_server" if packages.at_hand(MOTO, *wanted) else None
 
 
 def moto_server():
     """The same, fetched if need be; None where it is not to be had."""
-    if moto_at_hand():
-        return moto_at_hand()
-    place = PEERS / "moto"
-    try:
-        for command in ([sys.executable, "-m", "venv", place],
-                        [place / "bin/pip", "install", "--quiet", MOTO]):
-            subprocess.run(command, check=True, timeout=LIMIT * 2, capture_output=True)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError):
-        return None
-    return place / "bin/moto_server"
+    return packages.or_none(sqs_python) and moto_at_hand()
 
 
 def free_port():

@@ -13,10 +13,12 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+from packages import Missing, listed, npm_packages, python_with  # noqa: E402: found above
 
-
-class Missing(Exception):
-    """Why a peer is not there."""
+WS, WEBSOCKETS, SOCKET_IO, PYTHON_SOCKETIO = "8.18.3", "15.0.1", "4.8.1", "5.11.4"
+BOTO3, CLIENT_SQS = "1.37.3", "3.758.0"
+PYTHON = f"Python {sys.version.split()[0]}"
 
 
 def call(*command, cwd=ROOT, timeout=600, **environment):
@@ -93,16 +95,17 @@ def asyncio(folder):
     return [sys.executable, HERE / "python.py"], f"of Python {version}"
 
 
+def version_of(python, module):
+    return call(str(python), "-c", f"import {module}; print({module}.__version__)").strip()
+
+
+def node():
+    return f"node {call('node', '-v').strip()}"
+
+
 def uvloop(folder):
-    python = folder / "python/bin/python"
-    if not python.exists():
-        call(sys.executable, "-m", "venv", str(folder / "python"))
-    try:
-        version = call(str(python), "-c", "import uvloop; print(uvloop.__version__)")
-    except Missing:
-        call(str(python), "-m", "pip", "--quiet", "install", "-r", str(HERE / "requirements.txt"))
-        version = call(str(python), "-c", "import uvloop; print(uvloop.__version__)")
-    return [python, HERE / "python.py", "--uvloop"], version.strip()
+    python = python_with(folder / "python", *listed(HERE / "requirements.txt"))
+    return [python, HERE / "python.py", "--uvloop"], version_of(python, "uvloop")
 
 
 def nginx(folder):
@@ -116,83 +119,44 @@ def nginx(folder):
 
 def uvicorn(folder):
     need("wrk")
-    python = folder / "python/bin/python"
-    if not python.exists():
-        call(sys.executable, "-m", "venv", str(folder / "python"))
-    try:
-        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
-    except Missing:
-        call(str(python), "-m", "pip", "--quiet", "install", "-r", str(HERE / "requirements.txt"))
-        version = call(str(python), "-c", "import uvicorn; print(uvicorn.__version__)")
-    return [python, HERE / "http_servers.py", "uvicorn"], version.strip()
+    python = python_with(folder / "python", *listed(HERE / "requirements.txt"))
+    return [python, HERE / "http_servers.py", "uvicorn"], version_of(python, "uvicorn")
 
 
 def npm_ws(folder):
-    need("node")
-    need("npm")
-    place = folder / "node"
-    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "ws@8.18.3")
-    version = version_in(place / "node_modules/ws/package.json", r'"version": "([\d.]+)"')
-    return ["node", HERE / "websocket.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+    place = npm_packages(folder / "node", f"ws@{WS}")
+    return ["node", HERE / "websocket.mjs", place], f"{WS}, {node()}"
 
 
 def python_websockets(folder):
-    python = folder / "websockets/bin/python"
-    if not python.exists():
-        call(sys.executable, "-m", "venv", str(folder / "websockets"))
-    call(str(python), "-m", "pip", "--quiet", "install", "websockets==15.0.1")
-    return [python, HERE / "websocket.py"], f"15.0.1, Python {sys.version.split()[0]}"
+    python = python_with(folder / "websockets", f"websockets=={WEBSOCKETS}")
+    return [python, HERE / "websocket.py"], f"{WEBSOCKETS}, {PYTHON}"
 
 
 def aiohttp(folder):
-    python = folder / "aiohttp/bin/python"
-    if not python.exists():
-        call(sys.executable, "-m", "venv", str(folder / "aiohttp"))
-    version_of = "import aiohttp; print(aiohttp.__version__)"
-    try:
-        version = call(str(python), "-c", version_of)
-    except Missing:
-        call(str(python), "-m", "pip", "--quiet", "install", "-r",
-             str(HERE / "requirements-aiohttp.txt"))
-        version = call(str(python), "-c", version_of)
-    return [python, HERE / "aiohttp_client.py"], version.strip()
+    python = python_with(folder / "aiohttp", *listed(HERE / "requirements-aiohttp.txt"))
+    return [python, HERE / "aiohttp_client.py"], version_of(python, "aiohttp")
 
 
 def npm_socketio(folder):
-    need("node")
-    need("npm")
-    place = folder / "socketio-node"
-    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "socket.io@4.8.1")
-    version = version_in(place / "node_modules/socket.io/package.json", r'"version": "([\d.]+)"')
-    return ["node", HERE / "socketio.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+    place = npm_packages(folder / "socketio-node", f"socket.io@{SOCKET_IO}")
+    return ["node", HERE / "socketio.mjs", place], f"{SOCKET_IO}, {node()}"
 
 
 def python_socketio(folder):
-    python = folder / "socketio/bin/python"
-    if not python.exists():
-        call(sys.executable, "-m", "venv", str(folder / "socketio"))
-    call(str(python), "-m", "pip", "--quiet", "install", "python-socketio==5.11.4",
-         "aiohttp==3.11.11")
-    return [python, HERE / "socketio_server.py"], f"5.11.4, Python {sys.version.split()[0]}"
+    python = python_with(folder / "socketio", f"python-socketio=={PYTHON_SOCKETIO}",
+                         "aiohttp==3.11.11")
+    return [python, HERE / "socketio_server.py"], f"{PYTHON_SOCKETIO}, {PYTHON}"
 
 
 def boto3(folder):
-    python = folder / "boto3/bin/python"
-    if not python.exists():
-        call(sys.executable, "-m", "venv", str(folder / "boto3"))
-    call(str(python), "-m", "pip", "--quiet", "install", "boto3==1.37.3")
-    return [python, HERE / "boto3_client.py"], f"1.37.3, Python {sys.version.split()[0]}"
+    python = python_with(folder / "boto3", f"boto3=={BOTO3}")
+    return [python, HERE / "boto3_client.py"], f"{BOTO3}, {PYTHON}"
 
 
 def npm_sqs(folder):
-    need("node")
-    need("npm")
-    place = folder / "sqs-node"
-    call("npm", "install", "--no-audit", "--no-fund", "--prefix", str(place),
-         "@aws-sdk/client-sqs@3.758.0")
-    version = version_in(place / "node_modules/@aws-sdk/client-sqs/package.json",
-                         r'"version": "([\d.]+)"')
-    return ["node", HERE / "sqs.mjs", place], f"{version}, node {call('node', '-v').strip()}"
+    place = npm_packages(folder / "sqs-node", f"@aws-sdk/client-sqs@{CLIENT_SQS}")
+    return ["node", HERE / "sqs.mjs", place], f"{CLIENT_SQS}, {node()}"
 
 
 def libdispatch(folder):

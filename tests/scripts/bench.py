@@ -107,7 +107,7 @@ def main():
                               text=True, check=False,
                               env={**os.environ, "BENCH_SCALE": str(SCALE)})
         if done.returncode:
-            print(done.stdout, done.stderr)
+            print(done.stderr, "... after:", *done.stdout.splitlines()[-5:], sep="\n")
             return 1
         out = pathlib.Path(out)
         problems = [*check_results(out), *check_page(out), *check_rows(build)]

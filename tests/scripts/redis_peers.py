@@ -76,8 +76,10 @@ def check_ours():
 
 def main():
     check_ours()
-    if not packages.npm_packages(FOLDER, *NODE):
-        skip("npm's socket.io and @socket.io/redis-emitter cannot be had")
+    try:
+        packages.npm_packages(FOLDER, *NODE)
+    except packages.Missing as error:
+        skip(f"npm's socket.io and @socket.io/redis-emitter cannot be had: {error}")
     with tempfile.TemporaryDirectory(prefix="await-redis-") as folder:
         return run(pathlib.Path(folder), "node", PEERS / "redis_peers.js",
                    NODE_PATH=str(FOLDER / "node_modules"))

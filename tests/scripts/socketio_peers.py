@@ -258,8 +258,8 @@ def main():
     skipped = []
     print(die_everywhere())
     server = Server()
-    node = packages.npm_packages(PEERS / "node", *NODE)
-    python = packages.pip_packages(PEERS / "python", "socketio", *PYTHON)
+    node = packages.or_none(packages.npm_packages, PEERS / "node", *NODE)
+    python = packages.or_none(packages.python_with, PEERS / "python", *PYTHON)
     if node:
         command = ["node", str(CLIENTS / "sio_client.js"), str(server.port)]
         print("socket.io-client:", run_client(command, NODE_PEERS=str(node)))
@@ -269,8 +269,8 @@ def main():
     else:
         skipped.append("socket.io-client")
     if python:
-        command = [sys.executable, str(CLIENTS / "sio_client.py"), str(server.port)]
-        print("python-socketio:", run_client(command, PYTHONPATH=str(python)))
+        command = [python, str(CLIENTS / "sio_client.py"), str(server.port)]
+        print("python-socketio:", run_client(command))
     else:
         skipped.append("python-socketio")
     said = server.stop()[1]

@@ -10,7 +10,6 @@ import http.server
 import logging
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +18,10 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PEERS = ROOT / "build/peers/sqs"
-WANTED = ROOT / "tests/peers/requirements_sqs.txt"
+sys.path.insert(0, str(ROOT / "scripts"))
+import feed_service  # noqa: E402: found by the line above
+import packages  # noqa: E402: the same
+
 LIMIT = 60  # seconds that anything may take
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCY",
@@ -30,24 +31,6 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
 def skip(why):
     print(f"skip: {why}")
     sys.exit(77)
-
-
-def make_peers():
-    """The environment's Python; made where it is not, or another one is wanted now."""
-    mark, python = PEERS / "made-of", PEERS / "bin/python"
-    if not mark.exists() or mark.read_text() != WANTED.read_text():
-        shutil.rmtree(PEERS, ignore_errors=True)
-        steps = ([sys.executable, "-m", "venv", PEERS],
-                 [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--timeout", "20",
-                  "--retries", "1", "install", "-r", WANTED])
-        for step in steps:
-            done = subprocess.run(step, text=True, capture_output=True, check=False)
-            if done.returncode:
-                shutil.rmtree(PEERS, ignore_errors=True)
-                lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-                skip(f"moto and botocore cannot be had from PyPI: {lines[-1]}")
-        mark.write_text(WANTED.read_text())
-    return python
 
 
 def equal(wanted, got):
@@ -278,7 +261,10 @@ if __name__ == "__main__":
     BINARY = ROOT / os.environ.get("AWAIT_BUILD_GCC", "") / "tests/sqs_against"
     if not BINARY.exists():
         skip("no plain gcc build with await-sqs at hand")
-    if sys.prefix != str(PEERS):
-        inside = str(make_peers())
+    if sys.prefix != str(feed_service.MOTO):
+        try:
+            inside = str(feed_service.sqs_python())
+        except packages.Missing as error:
+            skip(f"moto and botocore cannot be had from PyPI: {error}")
         os.execv(inside, [inside, __file__])
     sys.exit(main())

@@ -30,23 +30,19 @@ WS, WEBSOCKETS = "8.18.3", "15.0.1"
 
 def node():
     place = packages.npm_packages(PEERS / "node", f"ws@{WS}")
-    return place and ["node", SCRIPTS / "websocket_peer.mjs", place]
+    return ["node", SCRIPTS / "websocket_peer.mjs", place]
 
 
 def python():
-    place = packages.pip_packages(PEERS / "python", "websockets", f"websockets=={WEBSOCKETS}")
-    return place and [sys.executable, SCRIPTS / "websocket_peer.py"]
-
-
-def environment():
-    return {**os.environ, "PYTHONPATH": str(PEERS / "python")}
+    return [packages.python_with(PEERS / "python", f"websockets=={WEBSOCKETS}"),
+            SCRIPTS / "websocket_peer.py"]
 
 
 def foreign_client(folder, peer):
     process, port = start(folder, "23_websocket_echo", "0")
     try:
         done = subprocess.run([*peer, "client", f"ws://127.0.0.1:{port}/"], text=True,
-                              capture_output=True, timeout=LIMIT * 3, env=environment())
+                              capture_output=True, timeout=LIMIT * 3)
         equal((0, ""), (done.returncode, done.stdout + done.stderr))
     finally:
         process.send_signal(signal.SIGTERM)
@@ -59,7 +55,7 @@ def foreign_client(folder, peer):
 
 def foreign_server(folder, peer):
     server = subprocess.Popen([*peer, "server"], text=True, stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, env=environment())
+                              stdout=subprocess.PIPE)
     try:
         url = f"ws://127.0.0.1:{server.stdout.readline().strip()}/"
         words = ["hello", "grüße", "x" * 70000, ""]
@@ -213,7 +209,8 @@ def main():
     tests = [("many", lambda: many(folder)), ("restarted", lambda: restarted(folder)),
              ("chat", lambda: chat(folder))]
     skipped = []
-    for name, peer in (("ws of npm", node()), ("websockets of Python", python())):
+    for name, peer in (("ws of npm", packages.or_none(node)),
+                       ("websockets of Python", packages.or_none(python))):
         if peer:
             tests.append((f"{name}, client", lambda peer=peer: foreign_client(folder, peer)))
             tests.append((f"{name}, server", lambda peer=peer: foreign_server(folder, peer)))
