@@ -332,7 +332,8 @@ typedef struct aw_sqs_consumer_opts {
                              10.  They are kept invisible meanwhile */
     bool no_prefetch;     /* none */
     unsigned pollers;     /* long polls at a time; 1 */
-    double wait;          /* of a long poll, seconds; 20 */
+    double wait;          /* of a long poll, seconds; 20.  Polls that bring nothing are a second
+                             apart at least, also where the service does not wait */
     double visibility;    /* seconds for which a message is invisible, made longer as often as
                              needed; at least 2, 30 by default */
     double timeout;       /* seconds for one message: its handler is cancelled then; 0: none */

@@ -69,10 +69,19 @@ static bool is_hopeless(const aw_sqs_consumer *c, int err, const aw_sqs_error *e
            (e->status && (err == -ENOENT || err == -EACCES));
 }
 
+#define PACE 1.0        /* seconds between two polls that bring nothing */
 #define USUAL_PAUSE 0.5 /* seconds, the half of the bound of the first; longer after a failure */
+
+/* A service that has nothing, and does not wait until it has, is not asked again and again. */
+static int pace(const aw_sqs_consumer *c, int n, double began)
+{
+    double rest = began + PACE - aw_time();
+    return n > 0 || c->stopping || rest <= 0 ? 0 : aw_sleep(rest);
+}
 
 static int poll_once(aw_sqs_consumer *c, double *pause)
 {
+    double began = aw_time();
     double wait = *pause > USUAL_PAUSE ? -1 : c->o.wait;
     aw_sqs_messages *m;
     aw_sqs_error e = {0};
@@ -87,7 +96,7 @@ static int poll_once(aw_sqs_consumer *c, double *pause)
         c->stats.answered++;
         aw_sqs_consumer_take(c, m);
         aw_sqs_messages_unref(m);
-        return 0;
+        return pace(c, err, began);
     }
     if (err == -ECANCELED)
         return err;

@@ -274,6 +274,24 @@ TEST_IN_LOOP(sqs_consumer_shows_soon_that_the_service_is_back)
     end(w);
 }
 
+/* A service that says at once that there is nothing is not asked as fast as it answers. */
+TEST_IN_LOOP(sqs_consumer_does_not_spin_where_nobody_waits)
+{
+    struct work *w = new_work();
+    aw_sqs_consumer_stats s;
+    begin(w, 0);
+    w->q.hasty = true;
+    CONSUMER(w, .wait = 20);
+    aw_task *t = aw_create_task((aw_fn *)aw_sqs_consumer_run, w->c);
+    assert_int_equal(aw_sleep(10.5), 0);
+    aw_sqs_consumer_stats_of(w->c, &s);
+    assert_in_range(s.polls, 10, 11);
+    w->q.n = w->stop_after = 1; /* what comes then is worked on */
+    assert_int_equal(aw_join(t), 0);
+    assert_int_equal(w->seen[0], 1);
+    end(w);
+}
+
 /* What cannot be kept is another receiver's, and comes twice: that is said, and counted. */
 TEST_IN_LOOP(sqs_consumer_says_when_a_message_could_not_be_kept)
 {

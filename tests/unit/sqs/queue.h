@@ -25,7 +25,7 @@ struct queue {
     unsigned polls, deletes, changes, requests;
     unsigned fail_deletes, fail_changes, fail_polls; /* so many requests of the kind to come */
     unsigned reset_every; /* one in so many requests has its effect, and no answer */
-    bool absent;
+    bool absent, hasty;   /* is not there; does not wait */
 };
 
 static inline int left_in(const struct queue *q)
@@ -88,7 +88,7 @@ static inline int receive_of(struct queue *q, const char *body, char *out, size_
 {
     int max = number_in(body, "MaxNumberOfMessages", 1);
     int visibility = number_in(body, "VisibilityTimeout", 30);
-    double until = aw_time() + number_in(body, "WaitTimeSeconds", 0);
+    double until = aw_time() + (q->hasty ? 0 : number_in(body, "WaitTimeSeconds", 0));
     while (hand_out(q, max, visibility, out, size) == 0 && aw_time() < until)
         AW_TRY(aw_sleep(0.05));
     return 0;
