@@ -305,6 +305,8 @@ struct aw_loop {
     struct aw_spin waiter_spin;          /* of threads that wait for its results */
     char apart_too[64];
     unsigned inbox_looks;    /* for what was not linked yet, in vain, one after the other */
+    size_t inbox_taken;      /* items since it was about to sleep */
+    bool one_cpu;            /* is all that the process has */
     struct aw_spin spin;     /* its own */
     struct aw_block *blocks; /* block.c: free ones, and how many */
     unsigned n_blocks, n_spare_handles;

@@ -26,6 +26,12 @@
  * sleep is over the loop takes the mark back itself, unless somebody was faster: that wake-up,
  * which may still be on its way, makes one later sleep end early.
  *
+ * Giving way.  Who has handed over much since the loop last slept is likely to have more.  On one
+ * processor, being woken for the first of it means to take the processor from who hands over the
+ * rest: so there the loop lets others run once, and sleeps only if nothing has come by then.  Where
+ * little has come it does not: beside other programs, giving way costs a turn of theirs, and being
+ * woken does not.  Nor on several processors, where it would only take less at a time.
+ *
  * Where it sleeps.  With nothing for the kernel to do it sleeps on the word `doze`, which costs
  * less than a poll and the eventfd that ends it.  The word says where it is: AWAKE, DOZING on the
  * word itself, POLLING.  It is written before the mark is put up and before `attention` is looked
@@ -52,6 +58,7 @@ enum { AWAKE, DOZING, POLLING }; /* l->doze */
 
 enum {
     TAKEN_MAX = 256,  /* items in a pass: their lines stay in the nearest cache but one */
+    MUCH = 32,        /* items between two sleeps */
     LOOKS_MAX = 1000, /* for a link in vain, one after the other, before resting in between */
     LOOK_REST = 50000 /* ns */
 };
@@ -164,12 +171,14 @@ static void append(aw_loop *l, aw_fifo_node *first, aw_fifo_node *last)
 static bool take_some(aw_loop *l)
 {
     aw_fifo_node *first = follow(&l->inbox_first), *node = first, *before = NULL, *next;
+    size_t n = 0;
     if (!first)
         return false;
-    for (unsigned n = 0; (next = follow(link_of(node))) != NULL && n < TAKEN_MAX; n++) {
+    for (; (next = follow(link_of(node))) != NULL && n < TAKEN_MAX; n++) {
         before = node;
         node = next;
     }
+    l->inbox_taken += n;
     if (!next && detach(l, node)) {
         append(l, first, node);
         return true;
@@ -280,10 +289,23 @@ static bool has_to_poll(const aw_loop *l)
     return aw_io_outside(l->io) > 0;
 }
 
+/* Has something come meanwhile? */
+static bool give_way(aw_loop *l)
+{
+    bool much = l->one_cpu && l->inbox_taken >= MUCH;
+    l->inbox_taken = 0;
+    if (!much)
+        return false;
+    aw_thread_yield();
+    return atomic_load_explicit(&l->inbox, memory_order_relaxed);
+}
+
 int aw_inbox_sleep(aw_loop *l, int64_t timeout, aw_list *completed)
 {
     bool polls = has_to_poll(l);
     int err = 0;
+    if (give_way(l))
+        return 0;
     atomic_store(&l->doze, polls ? POLLING : DOZING);
     if (put_up_mark(l)) {
         if (atomic_load(&l->attention))

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "sys/thread.h"
 
 #define SLOW_STEP_NS 100000000
 #define STACKS_KEPT ((size_t)2 << 20) /* bytes of address space, used or not */
@@ -63,6 +64,7 @@ aw_loop *aw_loop_new_(const aw_loop_opts *opts)
     aw_spin_init(&l->spin, opts->spin);
     aw_spin_init(&l->waiter_spin, opts->spin);
     l->submit_limit = opts->submit_limit;
+    l->one_cpu = aw_usable_cpus() == 1;
     l->slow_ns = SLOW_STEP_NS;
     l->fork_generation = aw_fork_generation();
     aw_list_init(&l->tasks);

@@ -98,9 +98,11 @@ void aw_os_thread_detach(struct aw_os_thread *t)
 
 unsigned aw_usable_cpus(void)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) < 0)
-        return 1;
-    return (unsigned)CPU_COUNT(&set) ? (unsigned)CPU_COUNT(&set) : 1;
+    cpu_set_t own, first;
+    CPU_ZERO(&own);
+    CPU_ZERO(&first);
+    (void)sched_getaffinity(0, sizeof own, &own);
+    (void)sched_getaffinity(getpid(), sizeof first, &first);
+    CPU_OR(&own, &own, &first);
+    return (unsigned)CPU_COUNT(&own) ? (unsigned)CPU_COUNT(&own) : 1;
 }

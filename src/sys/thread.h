@@ -20,7 +20,8 @@ int aw_os_thread_start(struct aw_os_thread *t, const char *name, size_t stack_si
 void aw_os_thread_join(struct aw_os_thread *t);
 void aw_os_thread_detach(struct aw_os_thread *t);
 
-/* Processors this process may use: >= 1. */
+/* Processors that this thread or the process's first may use, since either may be bound to one of
+ * several: >= 1. */
 unsigned aw_usable_cpus(void);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Pools: how many threads, which names, in which order, and how they end.
  */
+#include <pthread.h>
 #include <sched.h>
 
 #include "jobs.h"
@@ -60,6 +61,30 @@ TEST(CONC_012_default_number_of_threads)
         return;
     ex = aw_thread_pool();
     assert_int_equal(aw_executor_max_workers(ex), 5);
+    assert_int_equal(aw_executor_free(ex), 0);
+}
+
+static void *count_workers_when_bound(void *ret)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    aw_executor *ex = aw_thread_pool();
+    *(int *)ret = aw_executor_max_workers(ex);
+    assert_int_equal(aw_executor_free(ex), 0);
+    return NULL;
+}
+
+/* What one thread is bound to says nothing of the others. */
+TEST(exec_a_thread_bound_to_a_processor_counts_all_of_the_program)
+{
+    aw_executor *ex = aw_thread_pool();
+    int workers = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, count_workers_when_bound, &workers), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(workers, aw_executor_max_workers(ex));
     assert_int_equal(aw_executor_free(ex), 0);
 }
 

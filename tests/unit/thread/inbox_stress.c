@@ -1,6 +1,8 @@
 /*
  * Many threads hand callbacks to one loop: none is lost, none comes twice, each thread's in order.
  */
+#include <sched.h>
+
 #include "util.h"
 
 enum { THREADS = 8 };
@@ -45,7 +47,7 @@ static void *produce(void *arg)
     return NULL;
 }
 
-TEST_SLOW_REAL_CLOCK(inbox_eight_threads_at_once)
+static void flood(void)
 {
     aw_loop_thread *lt = start_loop();
     struct producer p[THREADS];
@@ -62,6 +64,21 @@ TEST_SLOW_REAL_CLOCK(inbox_eight_threads_at_once)
         assert_int_equal(p[i].came, p[i].n);
         assert_int_equal(p[i].last, p[i].n);
     }
+}
+
+TEST_SLOW_REAL_CLOCK(inbox_eight_threads_at_once)
+{
+    flood();
+}
+
+/* On one processor the loop gives way to those who have much for it. */
+TEST_SLOW_REAL_CLOCK(inbox_eight_threads_on_one_processor)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    flood();
 }
 
 /* ---- one at a time, so that the loop sleeps each time ---- */
