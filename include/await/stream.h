@@ -153,6 +153,9 @@ AW_API aw_stream *aw_stream_from_transport_(const aw_stream_opts *opts);
 AW_API aw_stream *aw_stream_ref(aw_stream *s);
 AW_API void aw_stream_unref(aw_stream *s);
 
+/* Change .close_timeout.  0; -EINVAL unless it is above 0. */
+AW_API int aw_stream_set_close_timeout(aw_stream *s, double seconds);
+
 /* ---- reading ---- */
 
 /* Errors of the calls in this part, besides their own: -ECANCELED; AW_EMISUSE outside a task (if

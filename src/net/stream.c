@@ -284,6 +284,15 @@ void aw_stream_unref(aw_stream *s)
     aw_stream_free_unused(s);
 }
 
+int aw_stream_set_close_timeout(aw_stream *s, double seconds)
+{
+    AW_TRY(aw_stream_check(s));
+    if (!(seconds > 0))
+        return aw_fail(-EINVAL, "the time limit is not above 0");
+    s->close_timeout = seconds;
+    return 0;
+}
+
 /* ---- closing ---- */
 
 int aw_stream_close(aw_stream *s)

@@ -83,6 +83,7 @@ static int set_up(aw_websocket *ws, const aw_websocket_stream_opts *o)
 {
     AW_TRY(ws_limits(&o->limits, &ws->limits));
     AW_TRY(aw_stream_set_write_limits(o->stream, ws->limits.high, ws->limits.low));
+    AW_TRY(aw_stream_set_close_timeout(o->stream, ws->limits.close_timeout));
     if (o->protocol && *o->protocol) {
         ws->protocol = aw_copy(o->protocol);
         if (!ws->protocol)
@@ -123,6 +124,7 @@ aw_websocket *aw_websocket_ref(aw_websocket *ws)
 
 static void free_it(aw_websocket *ws)
 {
+    ws_timer_stop(ws);
     ws_codec_free(&ws->codec);
     aw_stream_unref(ws->stream);
     aw_unref(ws->speaker);
@@ -161,18 +163,21 @@ void ws_let_go(aw_websocket *ws)
 
 static int cut_off(void *arg)
 {
-    aw_stream *s = arg;
-    aw_ignore(aw_stream_abort(s));
-    aw_stream_unref(s);
+    aw_websocket *ws = arg;
+    ws_timer_stop(ws);
+    aw_ignore(aw_stream_abort(ws->stream));
     return 0;
 }
 
-/* What is pending is given a while, lest somebody who does not read keeps it for ever. */
-static void close_stream(aw_stream *s, double seconds)
+/* What is pending is given a while, lest somebody who does not read keeps it for ever.  Once nobody
+ * holds the connection any more, the stream sees to that by itself. */
+static void close_stream(aw_websocket *ws)
 {
-    aw_ignore(aw_stream_close(s));
-    if (aw_stream_pending(s) && aw_call_later(seconds, cut_off, aw_stream_ref(s)) < 0)
-        cut_off(s);
+    ws_timer_stop(ws);
+    aw_ignore(aw_stream_close(ws->stream));
+    if (aw_stream_pending(ws->stream) &&
+        aw_call_later(ws->limits.close_timeout, cut_off, ws, .handle = &ws->timer) < 0)
+        cut_off(ws);
 }
 
 int ws_end(aw_websocket *ws, int outcome)
@@ -187,8 +192,7 @@ int ws_end(aw_websocket *ws, int outcome)
     aw_ignore(ws_flush(ws));
     if (!ws->close_code)
         ws->close_code = AW_WS_ABNORMAL;
-    ws_timer_stop(ws);
-    close_stream(ws->stream, ws->limits.close_timeout);
+    close_stream(ws);
     for (struct ws_pinger *p = ws->pingers; p; p = p->next)
         aw_event_set(&p->heard);
     aw_event_set(&ws->spoken);

@@ -522,7 +522,7 @@ TEST_IN_LOOP(io_connecting_waits_and_is_cancelled)
 TEST_IN_LOOP(io_socket_calls_with_bad_arguments)
 {
     int fds[2];
-    char byte;
+    char byte = 0;
     struct iovec v = {.iov_base = NULL, .iov_len = 1};
     struct iovec huge[2] = {{.iov_base = &byte, .iov_len = SIZE_MAX / 2},
                             {.iov_base = &byte, .iov_len = 1}};

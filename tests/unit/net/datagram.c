@@ -198,7 +198,7 @@ TEST_IN_LOOP(datagram_that_cannot_be_sent_names_its_address)
 TEST_IN_LOOP(datagram_bad_arguments)
 {
     aw_datagram *d = (void *)names.addresses;
-    char buf[4];
+    char buf[4] = "";
     int stream = socket(AF_INET, SOCK_STREAM, 0);
     names_install();
     NAMES("127.0.0.1");

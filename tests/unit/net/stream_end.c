@@ -273,6 +273,7 @@ TEST_STREAMS(stream_calls_outside_tasks_and_of_nothing)
     assert_int_equal(aw_stream_drain(NULL), -EINVAL);
     assert_int_equal(aw_stream_write_eof(NULL), -EINVAL);
     assert_int_equal(aw_stream_set_write_limits(NULL, 1, 1), -EINVAL);
+    assert_int_equal(aw_stream_set_close_timeout(NULL, 1), -EINVAL);
     assert_int_equal(aw_stream_set_error(NULL, -1), -EINVAL);
     assert_int_equal(aw_stream_close(NULL), -EINVAL);
     assert_int_equal(aw_stream_abort(NULL), -EINVAL);

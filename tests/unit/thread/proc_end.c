@@ -121,8 +121,9 @@ static int nap_and_say(const void *in, size_t n, aw_process_reply *out)
 
 static void end_with_jobs(void *arg)
 {
+    static aw_process_pool *pool; /* its handle is kept up to the end */
     (void)arg;
-    aw_process_pool *pool = make_pool(.max_workers = 1);
+    pool = make_pool(.max_workers = 1);
     for (int i = 0; i < 2; i++)
         aw_cfuture_unref(submit(pool, nap_and_say, &(long){30}, sizeof(long)));
 }

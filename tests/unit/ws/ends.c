@@ -101,6 +101,50 @@ TEST_IN_LOOP(ws_close_that_is_not_answered)
     rise(&t);
 }
 
+/* More than the other side takes by itself. */
+static void fill(const struct table *t)
+{
+    static char data[60000];
+    while (aw_websocket_send(t->ws, data, sizeof data, .binary = true, .nowait = true) == 0)
+        continue;
+}
+
+static int read_up_to_the_end(const struct table *t)
+{
+    char bytes[4096];
+    ssize_t n;
+    while ((n = aw_stream_read(t->raw, bytes, sizeof bytes)) > 0)
+        continue;
+    return (int)n;
+}
+
+/* Whether somebody holds it or not: what nobody takes is dropped in time. */
+TEST_IN_LOOP(ws_end_drops_what_is_pending_in_time)
+{
+    struct table t = SIT(.server = true, .limits.close_timeout = 3);
+    aw_websocket_message m;
+    fill(&t);
+    PUT(&t, FIN | CLOSE, "\x0f\xa0");
+    assert_int_equal(aw_websocket_receive(t.ws, &m), 0);
+    assert_int_equal(aw_sleep(2.9), 0);
+    assert_true(aw_stream_pending(aw_websocket_stream(t.ws)) > 0);
+    assert_int_equal(aw_sleep(0.2), 0);
+    assert_int_equal(aw_stream_pending(aw_websocket_stream(t.ws)), 0);
+    assert_int_equal(read_up_to_the_end(&t), -ECONNRESET);
+    rise(&t);
+}
+
+TEST_IN_LOOP(ws_end_of_the_last_handle_drops_what_is_pending_in_time)
+{
+    struct table t = SIT(.server = true, .limits.close_timeout = 3);
+    fill(&t);
+    aw_websocket_unref(t.ws);
+    t.ws = NULL;
+    assert_int_equal(aw_sleep(3.1), 0);
+    assert_int_equal(read_up_to_the_end(&t), -ECONNRESET);
+    rise(&t);
+}
+
 TEST_IN_LOOP(ws_close_cancelled_goes_on_closing)
 {
     struct table t = SIT(.server = true);
