@@ -4,7 +4,6 @@
  */
 #include "serving.h"
 
-
 static void expect(const char *call, ssize_t result, int code, const char *words)
 {
     if (result != code || strcmp(aw_errmsg(), words) != 0)
