@@ -79,7 +79,7 @@ TEST(file_is_opened_written_read_and_closed)
 static int call_badly(void *arg)
 {
     struct place *p = arg;
-    char buf[4];
+    char buf[4] = "";
     int fd = new_file(p);
     assert_true(fd >= 0);
     assert_int_equal(aw_pread(fd, NULL, 1, 0), -EINVAL);
