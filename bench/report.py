@@ -66,11 +66,11 @@ def cell(data, name):
 def group_table(data):
     """A table of Markdown for one group, a line per figure and regime."""
     every = ("go", "tokio", "libuv", "asyncio", "uvloop", "State Threads", "Boost.Context", "nginx",
-             "uvicorn", "boto3", "client-sqs")
-    names = [n for n in every if any(n in f["who"] for by in data["figures"].values()
-                                     for f in by.values())]
-    lines = ["| | unit | ours | raw | ours / raw | " + " | ".join(names) + " | goal |",
-             "| --- " * (6 + len(names)) + "|"]
+             "uvicorn", "aiohttp", "ws", "websockets", "socket.io", "python-socketio", "boto3",
+             "client-sqs")
+    names = [n for n in every if n in taking_part(data)]
+    titles = ["", "unit", "ours", "raw", "ours / raw", *names, "goal"]
+    lines = ["| " + " | ".join(titles) + " |", "| --- " * len(titles) + "|"]
     notes = []
     for row in (r for r in table.ROWS if r.group == data["group"]):
         for regime in row.regimes:
@@ -102,6 +102,17 @@ def page_line(row, figure, regime, one, names, notes):
     return "| " + " | ".join(cells) + " |"
 
 
+def taking_part(data):
+    return {name for by in data["figures"].values() for f in by.values() for name in f["who"]}
+
+
+def rounds(data):
+    """How often each figure was measured: rows that take long have a share of the rounds."""
+    times = {one["n"] for by in data["figures"].values() for figure in by.values()
+             for one in figure["who"].values()}
+    return f"{min(times)} to {max(times)}" if len(times) > 1 else f"{max(times, default=0)}"
+
+
 def page(results):
     """Everything between the markers."""
     parts = []
@@ -114,9 +125,9 @@ def page(results):
         parts.append(f"### {title}\n\n![{title}](charts/{group}.svg)\n")
         if group != "flat":
             parts.append(group_table(data) + "\n")
-        peers = ", ".join(f"{n} {v}" for n, v in about["peers"].items())
+        peers = ", ".join(f"{n} {v}" for n, v in about["peers"].items() if n in taking_part(data))
         parts.append(f"{about['cpu']}, {about['cpus']} CPUs, {about['memory_gib']} GiB, Linux "
-                     f"{about['kernel']}, gcc {about['gcc']}; medians of {data['rounds']} "
+                     f"{about['kernel']}, gcc {about['gcc']}; medians of {rounds(data)} "
                      f"rounds{'; ' + peers if peers else ''}.\n")
     return "\n".join(parts)
 
