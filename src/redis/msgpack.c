@@ -253,9 +253,14 @@ static void write_ext(struct aw_growing *t, const msgpack_object_ext *e)
     }
 }
 
+static bool has_zero(const msgpack_object_str *s)
+{
+    return s->size && memchr(s->ptr, 0, s->size);
+}
+
 static void write_key(struct aw_growing *t, const msgpack_object *key)
 {
-    if (key->type == MSGPACK_OBJECT_STR && !memchr(key->via.str.ptr, 0, key->via.str.size))
+    if (key->type == MSGPACK_OBJECT_STR && !has_zero(&key->via.str))
         aw_json_quote(t, key->via.str.ptr, key->via.str.size);
     else if (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         aw_growing_printf(t, "\"%llu\"", (unsigned long long)key->via.u64);
@@ -347,7 +352,7 @@ static const msgpack_object *get(const msgpack_object *o, const char *key)
 /* A string without zeros, as one of C; NULL: it is none. */
 static const char *text_of(struct rd_broadcast *b, const msgpack_object *o)
 {
-    if (!o || o->type != MSGPACK_OBJECT_STR || memchr(o->via.str.ptr, 0, o->via.str.size))
+    if (!o || o->type != MSGPACK_OBJECT_STR || has_zero(&o->via.str))
         return NULL;
     char *text = keep(b, o->via.str.ptr, o->via.str.size);
     b->arena[b->used++] = '\0';

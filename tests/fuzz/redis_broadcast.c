@@ -1,7 +1,8 @@
 /*
  * Fuzzing what other servers broadcast through Redis, msgpack: libFuzzer's target.
  *
- * What is taken is JSON, and can be sent on and taken again as the same.
+ * What is taken is JSON, and can be sent on and taken again as the same; but of members of one name
+ * only the last is sent on, as JSON has it, and no bytes that only the others had.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static void same(const struct rd_broadcast *a, const struct rd_broadcast *b)
 {
     if (strcmp(a->packet.event, b->packet.event) != 0 || a->packet.n_rooms != b->packet.n_rooms ||
         a->packet.n_except != b->packet.n_except ||
-        a->packet.n_attachments != b->packet.n_attachments)
+        a->packet.n_attachments < b->packet.n_attachments)
         abort();
     for (size_t i = 0; i < a->packet.n_rooms; i++)
         if (strcmp(a->packet.rooms[i], b->packet.rooms[i]) != 0)

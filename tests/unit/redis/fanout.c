@@ -94,6 +94,23 @@ TEST(redis_broadcast_of_other_emitters)
     rd_broadcast_clear(&b);
 }
 
+/* Found by fuzzing: an event without a name, and two members of one name, with bytes each. */
+TEST(redis_broadcast_of_names_twice)
+{
+    static const char bytes[] = "\x92\xa1u\x81\xa4"
+                                "data\x92\xa0\x82\x00\xc4\x01"
+                                "x\x00\xc4\x01"
+                                "y";
+    struct rd_broadcast b;
+    assert_int_equal(rd_broadcast_read(&b, bytes, sizeof bytes - 1), 0);
+    assert_string_equal(b.packet.event, "");
+    assert_string_equal(b.packet.json, "[{\"0\":{\"_placeholder\":true,\"num\":0},"
+                                       "\"0\":{\"_placeholder\":true,\"num\":1}}]");
+    assert_int_equal(b.packet.n_attachments, 2);
+    assert_memory_equal(b.packet.attachments[1].data, "y", 1);
+    rd_broadcast_clear(&b);
+}
+
 #define BYTES(text)                                                                                \
     {                                                                                              \
         text, sizeof(text) - 1                                                                     \
