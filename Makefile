@@ -103,7 +103,8 @@ fuzz: setup-test build/fuzz/build.ninja
 	    mkdir -p build/fuzz/corpus/$$name; \
 	    echo "$$name: $(FUZZ_SECONDS) seconds"; \
 	    AWAIT_BACKEND=epoll UBSAN_OPTIONS=halt_on_error=1 "$$fuzzer" \
-	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/$$name- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/$$name- \
 	        build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 
