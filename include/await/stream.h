@@ -153,9 +153,6 @@ AW_API aw_stream *aw_stream_from_transport_(const aw_stream_opts *opts);
 AW_API aw_stream *aw_stream_ref(aw_stream *s);
 AW_API void aw_stream_unref(aw_stream *s);
 
-/* Change .close_timeout.  0; -EINVAL unless it is above 0. */
-AW_API int aw_stream_set_close_timeout(aw_stream *s, double seconds);
-
 /* ---- reading ---- */
 
 /* Errors of the calls in this part, besides their own: -ECANCELED; AW_EMISUSE outside a task (if
@@ -297,6 +294,11 @@ AW_API int aw_stream_set_write_limits(aw_stream *s, size_t high, size_t low);
  * end when it is closed, which is never if the other side does not take what is pending.  0, also
  * when it was closed before.  Never suspends. */
 AW_API int aw_stream_close(aw_stream *s);
+
+/* The same, and abort the stream after so many seconds if something is pending then: whoever holds
+ * it, and however much the other side takes meanwhile.  The first limit stays.  0; -EINVAL unless
+ * it is above 0.  Never suspends. */
+AW_API int aw_stream_close_within(aw_stream *s, double seconds);
 
 /* Close at once: what is pending is dropped, who waits is woken.  If anything was pending, a TCP
  * connection is reset: the other side shall not take what came for all of it.  0.  Never suspends.

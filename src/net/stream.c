@@ -192,19 +192,19 @@ static size_t untaken(const aw_stream *s)
     return aw_stream_pending(s) + (s->kind->below ? s->kind->below(s) : 0);
 }
 
-static void be_patient(aw_stream *s)
+static void be_patient(aw_stream *s, double seconds)
 {
     s->untaken = untaken(s);
-    aw_timer_set(&s->loop->timers, &s->patience, aw_deadline_in(s->loop, s->close_timeout));
+    aw_timer_set(&s->loop->timers, &s->patience, aw_deadline_in(s->loop, seconds));
 }
 
 static void patience_ends(struct aw_timer *timer)
 {
     aw_stream *s = aw_container_of(timer, aw_stream, patience);
-    if (s->handles || s->over)
+    if ((s->handles && !s->hurried) || s->over)
         return;
-    if (untaken(s) != s->untaken)
-        be_patient(s);
+    if (untaken(s) != s->untaken && !s->hurried)
+        be_patient(s, s->close_timeout);
     else
         aw_ignore(aw_stream_abort(s));
 }
@@ -279,18 +279,9 @@ void aw_stream_unref(aw_stream *s)
     aw_assert(s->handles > 0);
     if (s->handles == 1)
         aw_ignore(aw_stream_close(s)); /* held by the handle meanwhile */
-    if (--s->handles == 0 && !s->over)
-        be_patient(s);
+    if (--s->handles == 0 && !s->over && !s->hurried)
+        be_patient(s, s->close_timeout);
     aw_stream_free_unused(s);
-}
-
-int aw_stream_set_close_timeout(aw_stream *s, double seconds)
-{
-    AW_TRY(aw_stream_check(s));
-    if (!(seconds > 0))
-        return aw_fail(-EINVAL, "the time limit is not above 0");
-    s->close_timeout = seconds;
-    return 0;
 }
 
 /* ---- closing ---- */
@@ -304,6 +295,19 @@ int aw_stream_close(aw_stream *s)
     s->handles++; /* it may be the last that it hears of */
     aw_stream_flush(s);
     s->handles--;
+    return 0;
+}
+
+int aw_stream_close_within(aw_stream *s, double seconds)
+{
+    AW_TRY(aw_stream_check(s));
+    if (!(seconds > 0))
+        return aw_fail(-EINVAL, "the time limit is not above 0");
+    AW_TRY(aw_stream_close(s));
+    if (s->over || s->hurried)
+        return 0;
+    s->hurried = true;
+    be_patient(s, seconds);
     return 0;
 }
 

@@ -126,7 +126,8 @@ struct aw_stream {
     aw_waiters drainers, closers;
     struct aw_text *detail;   /* of set_error or lost */
     double close_timeout;     /* seconds */
-    struct aw_timer patience; /* runs while nobody has a handle, and it is not over */
+    bool hurried;             /* aw_stream_close_within() has set .patience */
+    struct aw_timer patience; /* runs while nobody has a handle, and it is not over; or `hurried` */
     size_t untaken;           /* bytes, when it was set */
 };
 

@@ -83,7 +83,6 @@ static int set_up(aw_websocket *ws, const aw_websocket_stream_opts *o)
 {
     AW_TRY(ws_limits(&o->limits, &ws->limits));
     AW_TRY(aw_stream_set_write_limits(o->stream, ws->limits.high, ws->limits.low));
-    AW_TRY(aw_stream_set_close_timeout(o->stream, ws->limits.close_timeout));
     if (o->protocol && *o->protocol) {
         ws->protocol = aw_copy(o->protocol);
         if (!ws->protocol)
@@ -124,7 +123,6 @@ aw_websocket *aw_websocket_ref(aw_websocket *ws)
 
 static void free_it(aw_websocket *ws)
 {
-    ws_timer_stop(ws);
     ws_codec_free(&ws->codec);
     aw_stream_unref(ws->stream);
     aw_unref(ws->speaker);
@@ -161,25 +159,6 @@ void ws_let_go(aw_websocket *ws)
 
 /* ---- the end ---- */
 
-static int cut_off(void *arg)
-{
-    aw_websocket *ws = arg;
-    ws_timer_stop(ws);
-    aw_ignore(aw_stream_abort(ws->stream));
-    return 0;
-}
-
-/* What is pending is given a while, lest somebody who does not read keeps it for ever.  Once nobody
- * holds the connection any more, the stream sees to that by itself. */
-static void close_stream(aw_websocket *ws)
-{
-    ws_timer_stop(ws);
-    aw_ignore(aw_stream_close(ws->stream));
-    if (aw_stream_pending(ws->stream) &&
-        aw_call_later(ws->limits.close_timeout, cut_off, ws, .handle = &ws->timer) < 0)
-        cut_off(ws);
-}
-
 int ws_end(aw_websocket *ws, int outcome)
 {
     if (ws->ended)
@@ -192,7 +171,9 @@ int ws_end(aw_websocket *ws, int outcome)
     aw_ignore(ws_flush(ws));
     if (!ws->close_code)
         ws->close_code = AW_WS_ABNORMAL;
-    close_stream(ws);
+    ws_timer_stop(ws);
+    /* Lest somebody who does not read keeps for ever what is pending. */
+    aw_ignore(aw_stream_close_within(ws->stream, ws->limits.close_timeout));
     for (struct ws_pinger *p = ws->pingers; p; p = p->next)
         aw_event_set(&p->heard);
     aw_event_set(&ws->spoken);

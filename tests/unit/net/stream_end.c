@@ -205,6 +205,25 @@ TEST_STREAMS_WITH(stream_with_a_handle_is_not_given_up, .close_timeout = 1)
     expect_bulk(e->r);
 }
 
+/* Held or not, and though something is taken all the time. */
+TEST_STREAMS(stream_closed_within_a_time_is_aborted_then)
+{
+    static char piece[BULK / 12];
+    fill(e->w);
+    assert_int_equal(aw_stream_close_within(e->w, (double)NAN), -EINVAL);
+    assert_int_equal(aw_stream_close_within(e->w, 0), -EINVAL);
+    assert_int_equal(aw_stream_close_within(e->w, 5), 0);
+    assert_int_equal(aw_stream_close_within(e->w, 50), 0);
+    for (int i = 0; i < 4; i++) {
+        let_pass(1);
+        assert_int_equal(aw_stream_readexactly(e->r, piece, sizeof piece), 0);
+    }
+    assert_true(aw_stream_pending(e->w) > 0);
+    let_pass(1.5);
+    assert_int_equal(aw_stream_pending(e->w), 0);
+    expect_less(e);
+}
+
 /* ---- one side ---- */
 
 // STRM-023: write-eof is sent after the pending data and ends only the sending side; the peer's
@@ -273,7 +292,7 @@ TEST_STREAMS(stream_calls_outside_tasks_and_of_nothing)
     assert_int_equal(aw_stream_drain(NULL), -EINVAL);
     assert_int_equal(aw_stream_write_eof(NULL), -EINVAL);
     assert_int_equal(aw_stream_set_write_limits(NULL, 1, 1), -EINVAL);
-    assert_int_equal(aw_stream_set_close_timeout(NULL, 1), -EINVAL);
+    assert_int_equal(aw_stream_close_within(NULL, 1), -EINVAL);
     assert_int_equal(aw_stream_set_error(NULL, -1), -EINVAL);
     assert_int_equal(aw_stream_close(NULL), -EINVAL);
     assert_int_equal(aw_stream_abort(NULL), -EINVAL);
