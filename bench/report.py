@@ -68,7 +68,8 @@ def group_table(data):
     every = ("go", "tokio", "libuv", "asyncio", "uvloop", "State Threads", "Boost.Context", "nginx",
              "uvicorn", "aiohttp", "ws", "websockets", "socket.io", "python-socketio", "boto3",
              "client-sqs")
-    names = [n for n in every if n in taking_part(data)]
+    there = taking_part(data)
+    names = [n for n in every if n in there]
     titles = ["", "unit", "ours", "raw", "ours / raw", *names, "goal"]
     lines = ["| " + " | ".join(titles) + " |", "| --- " * len(titles) + "|"]
     notes = []
@@ -125,7 +126,8 @@ def page(results):
         parts.append(f"### {title}\n\n![{title}](charts/{group}.svg)\n")
         if group != "flat":
             parts.append(group_table(data) + "\n")
-        peers = ", ".join(f"{n} {v}" for n, v in about["peers"].items() if n in taking_part(data))
+        there = taking_part(data)
+        peers = ", ".join(f"{n} {v}" for n, v in about["peers"].items() if n in there)
         parts.append(f"{about['cpu']}, {about['cpus']} CPUs, {about['memory_gib']} GiB, Linux "
                      f"{about['kernel']}, gcc {about['gcc']}; medians of {rounds(data)} "
                      f"rounds{'; ' + peers if peers else ''}.\n")

@@ -42,15 +42,19 @@ def npm_emitter():
     return packages.or_none(packages.npm_packages, PEERS / "emitter", *EMITTER)
 
 
+def of_moto():
+    """What its environment is made of."""
+    return packages.listed(ROOT / "tests/peers/requirements_sqs.txt")
+
+
 def sqs_python():
     """The Python of an environment with moto's server of SQS, botocore and boto3."""
-    return packages.python_with(MOTO, *packages.listed(ROOT / "tests/peers/requirements_sqs.txt"))
+    return packages.python_with(MOTO, *of_moto())
 
 
 def moto_at_hand():
     """The command of moto's server of SQS, if it is there; None."""
-    wanted = packages.listed(ROOT / "tests/peers/requirements_sqs.txt")
-    return MOTO / "bin/moto_server" if packages.at_hand(MOTO, *wanted) else None
+    return MOTO / "bin/moto_server" if packages.at_hand(MOTO, *of_moto()) else None
 
 
 def moto_server():

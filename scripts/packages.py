@@ -31,14 +31,22 @@ def at_hand(folder, *packages):
     return mark.exists() and mark.read_text().split() == list(packages)
 
 
-def run(step):
+def need(command):
+    if not shutil.which(command):
+        raise Missing(f"no {command}")
+
+
+def call(*command, timeout=LIMIT, **options):
+    """The output of a command; Missing when it fails."""
     try:
-        done = subprocess.run(step, text=True, capture_output=True, check=False, timeout=LIMIT)
+        done = subprocess.run(command, text=True, capture_output=True, check=False,
+                              timeout=timeout, **options)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(str(error)) from None
+        raise Missing(f"{command[0]}: {error}") from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "no word why").splitlines()
-        raise Missing(f"{pathlib.Path(step[0]).name}: {said[-1].strip()}")
+        raise Missing(f"{pathlib.Path(command[0]).name}: {said[-1].strip()}")
+    return done.stdout
 
 
 def fetched(folder, packages, *steps):
@@ -49,16 +57,15 @@ def fetched(folder, packages, *steps):
         if not at_hand(folder, *packages):
             shutil.rmtree(folder, ignore_errors=True)
             for step in steps:
-                run(step)
+                call(*step)
             (folder / "made-of").write_text("\n".join(packages))
     return folder
 
 
 def npm_packages(folder, *packages):
     """The folder with these packages of npm's, "name@version", below node_modules."""
-    for command in ("node", "npm"):
-        if not shutil.which(command):
-            raise Missing(f"no {command}")
+    need("node")
+    need("npm")
     return fetched(folder, packages, ["npm", "install", "--silent", "--no-audit", "--no-fund",
                                       "--prefix", folder, *packages])
 

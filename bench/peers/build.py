@@ -4,39 +4,20 @@ A peer that is not installed, or cannot be had, is not compared: Missing says
 why.  What scripts/setup can install it has installed before; crates and Python
 packages come by their own tools, into the build folder.
 """
-import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
-from packages import Missing, listed, npm_packages, python_with  # noqa: E402: found above
+from packages import Missing, call, listed, need, npm_packages, python_with  # noqa: E402
 
 WS, WEBSOCKETS, SOCKET_IO, PYTHON_SOCKETIO = "8.18.3", "15.0.1", "4.8.1", "5.11.4"
 BOTO3, CLIENT_SQS = "1.37.3", "3.758.0"
+LIMIT = 600  # seconds that compiling a peer may take
 PYTHON = f"Python {sys.version.split()[0]}"
-
-
-def call(*command, cwd=ROOT, timeout=600, **environment):
-    """The output of a command; Missing when it fails."""
-    try:
-        done = subprocess.run(command, cwd=cwd, timeout=timeout, text=True, capture_output=True,
-                              env={**os.environ, **environment})
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(f"{command[0]}: {error}") from None
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "no word why").splitlines()
-        raise Missing(f"{pathlib.Path(command[0]).name}: {said[-1].strip()}")
-    return done.stdout
-
-
-def need(command):
-    if not shutil.which(command):
-        raise Missing(f"no {command}")
 
 
 def version_in(path, pattern):
@@ -50,14 +31,14 @@ def version_in(path, pattern):
 def go(folder):
     need("go")
     program = folder / "go"
-    call("go", "build", "-o", str(program), ".", cwd=HERE / "go")
+    call("go", "build", "-o", str(program), ".", cwd=HERE / "go", timeout=LIMIT)
     return [program], call("go", "version").split()[2]
 
 
 def tokio(folder):
     need("cargo")
     call("cargo", "build", "--quiet", "--release", "--locked", "--target-dir",
-         str(folder / "tokio"), cwd=HERE / "tokio")
+         str(folder / "tokio"), cwd=HERE / "tokio", timeout=LIMIT)
     version = version_in(HERE / "tokio/Cargo.toml", r'tokio = .*version = "=([\d.]+)"')
     return [folder / "tokio/release/bench-tokio"], f"{version}, current_thread"
 
@@ -91,8 +72,7 @@ def boost_context(folder):
 
 def asyncio(folder):
     del folder
-    version = sys.version.split()[0]
-    return [sys.executable, HERE / "python.py"], f"of Python {version}"
+    return [sys.executable, HERE / "python.py"], f"of {PYTHON}"
 
 
 def version_of(python, module):
