@@ -249,6 +249,12 @@ def absent(config):
 # ---- all of them ----------------------------------------------------------------------------
 
 
+def what_failed(output):
+    """Without the lines of a script that say what went well."""
+    return "".join(line for line in output.splitlines(keepends=True)
+                   if not line.startswith(("ok: ", "skip: ")))
+
+
 def shorten(text):
     if len(text) <= SHOWN:
         return text
@@ -264,7 +270,8 @@ def show(result, verbose):
     test = result.test
     if result.verdict == "failed":
         print(f"\nFAILED {test.config}: {test.name}: {result.reason}")
-        print("".join(f"    {line}\n" for line in shorten(result.output).splitlines()), end="")
+        shown = shorten(what_failed(result.output))
+        print("".join(f"    {line}\n" for line in shown.splitlines()), end="")
         print(f"  repeat: {test.repeat_command()}", flush=True)
     elif verbose:
         reason = f" ({result.reason})" if result.reason else ""

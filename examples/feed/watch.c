@@ -1,15 +1,15 @@
 /*
  * Clients of a feed, many in one program: what arrives at each, in what order, how soon.
  *
- *     watch URL [--clients 100] [--items 1000] [--run NAME] [--seconds 60] [--idle 0]
+ *     watch URL [--clients 100] [--items 1000] [--run NAME] [--seconds 60] [--idle 0] [--once 0]
  *
  * URL is ws://host:port.  Each client speaks Socket.IO over a WebSocket of its own, connects again
  * when it is cut off, and counts the items of that run by their number n: seen live, seen twice,
  * out of order, seen only among the kept items that it is shown when it connects.  --idle more
- * clients connect and never read.
+ * clients connect and never read.  With --once 1 a client that is cut off stays away.
  *
- * Prints "ready" when all are connected, and at the end, when each has seen every item or the time
- * is over, one line of JSON.  Exits 0 if every item came exactly once to each.
+ * Prints "ready" when all are connected, and at the end, when each has seen every item, all stay
+ * away or the time is over, one line of JSON.  Exits 0 if every item came exactly once to each.
  */
 #include <await.h>
 #include <await/websocket.h>
@@ -28,8 +28,8 @@ struct job {
     char url[300];
     struct client *all;
     const char *run;
-    double clients, items, seconds, idle;
-    long connected, complete;          /* clients */
+    double clients, items, seconds, idle, once;
+    long connected, complete, away;    /* clients */
     long arrived, twice, turned, late; /* items: live; again; after a later one; only when kept */
     long breaks;                       /* connections that ended */
     long *buckets, counted;
@@ -191,6 +191,11 @@ static int talk(struct client *c)
     return more;
 }
 
+static int stay_away(struct job *j)
+{
+    return ++j->away == (long)j->clients ? aw_event_set(&j->done) : 0;
+}
+
 /* As long as the program runs, again and again. */
 static int follow(void *arg)
 {
@@ -205,6 +210,8 @@ static int follow(void *arg)
         }
         if (err == -ECANCELED)
             return err;
+        if (c->job->once && c->was_ready)
+            return stay_away(c->job);
         AW_TRY(aw_sleep(AGAIN));
     }
 }
@@ -300,7 +307,8 @@ static int set(struct job *j, const char *name, const char *value)
     } numbers[] = {{"--clients", &j->clients},
                    {"--items", &j->items},
                    {"--seconds", &j->seconds},
-                   {"--idle", &j->idle}};
+                   {"--idle", &j->idle},
+                   {"--once", &j->once}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(name, numbers[i].name) == 0) {
             char *end;
@@ -321,7 +329,7 @@ int main(int argc, char **argv)
         err = set(&j, argv[i], argv[i + 1]);
     if (err < 0) {
         fprintf(stderr, "usage: watch URL [--clients N] [--items N] [--run NAME] [--seconds N] "
-                        "[--idle N]\n");
+                        "[--idle N] [--once 1]\n");
         return 2;
     }
     snprintf(j.url, sizeof j.url, "%s/socket.io/?EIO=4&transport=websocket", argv[1]);

@@ -70,7 +70,7 @@ def term_in_a_burst(stage):
     """SIGTERM while items come: every one that was accepted has reached who was connected."""
     n = stage.size(20000)
     with stage.feed("--keep", "100000") as feed:
-        watch = feed.watch(clients=5, items=n, seconds=5)
+        watch = feed.watch(clients=5, items=n, once=1)
         producer = feed.producer(items=n, rate=0)
         wait_for("items", lambda: metrics(feed)["feed_items_emitted_total"] > n / 20)
         equal(0, feed.end())
@@ -96,6 +96,7 @@ def kill_and_restart(stage):
             wait_for("items", lambda part=part: served(stage.folder) > n / part)
             feed.end(signal.SIGKILL)
             feed.start()
+            wait_for("its clients", lambda: metrics(feed)["feed_clients"] == 5)
         sent = json.loads(producer.communicate(timeout=feed_service.LIMIT)[0])
         equal(n, sent["sent"])
         seen = watch.result()
