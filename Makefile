@@ -73,7 +73,7 @@ SHUFFLES = $(foreach n,1 2 3 4 5 6 7 8 9 10,--config shuffle-$(n)=build/gcc)
 test: setup-test
 	@$(MAKE) --no-print-directory $(CONFIGS:%=build/%/built)
 	@tests/run.py $(foreach name,$(CONFIGS),--config $(name)=build/$(name)) \
-	    $(BACKENDS) $(wordlist 1,2,$(SHUFFLES))
+	    $(BACKENDS) $(wordlist 1,2,$(SHUFFLES)) --again scripts
 
 test-all: setup-all
 	@$(MAKE) --no-print-directory $(CONFIGS_ALL:%=build/%/built)
@@ -91,7 +91,7 @@ test-all: setup-all
 	    foreign="--absent aarch64"; \
 	fi; \
 	tests/run.py $(foreach name,$(CONFIGS_ALL),--config $(name)=build/$(name)) $(BACKENDS) \
-	    $(SHUFFLES) $$foreign
+	    $(SHUFFLES) $$foreign --again scripts
 
 # Every fuzzer begins with what is in tests/fuzz/corpus; what it finds besides stays in build/fuzz.
 FUZZ_SECONDS ?= 20

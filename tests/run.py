@@ -6,7 +6,11 @@ is no list to keep; the script tests are named in tests/scripts.txt.  What runs
 is the product of tests and configurations, shuffled by a printed seed.  A
 configuration whose name begins with "shuffle" runs the tests marked order-free
 with runnable tasks in an order drawn from a seed, printed too.  A test that
-fails is shown with its output and the command that repeats it.  The summary says
+fails is shown with its output and the command that repeats it.  With --again NAME,
+what failed of a configuration is run once more when the others have ended, alone:
+scripts have real servers, real time and whatever else the machine does against
+them.  One that passes then is not a failure, but counted and named as unsteady, a
+defect to be mended: both of its endings are shown.  The summary says
 where the time went: of each configuration, and of the slowest tests.  Seconds of
 CPU beside it tell work from waiting.  The last line is always `N passed, N failed`.
 """
@@ -92,7 +96,7 @@ class Outcome:
 
 
 class Result:
-    """How a test ended: verdict is "passed", "failed" or "skipped"."""
+    """How a test ended: verdict is "passed", "failed", "skipped" or "unsteady"."""
 
     def __init__(self, test, verdict, reason, outcome=None):
         self.test, self.verdict, self.reason = test, verdict, reason
@@ -297,6 +301,17 @@ def run_all(tests, jobs, verbose):
     return results
 
 
+def run_again(results, config, verbose):
+    """What failed of a configuration, once more and alone; what passes now is unsteady."""
+    for first in [r for r in results if (r.verdict, r.test.config) == ("failed", config)]:
+        print(f"\nonce more: {config}: {first.test.name}", flush=True)
+        second = run_test(first.test)
+        show(second, verbose)
+        if second.verdict == "passed":
+            second.verdict, second.reason = "unsteady", f"at first {first.reason}"
+        results[results.index(first)] = second
+
+
 def count(verdict, some):
     return sum(r.verdict == verdict for r in some)
 
@@ -320,16 +335,19 @@ def summarise(results, order, seconds):
     summarise_times(results, order)
     for r in sorted((r for r in results if r.verdict == "skipped"), key=lambda r: r.test.name):
         print(f"skipped {r.test.config}: {r.test.name}: {r.reason}")
+    for r in results:
+        if r.verdict == "unsteady":
+            print(f"unsteady {r.test.config}: {r.test.name}: {r.reason}, passed when run again")
     failed = sorted(f"{r.test.config}: {r.test.name}" for r in results if r.verdict == "failed")
     for name in failed:
         print(f"failed {name}")
     if not results:
         print("nothing ran: no test has such a name")
     print(f"{seconds:.1f} s")
-    passed, skipped = count("passed", results), count("skipped", results)
-    last = f"{passed} passed, {len(failed)} failed"
-    print(last + (f", {skipped} skipped" if skipped else ""))
-    return 0 if passed + skipped > 0 and not failed else 1
+    counts = {verdict: count(verdict, results) for verdict in ("skipped", "unsteady")}
+    last = f"{count('passed', results)} passed, {len(failed)} failed"
+    print(last + "".join(f", {n} {verdict}" for verdict, n in counts.items() if n))
+    return 0 if len(results) > len(failed) == 0 else 1
 
 
 def arguments():
@@ -346,6 +364,8 @@ def arguments():
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS",
                         help=f"the usual time limit (default: {LIMIT}; slow: >= {LIMIT_SLOW})")
     parser.add_argument("--repeat", type=int, default=1, help="run each test so many times")
+    parser.add_argument("--again", metavar="NAME",
+                        help="run what fails of this configuration once more, alone")
     parser.add_argument("--list", action="store_true", help="say what would run")
     parser.add_argument("--no-scripts", action="store_true", help="leave the script tests out")
     parser.add_argument("--scripts", action="store_true", help="only the script tests")
@@ -403,6 +423,7 @@ def main():
           flush=True)
     begin = time.monotonic()
     results = run_all(tests, options.jobs, options.verbose)
+    run_again(results, options.again, options.verbose)
     results += [absent(name) for name in options.absent]
     order = [name for name, _ in configs] + options.absent + ["scripts"]
     return summarise(results, order, time.monotonic() - begin)

@@ -17,6 +17,7 @@ ENDINGS = {
     "good": "echo fine",
     "good_too": "echo fine",
     "FUT_001_bad": "echo the reason; exit 3",
+    "unsteady": "[ -e $MARK ] || { touch $MARK; echo not yet; exit 4; }",
     "skipped": "echo 'skip: no such device'; exit 77",
     "crashed": "kill -SEGV $$",
     "stuck": "echo last words; exec sleep 30",
@@ -29,11 +30,11 @@ FLAGS = {"any_order": "slow,order-free"}
 
 def make_build(folder):
     """A build folder whose only test binary is the script."""
-    binary = folder / "tests/test_fake"
+    binary, mark = folder / "tests/test_fake", folder / "mark"
     binary.parent.mkdir()
     cases = "".join(f"    {name}) {body} ;;\n" for name, body in ENDINGS.items())
     names = "".join(f"echo {name} {FLAGS.get(name, '-')} fake.c:1\n" for name in ENDINGS)
-    binary.write_text(f"#!/bin/bash\nif [ $1 = --list ]; then\n{names}exit 0\nfi\n"
+    binary.write_text(f"#!/bin/bash\nMARK={mark}\nif [ $1 = --list ]; then\n{names}exit 0\nfi\n"
                       f"case $2 in\n{cases}esac\n")
     binary.chmod(0o755)
 
@@ -60,7 +61,7 @@ def check_everything(folder):
     status, output = run(folder, "-v")
     last = output.splitlines()[-1]
     expect(status == 1, "a failure gives exit status 1", output)
-    expect(last == "3 passed, 5 failed, 1 skipped", "the last line counts", output)
+    expect(last == "3 passed, 6 failed, 1 skipped", "the last line counts", output)
     for text in ("FUT_001_bad: exit status 3\n    the reason\n", "crashed: killed by SIGSEGV",
                  "stuck: timed out after 0.5 s\n    last words\n", "stubborn: timed out",
                  "skipped fake: skipped: no such device",
@@ -108,6 +109,20 @@ def check_seeds(folder):
     expect(f"repeat: {command}" in output, "so does one that found it in the environment", output)
 
 
+def check_again(folder):
+    """What passes when it is run again is neither passed nor failed, and all of it is told."""
+    told = "\nunsteady fake: unsteady: at first exit status 4, passed when run again\n"
+    for again, status, last in (("fake", 0, "1 passed, 0 failed, 1 unsteady"),
+                                ("other", 1, "1 passed, 1 failed")):
+        (folder / "mark").unlink(missing_ok=True)
+        got, output = run(folder, "--again", again, "unsteady", "good_too")
+        expect((got, output.splitlines()[-1]) == (status, last), f"again: {last}", output)
+        expect("FAILED fake: unsteady: exit status 4\n    not yet" in output, "it is shown", output)
+        expect((told in output) == (again == "fake"), "it is named", output)
+    got, output = run(folder, "--again", "fake", "bad")
+    expect(got == 1 and output.endswith("\n0 passed, 1 failed\n"), "twice failed, fails", output)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="await-runner-") as folder:
         make_build(pathlib.Path(folder))
@@ -115,6 +130,7 @@ def main():
         check_times(folder)
         check_choices(folder)
         check_seeds(folder)
+        check_again(pathlib.Path(folder))
     return 0
 
 
