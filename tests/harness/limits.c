@@ -3,6 +3,7 @@
  */
 #include "harness/test.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -37,4 +38,12 @@ void limit_addresses(size_t spare)
     void *too_much = mmap(NULL, 2 * spare, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (too_much != MAP_FAILED)
         SKIP("the limit is not kept here");
+}
+
+void limit_processors(void)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
 }

@@ -114,6 +114,9 @@ size_t limit_descriptors(size_t n);
  * where such a limit is not kept. */
 void limit_addresses(size_t spare);
 
+/* Bind the calling thread, and those that it will make, to the processor that it runs on. */
+void limit_processors(void);
+
 /*
  * Makes reports comparable, in place: `+0x1f3a` becomes `+0x*`, and the names
  * of *.c files and of modules before an offset lose their directories.

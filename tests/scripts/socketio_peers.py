@@ -249,8 +249,8 @@ def by_tls(node):
         lines = server.stop()[1].splitlines()
     for line in lines:  # a refusal each: those that did not believe, and the plain one
         equal(True, "127.0.0.1:" in line and "refused: TLS: " in line)
-    if len(lines) < 4:  # some clients try once more before they hear of it
-        raise AssertionError(f"{len(lines)} lines, not 4")
+    if not 4 <= len(lines) <= 7:  # each of three clients may try once more before it hears of it
+        raise AssertionError(f"{len(lines)} lines, not 4 to 7")
     return said
 
 

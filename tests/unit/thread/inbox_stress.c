@@ -74,10 +74,7 @@ TEST_SLOW_REAL_CLOCK(inbox_eight_threads_at_once)
 /* On one processor the loop gives way to those who have much for it. */
 TEST_SLOW_REAL_CLOCK(inbox_eight_threads_on_one_processor)
 {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    limit_processors();
     flood();
 }
 
