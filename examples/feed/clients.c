@@ -67,11 +67,13 @@ static int on_connect(aw_sio_socket *s, void *arg)
     say("info", "connected", "{s:s, s:s}", "client", aw_sio_socket_id(s), "peer",
         aw_sio_socket_peer(s));
     int err = show_kept(arg, s);
-    bool away = !aw_sio_socket_connected(s);
-    if (err < 0 && !away)
-        say("warning", "a client is not shown what is kept", "{s:s, s:s}", "client",
-            aw_sio_socket_id(s), "reason", aw_strerror(err));
-    return away || err != -ETIMEDOUT ? 0 : err; /* one that does not answer is let go */
+    if (err >= 0 || err == -ECANCELED || !aw_sio_socket_connected(s))
+        return err == -ECANCELED ? err : 0;
+    say("warning", "a client is not shown what is kept", "{s:s, s:s}", "client",
+        aw_sio_socket_id(s), "reason", aw_strerror(err));
+    if (err == -ETIMEDOUT) /* one that does not answer is let go */
+        aw_ignore(aw_sio_disconnect(s, .close = true));
+    return 0;
 }
 
 static int on_disconnect(aw_sio_socket *s, void *arg)

@@ -328,6 +328,8 @@ def never_reads(stage):
     n = 150
     with stage.feed() as feed:
         silent = [Client(feed) for _ in range(3)]
+        for client in silent:
+            client.event("items")  # the last that they read
         watch = feed.watch(clients=5, items=n)
         equal(0, feed.producer(items=n, rate=30, size=100000).wait(feed_service.LIMIT))
         all_fine(watch.result())
@@ -444,7 +446,7 @@ def drive(stage, script):
         window.press("Enter")
         window.wait_for("document.querySelectorAll('#items li').length === 1")
         equal(["<b>first</b>"], texts(window))
-        equal("", window.evaluate("document.getElementById('text').value"))
+        window.wait_for("document.getElementById('text').value === ''")
         post(feed, [{"text": "second"}, {"other": 3}])
         window.wait_for("document.querySelectorAll('#items li').length === 3")
         equal(['{"other":3}', "second", "<b>first</b>"], texts(window))
