@@ -4,10 +4,10 @@
  * None of them can see that a program has changed its stack.  AddressSanitizer keeps one fake
  * stack per real one and must be told before and after each switch (NULL as the save slot means:
  * the stack left is finished with).  ThreadSanitizer keeps one history per fibre and must be told
- * immediately before the switch.  LeakSanitizer looks for pointers only in memory that it knows,
- * so mapped stacks are named as roots.  Valgrind must know the extent of each stack, and forget
- * what it thought of bytes below the stack pointer when they become data.  Where a tool is not
- * compiled in, its notes are empty.
+ * immediately before the switch; it runs the handlers of signals where it sees fit.
+ * LeakSanitizer looks for pointers only in memory that it knows, so mapped stacks are named as
+ * roots.  Valgrind must know the extent of each stack, and forget what it thought of bytes below
+ * the stack pointer when they become data.  Where a tool is not compiled in, its notes are empty.
  */
 #ifndef AW_NOTES_H
 #define AW_NOTES_H
@@ -52,10 +52,20 @@
 
 #ifdef AW_TSAN
 #include <sanitizer/tsan_interface.h>
+#include <string.h>
 #define AW_NOTE_FIBER_CURRENT() __tsan_get_current_fiber()
 #define AW_NOTE_FIBER_NEW() __tsan_create_fiber(0)
 #define AW_NOTE_FIBER_FREE(f) __tsan_destroy_fiber(f)
-#define AW_NOTE_FIBER_SWITCH(f) __tsan_switch_to_fiber((f), 0)
+#define AW_NOTE_FIBER_SWITCH(f) (aw_note_signals(), __tsan_switch_to_fiber((f), 0))
+
+/* A signal waits, in the fibre that it met, for the next call that ThreadSanitizer intercepts: let
+ * that come before the fibre is left, perhaps for good. */
+static inline void aw_note_signals(void)
+{
+    static const char *volatile text = "";
+    size_t n = strlen(text);
+    __asm__ volatile("" ::"r"(n)); /* so that the call is made */
+}
 #else
 #define AW_NOTE_FIBER_SWITCH(f) ((void)0)
 #endif
