@@ -117,17 +117,20 @@ def send_later(process, number):
 
 
 def run(command, env, limit=30.0, echo=None, interrupt=None):
-    """Runs a command to its end; `echo` is given each line as it comes, `interrupt` is sent."""
+    """Runs a command to its end; `echo` is given each line as it comes.
+
+    `interrupt` is sent some time after its first line: how long it takes to begin does not count.
+    """
     begin = time.monotonic()
     ours, theirs = open_terminal()
     process = subprocess.Popen([str(word) for word in command], cwd=ROOT, env=env, stdout=theirs,
                                stderr=theirs, stdin=subprocess.DEVNULL, start_new_session=True)
     os.close(theirs)
-    if interrupt:
-        send_later(process, interrupt)
     text, shown = b"", 0
     try:
         while chunk := read_some(ours, begin + limit):
+            if interrupt and not text:
+                send_later(process, interrupt)
             text += chunk
             while echo and (newline := text.find(b"\n", shown)) >= 0:
                 echo(text[shown:newline].decode("utf-8", "replace"))
