@@ -24,6 +24,15 @@
 #define aw_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define aw_round_up(n, align) (((n) + (align)-1) / (align) * (align))
 
+/* Have the lines of these bytes come to this processor's cache, to be written soon.  Harmless where
+ * there is nothing. */
+static inline __attribute__((always_inline)) void aw_fetch(uintptr_t at, size_t size)
+{
+    enum { LINE = 64 };
+    for (size_t i = 0; i < size; i += LINE)
+        __builtin_prefetch((const void *)(at + i), 1);
+}
+
 /* Ends the process with "await: file:line: what"; the place is the library's own source. */
 AW_COLD _Noreturn void aw_panic(const char *file, int line, const char *what);
 

@@ -169,9 +169,7 @@ int aw_stack_get_new(struct aw_stack_pool *p, unsigned class_index, struct aw_fi
 /* Who takes one slot will soon take the next, and write to its block. */
 static inline void aw_fetch_block(const struct aw_fiber *f)
 {
-    enum { LINES = 6, LINE = 64 };
-    for (uintptr_t i = 0; i < LINES; i++)
-        __builtin_prefetch((const void *)((uintptr_t)f + i * LINE), 1);
+    aw_fetch((uintptr_t)f, 384);
 }
 
 static inline int aw_stack_get(struct aw_stack_pool *p, size_t size, struct aw_fiber **ret)

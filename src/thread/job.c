@@ -91,11 +91,19 @@ void aw_pool_job_run(struct aw_pool_job *job)
     aw_cfuture_end(&job->future);
 }
 
+void aw_pool_job_answer(struct aw_pool_job *job)
+{
+    if (job->answer)
+        job->answer(job);
+    else
+        aw_cfuture_unref(&job->future);
+}
+
 void aw_pool_job_drop(struct aw_pool_job *job)
 {
     release_arg(job);
     aw_cfuture_end(&job->future);
-    aw_cfuture_unref(&job->future);
+    aw_pool_job_answer(job);
 }
 
 void aw_pool_job_fail(struct aw_pool_job *job, int code, const char *msg)
@@ -103,7 +111,7 @@ void aw_pool_job_fail(struct aw_pool_job *job, int code, const char *msg)
     release_arg(job);
     aw_cfuture_complete(&job->future, AW_CF_FAILED, code, NULL, aw_text_new(msg));
     aw_cfuture_end(&job->future);
-    aw_cfuture_unref(&job->future);
+    aw_pool_job_answer(job);
 }
 
 /* ---- telling ---- */

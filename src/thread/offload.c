@@ -6,11 +6,16 @@
  *
  *     loop's thread                           a thread of the pool
  *     submit          ----------------------> begins, does, completes the concurrent future:
- *     arrived: completes the loop's future <- push(arrived), by a callback on it
+ *     arrived: completes the loop's future <- push(arrived), its last act with the block
  *
- * References on the block (those of the concurrent future): the pool's until the job is over; the
- * loop's future, as long as that is there; the item on its way through the inbox.  The loop has one
- * on its future as long as it waits for the job (`awaited`), so that an answer finds it.
+ * References on the block (those of the concurrent future): the pool's until the job is answered,
+ * which is the item's on its way through the inbox from then on; the loop's future, as long as that
+ * is there.  The loop has one on its future as long as it waits for the job (`awaited`), so that an
+ * answer finds it.
+ *
+ * The loop's memory.  While the loop waits for the job, its future keeps it, and pushing touches
+ * nothing of it once the item may be taken (core/inbox.c).  A loop that waits no more, though the
+ * item has not come, leaves the block a reference on its memory (`holds`).
  *
  * The loop's end.  Either the item was pushed before the inbox was closed, and is run when the
  * schedule is dropped; or the push is refused, and the pusher lets the item's reference go.  The
@@ -19,24 +24,24 @@
  * which is about to go.
  *
  * Releasing the argument runs the user's code, and so must not happen inside aw_cancel(): a job
- * that the loop took off the queue is seen over when its item arrives.
+ * that the loop took off the queue is seen over when its item arrives; then it is answered like any
+ * other, and the item comes a second time.
  */
 #include <math.h>
 
 #include "thread/pool.h"
 
-#define PATIENCE_NS                                                                                \
-    INT64_C(5000000000) /* until those that the end of a loop waits for are named                  \
-                         */
+/* Until those that the end of a loop waits for are named. */
+#define PATIENCE_NS INT64_C(5000000000)
 
 struct offload {
     struct aw_pool_job job; /* first */
-    struct aw_job face;     /* the loop's future */
-    struct aw_cf_callback callback;
     struct aw_ready arrived;
-    struct aw_closer closer;
     aw_loop *loop;
+    struct aw_job face; /* the loop's future */
+    struct aw_closer closer;
     bool awaited;   /* counted in l->jobs, and on its closers; the loop's thread */
+    bool holds;     /* has a reference on the loop's memory; the loop's thread, until it is freed */
     bool withdrawn; /* taken off the queue, and not over yet; the loop's thread */
 };
 
@@ -52,12 +57,16 @@ static struct offload *offload_of_face(struct aw_job *face)
 
 /* ---- the way back ---- */
 
-/* The loop waits for it no more. */
-static void stop_waiting(struct offload *o)
+/* The loop waits for it no more.  If its item has not come, it needs the loop's memory still. */
+static void stop_waiting(struct offload *o, bool has_come)
 {
     if (!o->awaited)
         return;
     o->awaited = false;
+    if (!has_come) {
+        o->holds = true;
+        aw_loop_hold(o->loop);
+    }
     o->loop->jobs--;
     o->loop->outside--;
     aw_list_remove(&o->closer.link);
@@ -74,27 +83,37 @@ static void finish(struct offload *o)
                        aw_text_ref(f->detail));
 }
 
+/* While one answer is looked at, the next comes, from the cache of the worker that wrote it.  What
+ * is next may be something else: harmless. */
+static void fetch_next(const aw_loop *l)
+{
+    if (l->batch.head)
+        aw_fetch((uintptr_t)l->batch.head - offsetof(struct offload, arrived.link),
+                 sizeof(struct offload));
+}
+
 /* On the loop's own stack. */
 static void arrived(struct aw_ready *item)
 {
     struct offload *o = aw_container_of(item, struct offload, arrived);
+    fetch_next(o->loop);
     if (o->withdrawn) {
         o->withdrawn = false;
         aw_pool_job_drop(&o->job);
+        return;
     }
     if (o->awaited && o->face.fut.state == AW_PENDING && !o->loop->closed)
         finish(o);
-    stop_waiting(o);
+    stop_waiting(o, true);
     aw_cfuture_unref(&o->job.future);
 }
 
-/* In the thread that completed it. */
-static void hand_over(struct aw_cf_callback *callback, aw_cfuture *f)
+/* In the thread that saw it over, or withdrew it. */
+static void send_back(struct aw_pool_job *job)
 {
-    struct offload *o = aw_container_of(callback, struct offload, callback);
-    aw_cfuture_ref(f);
+    struct offload *o = aw_container_of(job, struct offload, job);
     if (aw_inbox_push(o->loop, &o->arrived) < 0)
-        aw_cfuture_unref(f);
+        aw_cfuture_unref(&job->future);
 }
 
 static void wait_until_over(struct offload *o)
@@ -111,7 +130,7 @@ static void loop_closes(struct aw_closer *closer)
     struct offload *o = aw_container_of(closer, struct offload, closer);
     if (o->face.fut.state == AW_PENDING && !aw_list_empty(&o->face.fut.watchers))
         wait_until_over(o);
-    stop_waiting(o);
+    stop_waiting(o, false);
 }
 
 /* ---- cancelling ---- */
@@ -121,8 +140,11 @@ static void loop_closes(struct aw_closer *closer)
 static void withdraw(aw_cfuture *f)
 {
     struct offload *o = offload_of(f);
-    if (aw_pool_withdraw(&o->job))
-        o->withdrawn = true;
+    if (!aw_pool_withdraw(&o->job))
+        return;
+    o->withdrawn = true;
+    if (!o->loop->closed) /* else cancel() sees it over: nothing arrives there any more */
+        send_back(&o->job);
 }
 
 static void become_cancelled(struct offload *o, struct aw_text *msg)
@@ -138,11 +160,11 @@ static bool cancel(struct aw_job *face, struct aw_text *msg)
             return false;
         aw_pool_abandon(&o->job);
         become_cancelled(o, msg);
-        stop_waiting(o);
+        stop_waiting(o, false);
         return true;
     }
     become_cancelled(o, msg);
-    if (o->withdrawn && o->loop->closed) { /* nothing arrives there any more */
+    if (o->withdrawn && o->loop->closed) {
         o->withdrawn = false;
         aw_pool_job_drop(&o->job);
     }
@@ -162,9 +184,10 @@ static void free_face(struct aw_job *face)
 
 static void free_offload(aw_cfuture *f)
 {
-    aw_loop *l = offload_of(f)->loop;
+    aw_loop *l = offload_of(f)->holds ? offload_of(f)->loop : NULL;
     aw_pool_job_free(&offload_of(f)->job);
-    aw_loop_release(l);
+    if (l)
+        aw_loop_release(l);
 }
 
 static const struct aw_job_kind face_kind = {
@@ -308,13 +331,11 @@ static struct offload *new_offload(aw_loop *l, aw_fn *fn, const aw_job_opts *opt
     aw_future_init(&o->face.fut, l, AW_KIND_JOB, opts->file, opts->line);
     o->face.fut.refs = 2; /* the caller's, and the loop's while it waits */
     o->face.kind = &face_kind;
-    o->callback = (struct aw_cf_callback){.run = hand_over};
+    o->job.answer = send_back;
     o->arrived.run = arrived;
     o->closer.run = loop_closes;
     o->loop = l;
-    o->withdrawn = false;
-    aw_loop_hold(l);
-    aw_cfuture_watch(&o->job.future, &o->callback);
+    o->withdrawn = o->holds = false;
     return o;
 }
 
@@ -335,7 +356,7 @@ aw_future *aw_run_in_executor_(aw_executor *ex, aw_fn *fn, const aw_job_opts *op
     err = aw_pool_submit(ex, &o->job);
     if (err < 0) {
         aw_cfuture_unref(&o->job.future);
-        stop_waiting(o);
+        stop_waiting(o, true);
         aw_unref(&o->face.fut);
         return aw_null(err);
     }

@@ -423,7 +423,7 @@ static enum next look(struct aw_worker *w, bool searched)
     struct hands more = hand_on(p);
     aw_mutex_unlock(&p->lock);
     if (done)
-        aw_cfuture_unref(&done->future);
+        aw_pool_job_answer(done);
     set_to_work_too(p, more);
     return next;
 }

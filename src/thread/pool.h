@@ -11,7 +11,8 @@
  *                                        \  cancelled, shut down, no thread to be had
  *                                         +--------------------------------------------> over
  *
- * Who takes a job off the queue, or is handed it, sees that it gets over: exactly one does.
+ * Who takes a job off the queue, or is handed it, sees that it gets over: exactly one does.  The
+ * last that it does with the job is to give up the pool's reference, or to answer with it.
  */
 #ifndef AW_POOL_H
 #define AW_POOL_H
@@ -25,16 +26,21 @@
 
 struct aw_worker;
 
+/* What a worker needs stands together: each line of cache that it shares with the submitter costs
+ * as much as a small job. */
 struct aw_pool_job {
-    aw_cfuture future;        /* the pool has a reference until the job is over */
-    aw_list link;             /* in the pool's queue; under its lock */
-    aw_executor *pool;        /* held in memory by its own threads, as long as it has jobs */
-    struct aw_worker *worker; /* who works on it, or is about to; under the lock */
-    bool abandoned;           /* nobody waits for its end; under the lock */
-    aw_job_opts opts;         /* .arg, .name: what the function gets, a copy in this block */
+    aw_cfuture future; /* the pool has a reference until the job is over */
     aw_fn *fn;
-    void *release_arg; /* the submitter's argument */
+    aw_list link;             /* in the pool's queue; under its lock */
+    struct aw_worker *worker; /* who works on it, or is about to; under the lock */
     aw_context *context;
+    aw_job_opts opts;  /* .arg, .name: what the function gets, a copy in this block */
+    void *release_arg; /* the submitter's argument */
+    aw_executor *pool; /* held in memory by its own threads, as long as it has jobs */
+    bool abandoned;    /* nobody waits for its end; under the lock */
+    /* In the thread that saw it over, which touches nothing of it afterwards: the pool's reference
+     * is the callee's.  NULL: nobody wants to hear of it, the reference just goes. */
+    void (*answer)(struct aw_pool_job *job);
 };
 
 struct aw_executor {
@@ -74,10 +80,12 @@ void *aw_pool_job_new(size_t size, aw_fn *fn, const aw_job_opts *opts,
 void aw_pool_job_free(struct aw_pool_job *job);
 /* Bad arguments: 0, or -EINVAL. */
 int aw_pool_job_check(aw_fn *fn, const aw_job_opts *opts);
-/* A worker does it, unless it was cancelled before: it is over, and the pool's reference left. */
+/* A worker does it, unless it was cancelled before: it is over, but for the answer. */
 void aw_pool_job_run(struct aw_pool_job *job);
+/* It is over, and the pool's reference goes, or with the answer. */
+void aw_pool_job_answer(struct aw_pool_job *job);
 /* It was cancelled and taken off the queue; or it will not be done, for this reason: it is over,
- * and the pool's reference goes. */
+ * and answered. */
 void aw_pool_job_drop(struct aw_pool_job *job);
 void aw_pool_job_fail(struct aw_pool_job *job, int code, const char *msg);
 /* For reports: " nightly, running"; a line about one that a thread does. */
