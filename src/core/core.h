@@ -269,9 +269,11 @@ struct aw_loop {
     aw_context **context;   /* the running task's or callback's; NULL: the thread's */
     struct aw_timers timers;
     struct aw_clock clock;
-    int64_t waited;      /* ns, in real time, for the next moment of a virtual one */
-    struct aw_io *io;    /* made by the first run; kept until close */
-    const char *backend; /* name asked for, or NULL */
+    int64_t waited;           /* ns, in real time, for the next moment of a virtual one */
+    struct aw_io *io;         /* made by the first run; kept until close */
+    const char *backend;      /* name asked for, or NULL */
+    unsigned fork_generation; /* of the process that made it */
+    size_t submit_limit;      /* most submissions that are not over; 0: any number */
     struct aw_stack_pool stacks;
     bool measures_stacks;              /* stacks.c: AWAIT_STACKS was set when it was made */
     struct aw_stack_site *stack_sites; /* what it has found out */
@@ -297,11 +299,10 @@ struct aw_loop {
     _Atomic(aw_fifo_node *) inbox_first; /* and the oldest; written by the loop, and by who finds
                                             the inbox empty */
     _Atomic uint32_t doze;               /* whether the loop sleeps, and where */
-    _Atomic size_t outside_refs;         /* of other threads on its memory; one for all inside */
     _Atomic unsigned wakers;             /* pushers that may be about to wake the poll */
-    unsigned fork_generation;            /* of the process that made it */
-    size_t submit_limit;                 /* most submissions that are not over; 0: any number */
-    _Atomic size_t submitted;            /* how many there are, where there is a limit */
+    char apart_from_submitters[64];      /* whose words the loop does not look at */
+    _Atomic size_t outside_refs;         /* of other threads on its memory; one for all inside */
+    _Atomic size_t submitted;            /* submissions that are not over, where there is a limit */
     struct aw_spin waiter_spin;          /* of threads that wait for its results */
     char apart_too[64];
     unsigned inbox_looks;    /* for what was not linked yet, in vain, one after the other */

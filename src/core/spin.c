@@ -35,6 +35,13 @@ static void found_nothing(struct aw_spin *s, unsigned between)
     atomic_store_explicit(&s->pause, next << 8 | next, memory_order_relaxed);
 }
 
+static void found_something(struct aw_spin *s)
+{
+    if (atomic_load_explicit(&s->pause,
+                             memory_order_relaxed)) /* others read it: write if need be */
+        atomic_store_explicit(&s->pause, 0, memory_order_relaxed);
+}
+
 /* `pause`: how many sleeps to leave out after a spin in vain, and in the low byte how many are left
  * of them. */
 static bool is_time_to_spin(struct aw_spin *s, unsigned *between)
@@ -56,7 +63,7 @@ bool aw_spin_until(struct aw_spin *s, bool (*there)(void *arg), void *arg, int64
     for (; now < end && now < deadline; now = aw_clock_real()) {
         for (unsigned i = 0; i < LOOKS_PER_READING; i++) {
             if (there(arg)) {
-                atomic_store_explicit(&s->pause, 0, memory_order_relaxed);
+                found_something(s);
                 return true;
             }
             aw_cpu_relax();
