@@ -223,6 +223,29 @@ aw_cfuture *aw_executor_submit_(aw_executor *p, aw_fn *fn, const aw_job_opts *op
     return aw_null(err);
 }
 
+/* ---- telling ---- */
+
+void aw_pool_report(aw_executor *p, const char *message)
+{
+    char text[4096];
+    aw_buf b;
+    aw_buf_init(&b, text, sizeof text);
+    aw_buf_printf(&b, "await: %s\n  pool:    %s, created at %s:%d\n", message, p->name,
+                  p->opts.file ? p->opts.file : "?", p->opts.line);
+    aw_mutex_lock(&p->lock);
+    aw_list_each(link, &p->workers)
+    {
+        const struct aw_worker *w = aw_container_of(link, struct aw_worker, all);
+        if (w->job)
+            aw_pool_job_add_line(w->job, w->name, &b);
+    }
+    size_t queued = p->n_queued;
+    aw_mutex_unlock(&p->lock);
+    if (queued)
+        aw_buf_printf(&b, "  waiting: %zu jobs\n", queued);
+    aw_stderr_write(text, b.len);
+}
+
 /* ---- the end of the process ---- */
 
 static void abandon(aw_executor *p)

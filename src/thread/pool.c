@@ -18,11 +18,13 @@
  *      its last look, although it is there a while yet.  A job goes back to the queue only while
  *      somebody is there who is not.
  *
- * How 1 is kept.  Who submits puts the job in the queue if a worker searches or no hands are free,
- * and hands it to an idle or a new worker otherwise.  Who takes a job from the queue, or was called
- * for one, then looks whether more are left, and hands the next one on if nobody searches and hands
- * are free.  So the wakings spread by themselves, and a burst of jobs costs the submitter none if a
- * worker is searching still: waking a thread for each job would cost more than a small job does.
+ * How 1 is kept.  Who submits puts the job in the queue if a worker searches, if COMING_MAX have
+ * been called and have not come yet, or if no hands are free, and hands it to an idle or a new
+ * worker otherwise.  Who takes a job from the queue, or was called for one, then looks whether more
+ * are left, and hands the next one on under the same conditions.  So the wakings spread by
+ * themselves: waking a thread costs more than a small job does, and who is awake has often done the
+ * rest before it comes.  Two may be on their way, so that many jobs that block begin nearly as soon
+ * as if each were handed over at once.  While hands are free, a full queue is no reason to refuse.
  *
  * Searching.  A worker that finds the queue empty lets others run for a few turns, and looks again,
  * before it goes to sleep; one at a time.  It peeks without the lock, and decides under it: coming
@@ -55,19 +57,10 @@
 
 #include "thread/pool.h"
 
-#ifndef SEARCH_TURNS /* the models make do with one */
+#ifndef SEARCH_TURNS /* the models make do with one of both */
 #define SEARCH_TURNS 16
+#define COMING_MAX 2
 #endif
-
-struct aw_worker {
-    aw_list link; /* idle, or gone; under the lock */
-    aw_list all;  /* on pool->workers, until it leaves; under the lock */
-    aw_executor *pool;
-    struct aw_pool_job *job; /* under the lock; its own thread reads it without */
-    struct aw_latch call;    /* open: there is a job, or without one it is to leave */
-    struct aw_os_thread thread;
-    char name[64];
-};
 
 static _Thread_local struct aw_worker *self; /* the worker whose thread this is, or NULL */
 
@@ -175,28 +168,24 @@ static void leave(struct aw_worker *w)
         finish(p);
 }
 
-static void join_gone(aw_list *gone)
+static void part_from(aw_list *gone, void (*how)(struct aw_os_thread *))
 {
     aw_list *link;
     while ((link = aw_list_pop_front(gone)) != NULL) {
         struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
-        aw_os_thread_join(&w->thread);
+        how(&w->thread);
         aw_mem_free(w);
     }
 }
 
 void aw_pool_let_go(aw_executor *p)
 {
-    aw_list gone, *link;
+    aw_list gone;
     aw_list_init(&gone);
     aw_mutex_lock(&p->lock);
     aw_list_splice(&gone, &p->gone);
     aw_mutex_unlock(&p->lock);
-    while ((link = aw_list_pop_front(&gone)) != NULL) {
-        struct aw_worker *w = aw_container_of(link, struct aw_worker, link);
-        aw_os_thread_detach(&w->thread);
-        aw_mem_free(w);
-    }
+    part_from(&gone, aw_os_thread_detach);
 }
 
 int aw_pool_wait(aw_executor *p, int64_t deadline, bool but_abandoned)
@@ -217,7 +206,7 @@ int aw_pool_wait(aw_executor *p, int64_t deadline, bool but_abandoned)
     p->joiners--;
     aw_list_splice(&gone, &p->gone);
     aw_mutex_unlock(&p->lock);
-    join_gone(&gone);
+    part_from(&gone, aw_os_thread_join);
     return err;
 }
 
@@ -311,6 +300,7 @@ static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
     bool over = count_out(p);
     struct aw_worker *w = pop_idle(p);
     bool others = w || p->n_threads > p->n_leaving;
+    p->coming -= !w;
     if (w)
         give(w, job);
     else if (others)
@@ -341,10 +331,17 @@ static bool hands_are_free(const aw_executor *p)
     return !aw_list_empty(&p->idle) || p->n_threads < p->opts.max_workers;
 }
 
-/* The same; they are free. */
+/* Will somebody look at the queue without being called? */
+static bool is_looked_at(const aw_executor *p)
+{
+    return p->searching || p->coming >= COMING_MAX || !hands_are_free(p);
+}
+
+/* Hands are free. */
 static struct hands hand_over(aw_executor *p, struct aw_pool_job *job)
 {
     struct aw_worker *w = pop_idle(p);
+    p->coming++;
     if (w)
         give(w, job);
     else
@@ -369,7 +366,7 @@ static int set_to_work(aw_executor *p, struct hands h)
  * Under the lock; set_to_work_too() without. */
 static struct hands hand_on(aw_executor *p)
 {
-    bool needed = n_queued(p) && !p->searching && hands_are_free(p);
+    bool needed = n_queued(p) && !is_looked_at(p);
     return needed ? hand_over(p, dequeue(p)) : (struct hands){NULL, NULL};
 }
 
@@ -443,9 +440,10 @@ static void wait_for_call(struct aw_worker *w)
 {
     aw_executor *p = w->pool;
     aw_latch_wait(&w->call, INT64_MAX);
-    if (!w->job || !n_queued(p))
+    if (!w->job)
         return;
     aw_mutex_lock(&p->lock);
+    p->coming--;
     struct hands more = hand_on(p);
     aw_mutex_unlock(&p->lock);
     set_to_work_too(p, more);
@@ -511,13 +509,13 @@ static const char *refusal(const aw_executor *p, int *err)
 /* Under the lock. */
 static int place(aw_executor *p, struct aw_pool_job *job, struct hands *ret)
 {
-    if (!p->searching && hands_are_free(p)) {
-        *ret = hand_over(p, job);
-        return 0;
-    }
-    if (p->opts.queue_limit && n_queued(p) >= p->opts.queue_limit)
+    bool full = p->opts.queue_limit && n_queued(p) >= p->opts.queue_limit;
+    if (full && !hands_are_free(p))
         return AW_EFULL;
-    enqueue(p, job);
+    if (full || !is_looked_at(p))
+        *ret = hand_over(p, job);
+    else
+        enqueue(p, job);
     return 0;
 }
 
@@ -573,26 +571,4 @@ void aw_pool_abandon(struct aw_pool_job *job)
     aw_mutex_unlock(&p->lock);
     if (news)
         aw_futex_wake_all(&p->news);
-}
-
-/* ---- telling ---- */
-
-void aw_pool_report(aw_executor *p, const char *message)
-{
-    char text[4096];
-    aw_buf b;
-    aw_buf_init(&b, text, sizeof text);
-    aw_buf_printf(&b, "await: %s\n  pool:    %s, created at %s:%d\n", message, p->name,
-                  p->opts.file ? p->opts.file : "?", p->opts.line);
-    aw_mutex_lock(&p->lock);
-    aw_list_each(link, &p->workers)
-    {
-        const struct aw_worker *w = aw_container_of(link, struct aw_worker, all);
-        if (w->job)
-            aw_pool_job_add_line(w->job, w->name, &b);
-    }
-    if (n_queued(p))
-        aw_buf_printf(&b, "  waiting: %zu jobs\n", n_queued(p));
-    aw_mutex_unlock(&p->lock);
-    aw_stderr_write(text, b.len);
 }

@@ -51,6 +51,7 @@ struct aw_executor {
     aw_list workers;         /* all that have not left */
     _Atomic size_t n_queued; /* jobs in the queue; peeked at without the lock */
     bool searching;          /* a worker looks for a job, and will look again before it sleeps */
+    int coming;              /* workers that were called, or are being made, and have not looked */
     int n_threads;           /* workers that were counted in and have not left */
     int n_leaving;           /* of these, those that will not look at the queue again */
     int n_abandoned;         /* of these, those with a job that is abandoned */
@@ -67,6 +68,16 @@ struct aw_executor {
     aw_pool_opts opts; /* as given, with the defaults filled in */
     unsigned fork_generation;
     char name[48];
+};
+
+struct aw_worker {
+    aw_list link; /* idle, or gone; under the lock */
+    aw_list all;  /* on pool->workers, until it leaves; under the lock */
+    aw_executor *pool;
+    struct aw_pool_job *job; /* under the lock; its own thread reads it without */
+    struct aw_latch call;    /* open: there is a job, or without one it is to leave */
+    struct aw_os_thread thread;
+    char name[64];
 };
 
 /* ---- jobs ---- */
