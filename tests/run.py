@@ -254,9 +254,10 @@ def absent(config):
 
 
 def what_failed(output):
-    """Without the lines of a script that say what went well."""
-    return "".join(line for line in output.splitlines(keepends=True)
-                   if not line.startswith(("ok: ", "skip: ")))
+    """Without the lines of a script that say what went well; the last stays: it may hang there."""
+    lines = output.splitlines(keepends=True)
+    return "".join(line for line in lines[:-1] if not line.startswith(("ok: ", "skip: "))) + \
+        "".join(lines[-1:])
 
 
 def shorten(text):
@@ -309,7 +310,7 @@ def run_again(results, config, verbose):
         show(second, verbose)
         if second.verdict == "passed":
             second.verdict, second.reason = "unsteady", f"at first {first.reason}"
-        results[results.index(first)] = second
+            results[results.index(first)] = second
 
 
 def count(verdict, some):
@@ -322,7 +323,8 @@ def summarise_times(results, order):
         some = [r for r in results if r.test.config == config]
         if some:
             print(f"{config + ':':10} {count('passed', some)} passed, "
-                  f"{count('failed', some)} failed, {count('skipped', some)} skipped, in "
+                  f"{count('failed', some)} failed, {count('skipped', some)} skipped, "
+                  f"{count('unsteady', some)} unsteady, in "
                   f"{sum(r.seconds for r in some):.0f} s, {sum(r.cpu for r in some):.0f} s of CPU")
     slowest = sorted((r for r in results if r.seconds >= SLOW), key=lambda r: -r.seconds)
     for r in slowest[:SLOWEST]:

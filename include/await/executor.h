@@ -55,10 +55,11 @@ typedef struct aw_pool_opts {
 
 /* aw_executor *aw_thread_pool(...options): a pool.
  *
- * Makes no thread yet: a job for which none is idle brings one, up to .max_workers, and they stay.
- * Threads are named prefix_0, prefix_1, ...  (the system shows 15 characters of it), and block all
- * signals.  The handle is the caller's.  NULL with aw_errno(): -EINVAL (0 or fewer workers, NaN),
- * -ENOMEM.
+ * Makes no thread yet: while jobs wait for one, and none is idle, it makes more, up to
+ * .max_workers, and they stay.  Of a burst of jobs the first threads to come call the next, so that
+ * it may be a moment until there are as many as jobs. Threads are named prefix_0, prefix_1, ...
+ * (the system shows 15 characters of it), and block all signals.  The handle is the caller's.  NULL
+ * with aw_errno(): -EINVAL (0 or fewer workers, NaN), -ENOMEM.
  *
  * At the exit of the process the pools that are left finish what was submitted, for .exit_timeout
  * seconds (INFINITY: however long it takes); then what waits is cancelled, and jobs that still run

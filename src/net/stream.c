@@ -7,7 +7,8 @@
  *
  * Without a handle nobody can abort it either, and an other side that takes nothing would keep its
  * descriptor for ever.  So from then on a timer looks whether anything was taken since it was set,
- * and aborts the stream if not.
+ * and aborts the stream if not.  A stream that is to be closed within a time (`hurried`) is aborted
+ * at its end, handle or not, progress or not.
  *
  * A loop that closes has left the kernel before, and will run no task any more: its streams are
  * shut at once, and nobody is woken.
@@ -184,7 +185,7 @@ static void loop_closes(struct aw_closer *closer)
     aw_stream_free_unused(s);
 }
 
-/* ---- without a handle ---- */
+/* ---- without a handle, or in a hurry ---- */
 
 /* Bytes that the other side has not taken, as far as that can be seen from here. */
 static size_t untaken(const aw_stream *s)

@@ -14,7 +14,8 @@
  * answer finds it.
  *
  * The loop's memory.  While the loop waits for the job, its future keeps it, and pushing touches
- * nothing of it once the item may be taken (core/inbox.c).  A loop that waits no more, though the
+ * nothing of it once the item may be taken; who wakes it does, and is waited for by the closer of
+ * the inbox (core/inbox.c).  A loop that waits no more, though the
  * item has not come, leaves the block a reference on its memory (`holds`).
  *
  * The loop's end.  Either the item was pushed before the inbox was closed, and is run when the

@@ -8,12 +8,13 @@
  *   1. While the queue is not empty, somebody will look at it again soon: a worker is searching; or
  *      one was called, or is being made, for another job, and has not looked yet; or no hands are
  *      free: every worker that there may be is at work, and looks when its job is over.  So no job
- *      waits while a thread does.  (Where the system gives no thread, whoever is at work looks.)
+ *      waits for another one's end while a thread has none, but only for those who were called to
+ *      come.  (Where the system gives no thread, whoever is at work looks.)
  *   2. A worker becomes idle only when the queue is empty, and it is not the only one to search.
  *   3. A job is in one place: the queue, or one worker's hands.  Who takes it from there, sees it
  *      over, once: a worker that runs it; a worker, a canceller or a shutdown that drops it.
- *   4. Once it is shut no worker becomes idle; so each leaves when the queue is empty, and with the
- *      last one the pool is over, once.
+ *   4. Once it is shut no worker becomes idle, and those that were are called to look once more; so
+ *      each leaves when the queue is empty, and with the last one the pool is over, once.
  *   5. A worker that will not look at the queue again is counted as leaving, in the same step as
  *      its last look, although it is there a while yet.  A job goes back to the queue only while
  *      somebody is there who is not.
@@ -62,6 +63,7 @@
 #define COMING_MAX 2
 #endif
 
+static const char NO_THREAD[] = "the system gives the pool no thread";
 static _Thread_local struct aw_worker *self; /* the worker whose thread this is, or NULL */
 
 bool aw_pool_is_here(const aw_executor *p)
@@ -240,8 +242,7 @@ void aw_pool_shut(aw_executor *p, bool cancel)
     aw_list_init(&idle);
     aw_mutex_lock(&p->lock);
     p->shut = true;
-    aw_list_each(at, &p->idle) p->n_leaving++;
-    aw_list_splice(&idle, &p->idle);
+    aw_list_splice(&idle, &p->idle); /* they look once more: jobs may wait for those who come */
     bool over = becomes_over(p);
     aw_mutex_unlock(&p->lock);
     while ((link = aw_list_pop_front(&idle)) != NULL)
@@ -310,10 +311,10 @@ static int do_without(aw_executor *p, struct aw_pool_job *job, int err)
     if (w)
         aw_latch_open(&w->call);
     if (!others)
-        fail_queued(p, err, "the system gives the pool no thread");
+        fail_queued(p, err, NO_THREAD);
     if (over)
         finish(p);
-    return others ? 0 : aw_fail(err, "the system gives the pool no thread");
+    return others ? 0 : aw_fail(err, NO_THREAD);
 }
 
 /* ---- workers for jobs ---- */
@@ -435,18 +436,19 @@ static void search(const aw_executor *p)
     }
 }
 
-/* Called for a job, or to leave. */
-static void wait_for_call(struct aw_worker *w)
+/* Called for a job; or false: because of a shutdown. */
+static bool wait_for_call(struct aw_worker *w)
 {
     aw_executor *p = w->pool;
     aw_latch_wait(&w->call, INT64_MAX);
     if (!w->job)
-        return;
+        return false;
     aw_mutex_lock(&p->lock);
     p->coming--;
     struct hands more = hand_on(p);
     aw_mutex_unlock(&p->lock);
     set_to_work_too(p, more);
+    return true;
 }
 
 /* False: it is to leave. */
@@ -457,8 +459,8 @@ static bool next_job(struct aw_worker *w)
         search(w->pool);
         next = look(w, true);
     }
-    if (next == SLEEP)
-        wait_for_call(w);
+    if (next == SLEEP && !wait_for_call(w))
+        look(w, false);
     return w->job != NULL;
 }
 
@@ -512,10 +514,19 @@ static int place(aw_executor *p, struct aw_pool_job *job, struct hands *ret)
     bool full = p->opts.queue_limit && n_queued(p) >= p->opts.queue_limit;
     if (full && !hands_are_free(p))
         return AW_EFULL;
+    enqueue(p, job);
     if (full || !is_looked_at(p))
-        *ret = hand_over(p, job);
-    else
-        enqueue(p, job);
+        *ret = hand_over(p, dequeue(p)); /* the oldest: often this one */
+    return 0;
+}
+
+/* Where nobody can begin, the queue has failed, and this job in it, unless it is at hand. */
+static int set_to_work_for(aw_executor *p, struct hands h, const struct aw_pool_job *job)
+{
+    int err = set_to_work(p, h);
+    if (err == 0 || h.job == job)
+        return err;
+    aw_pool_job_fail(h.job, err, NO_THREAD);
     return 0;
 }
 
@@ -537,7 +548,7 @@ int aw_pool_submit(aw_executor *p, struct aw_pool_job *job)
     if (err < 0)
         aw_ignore(aw_fail(err, why));
     else
-        err = set_to_work(p, hands);
+        err = set_to_work_for(p, hands, job);
     if (err < 0) {
         job->pool = NULL;
         aw_pool_release(p);

@@ -18,6 +18,7 @@ ENDINGS = {
     "good_too": "echo fine",
     "FUT_001_bad": "echo the reason; exit 3",
     "unsteady": "[ -e $MARK ] || { touch $MARK; echo not yet; exit 4; }",
+    "fails_then_skips": "[ -e $MARK.2 ] && exit 77; touch $MARK.2; exit 5",
     "skipped": "echo 'skip: no such device'; exit 77",
     "crashed": "kill -SEGV $$",
     "stuck": "echo last words; exec sleep 30",
@@ -61,7 +62,7 @@ def check_everything(folder):
     status, output = run(folder, "-v")
     last = output.splitlines()[-1]
     expect(status == 1, "a failure gives exit status 1", output)
-    expect(last == "3 passed, 6 failed, 1 skipped", "the last line counts", output)
+    expect(last == "3 passed, 7 failed, 1 skipped", "the last line counts", output)
     for text in ("FUT_001_bad: exit status 3\n    the reason\n", "crashed: killed by SIGSEGV",
                  "stuck: timed out after 0.5 s\n    last words\n", "stubborn: timed out",
                  "skipped fake: skipped: no such device",
@@ -75,8 +76,8 @@ def check_times(folder):
     slow = re.findall(r"^slow fake: (\w+): ([\d.]+) s, ([\d.]+) s of CPU$", output, re.M)
     expect([name for name, _, _ in slow] == ["stuck"], "a slow test is named", output)
     expect(float(slow[0][1]) >= 1.2 and float(slow[0][2]) < 1, "what waits does not work", output)
-    expect(re.search(r"^fake: +2 passed, 1 failed, 0 skipped, in \d+ s, \d+ s of CPU$", output,
-                     re.M), "a configuration has its time", output)
+    expect(re.search(r"^fake: +2 passed, 1 failed, 0 skipped, 0 unsteady, in \d+ s, \d+ s of CPU$",
+                     output, re.M), "a configuration has its time", output)
 
 
 def check_choices(folder):
@@ -119,6 +120,9 @@ def check_again(folder):
         expect((got, output.splitlines()[-1]) == (status, last), f"again: {last}", output)
         expect("FAILED fake: unsteady: exit status 4\n    not yet" in output, "it is shown", output)
         expect((told in output) == (again == "fake"), "it is named", output)
+    (folder / "mark.2").unlink()
+    got, output = run(folder, "--again", "fake", "fails_then_skips")
+    expect(got == 1 and output.endswith("\n0 passed, 1 failed\n"), "a skip is no pass", output)
     got, output = run(folder, "--again", "fake", "bad")
     expect(got == 1 and output.endswith("\n0 passed, 1 failed\n"), "twice failed, fails", output)
 

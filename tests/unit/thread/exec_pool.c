@@ -118,6 +118,22 @@ TEST(exec_busy_threads_bring_more_up_to_the_limit)
     assert_int_equal(gate.calls, 5);
 }
 
+static void await_idle(aw_executor *ex, int n)
+{
+    for (int idle = 0; idle < n; sched_yield()) {
+        idle = 0;
+        aw_mutex_lock(&ex->lock);
+        aw_list_each(at, &ex->idle) idle++;
+        aw_mutex_unlock(&ex->lock);
+    }
+}
+
+static int meet(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    return 0;
+}
+
 /* A burst finds a worker that searches, and so wakes nobody: the workers wake one another. */
 TEST(exec_a_burst_reaches_every_thread)
 {
@@ -139,6 +155,51 @@ TEST(exec_a_burst_reaches_every_thread)
     }
     assert_int_equal(aw_executor_threads(ex), N);
     assert_int_equal(aw_executor_free(ex), 0);
+}
+
+/* Those who are called come one by one; a shutdown meanwhile sends no thread away that is needed.
+ */
+TEST_REAL_CLOCK(exec_jobs_that_meet_do_so_though_the_pool_is_shut_down)
+{
+    enum { N = 4 };
+    pthread_barrier_t meeting;
+    assert_int_equal(pthread_barrier_init(&meeting, NULL, N), 0);
+    for (int round = 0; round < 500; round++) {
+        aw_executor *ex = aw_thread_pool(.max_workers = N);
+        aw_cfuture *fs[2 * N];
+        for (int i = 0; i < N; i++)
+            fs[i] = aw_executor_submit(ex, meet, &meeting);
+        for (int i = 0; i < N; i++)
+            assert_int_equal(collect(fs[i]), 0);
+        await_idle(ex, N);
+        for (int i = 0; i < N; i++)
+            fs[i] = aw_executor_submit(ex, meet, &meeting);
+        assert_int_equal(aw_executor_free(ex), 0);
+        for (int i = 0; i < N; i++)
+            assert_int_equal(collect(fs[i]), 0);
+    }
+    pthread_barrier_destroy(&meeting);
+}
+
+/* A job waits for its thread to come: that is no queue that is full. */
+TEST_REAL_CLOCK(exec_a_limit_on_the_queue_refuses_nothing_while_threads_are_free)
+{
+    enum { N = 4 };
+    pthread_barrier_t meeting;
+    assert_int_equal(pthread_barrier_init(&meeting, NULL, N), 0);
+    aw_executor *ex = aw_thread_pool(.max_workers = N, .queue_limit = 1);
+    for (int round = 0; round < 500; round++) {
+        aw_cfuture *fs[N];
+        for (int i = 0; i < N; i++) {
+            fs[i] = aw_executor_submit(ex, meet, &meeting);
+            assert_non_null(fs[i]);
+        }
+        for (int i = 0; i < N; i++)
+            assert_int_equal(collect(fs[i]), 0);
+        await_idle(ex, N);
+    }
+    assert_int_equal(aw_executor_free(ex), 0);
+    pthread_barrier_destroy(&meeting);
 }
 
 struct place {
