@@ -156,11 +156,11 @@ typedef struct aw_map_opts {
  * fn for each input, in the pool's threads, as many at a time as it has.
  *
  * Returns when all calls have ended: 0, or the first error in the order of the inputs, and the
- * results before that.  After an error, or when the time is over (-ETIMEDOUT, with the results that
- * were there by then), calls that have not begun never are, and those that have are waited for; so
- * inputs and results may live on the caller's stack.  -ECANCELED when a shutdown cancelled it; the
- * errors of aw_executor_submit(); -EDEADLK in one of the pool's own threads.  Blocks the thread: in
- * a coroutine, gather calls of aw_to_thread(). */
+ * results before that.  After an error no call for a later input begins; when the time is over
+ * (-ETIMEDOUT, with the results that were there by then) none does.  Those that have begun are
+ * waited for; so inputs and results may live on the caller's stack.  -ECANCELED when a shutdown
+ * cancelled it; the errors of aw_executor_submit(); -EDEADLK in one of the pool's own threads.
+ * Blocks the thread: in a coroutine, gather calls of aw_to_thread(). */
 #ifndef __cplusplus
 #define aw_executor_map(ex, fn, ...)                                                               \
     aw_executor_map_(                                                                              \

@@ -3,7 +3,10 @@
  *
  * As many helpers as the pool has workers are submitted, as jobs like others; each draws the next
  * inputs from a common counter until there are none.  So n inputs cost as many jobs as there are
- * threads, inputs are begun in order, and what has not begun is stopped by one flag.
+ * threads, inputs are begun in order, and what has not begun is stopped by one number: the input
+ * from which on no call begins.  A failure lowers it to the input that failed.  All before that
+ * have been drawn, as they are drawn in order, by helpers that will make those calls; so the first
+ * error in order is known in the end, however late the helper of an earlier input comes.
  *
  * All of it lives on the caller's stack and in one block.  A helper says that it is gone by its
  * job's .release, which is called once however the job ends; the last one opens a latch, and uses
@@ -22,7 +25,7 @@ struct map {
     int *results;
     _Atomic unsigned char *marks; /* per input: its result is there */
     _Atomic size_t next;          /* the first input that nobody has drawn */
-    _Atomic bool stop;            /* begin no more calls */
+    _Atomic size_t end;           /* begin no calls from this input on; lowered under the lock */
     _Atomic size_t helpers;       /* that are not gone, and the caller while it submits */
     struct aw_latch gone;         /* all of them are */
     struct aw_latch events;       /* the same, or a call has failed */
@@ -40,9 +43,29 @@ static void *input(const struct map *m, size_t i)
     return ((void *const *)m->opts->inputs)[i];
 }
 
+static size_t end_of(struct map *m)
+{
+    return atomic_load_explicit(&m->end, memory_order_relaxed);
+}
+
+/* Under the lock. */
+static void lower_end(struct map *m, size_t i)
+{
+    if (i < end_of(m))
+        atomic_store_explicit(&m->end, i, memory_order_relaxed);
+}
+
+static void stop(struct map *m)
+{
+    aw_mutex_lock(&m->lock);
+    lower_end(m, 0);
+    aw_mutex_unlock(&m->lock);
+}
+
 static void note_failure(struct map *m, size_t i, struct aw_text *detail)
 {
     aw_mutex_lock(&m->lock);
+    lower_end(m, i);
     bool first = i < m->failed;
     struct aw_text *old = first ? m->detail : detail;
     if (first) {
@@ -51,7 +74,6 @@ static void note_failure(struct map *m, size_t i, struct aw_text *detail)
     }
     aw_mutex_unlock(&m->lock);
     aw_text_unref(old);
-    atomic_store_explicit(&m->stop, true, memory_order_relaxed);
     aw_latch_open(&m->events);
 }
 
@@ -65,23 +87,17 @@ static void call(struct map *m, size_t i)
         note_failure(m, i, aw_errslot_share(&aw_self.err, result));
 }
 
-static bool stopped(struct map *m)
-{
-    return atomic_load_explicit(&m->stop, memory_order_relaxed);
-}
-
 static int help(void *arg)
 {
     struct map *m = arg;
     size_t n = m->opts->n;
-    while (!stopped(m)) {
+    for (;;) {
         size_t i = atomic_fetch_add_explicit(&m->next, m->chunk, memory_order_relaxed);
-        if (i >= n)
-            break;
-        for (size_t end = n - i < m->chunk ? n : i + m->chunk; i < end && !stopped(m); i++)
+        if (i >= end_of(m))
+            return 0;
+        for (size_t last = n - i < m->chunk ? n : i + m->chunk; i < last && i < end_of(m); i++)
             call(m, i);
     }
-    return 0;
 }
 
 static void helper_gone(void *arg)
@@ -128,21 +144,29 @@ static size_t delivered(const struct map *m)
     return i;
 }
 
-/* Wait for the end, or end it: 0, or -ETIMEDOUT; and what was there then. */
+/* Wait for this latch, or stop: are we in time?  And what was there then. */
+static bool wait_in_time(struct map *m, struct aw_latch *latch, int64_t deadline, size_t *ret_count)
+{
+    bool in_time = aw_latch_wait(latch, deadline);
+    *ret_count = delivered(m);
+    if (!in_time)
+        stop(m);
+    return in_time;
+}
+
+/* Wait for the end, or end it: 0, or -ETIMEDOUT; and what was there then.  A helper that has not
+ * begun when a call has failed is needed no more. */
 static int wait_for_helpers(struct map *m, aw_cfuture **helpers, int n, size_t *ret_count)
 {
     double timeout = m->opts->timeout;
     int64_t deadline = timeout ? aw_cf_deadline_in(timeout) : INT64_MAX;
-    bool in_time = aw_latch_wait(&m->events, deadline);
-    *ret_count = delivered(m);
-    atomic_store_explicit(&m->stop, true, memory_order_relaxed);
+    bool in_time = wait_in_time(m, &m->events, deadline, ret_count);
     for (int i = 0; i < n; i++) {
         aw_ignore(aw_cfuture_cancel(helpers[i]));
         aw_cfuture_unref(helpers[i]);
     }
+    in_time = in_time && wait_in_time(m, &m->gone, deadline, ret_count);
     aw_latch_wait(&m->gone, INT64_MAX);
-    if (in_time)
-        *ret_count = delivered(m);
     return in_time || *ret_count == m->opts->n ? 0 : -ETIMEDOUT;
 }
 
@@ -205,6 +229,7 @@ int aw_executor_map_(aw_executor *p, aw_fn *fn, const aw_map_opts *o)
                     .results = results,
                     .marks = marks,
                     .helpers = 1,
+                    .end = o->n,
                     .failed = o->n};
     int err = run_map(&m, p, helpers, wanted);
     aw_mem_free(helpers);

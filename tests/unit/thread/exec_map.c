@@ -166,6 +166,39 @@ TEST(exec_map_gives_the_first_error_in_order)
     assert_int_equal(aw_executor_free(ex), 0);
 }
 
+static sem_t third_fails;
+
+static int wait_or_fail(void *arg)
+{
+    int i = *(int *)arg;
+    if (i == 2) {
+        sem_post(&third_fails);
+        return -EXDEV;
+    }
+    if (i == 0) {
+        sem_wait(&third_fails);
+        nap(10);
+    }
+    return i;
+}
+
+/* An input that was drawn, and not begun when a later one fails, has its call. */
+TEST_REAL_CLOCK(exec_map_makes_the_calls_before_the_one_that_fails)
+{
+    int inputs[4] = {0, 1, 2, 3}, results[4] = {-1, -1, -1, -1};
+    size_t count = 0;
+    sem_init(&third_fails, 0, 0);
+    aw_executor *ex = aw_thread_pool(.max_workers = 2);
+    assert_int_equal(aw_executor_map(ex, wait_or_fail, inputs, 4, .stride = sizeof inputs[0],
+                                     .chunk = 2, .results = results, .ret_count = &count),
+                     -EXDEV);
+    assert_int_equal(count, 2);
+    assert_int_equal(results[1], 1);
+    assert_int_equal(results[3], -1);
+    assert_int_equal(aw_executor_free(ex), 0);
+    sem_destroy(&third_fails);
+}
+
 struct shutter {
     aw_executor *ex;
     struct gate *gate;
