@@ -256,8 +256,8 @@ def absent(config):
 def what_failed(output):
     """Without the lines of a script that say what went well; the last stays: it may hang there."""
     lines = output.splitlines(keepends=True)
-    return "".join(line for line in lines[:-1] if not line.startswith(("ok: ", "skip: "))) + \
-        "".join(lines[-1:])
+    return "".join(line for line in lines
+                   if line is lines[-1] or not line.startswith(("ok: ", "skip: ")))
 
 
 def shorten(text):

@@ -67,8 +67,10 @@ static int on_connect(aw_sio_socket *s, void *arg)
     say("info", "connected", "{s:s, s:s}", "client", aw_sio_socket_id(s), "peer",
         aw_sio_socket_peer(s));
     int err = show_kept(arg, s);
-    if (err >= 0 || err == -ECANCELED || !aw_sio_socket_connected(s))
-        return err == -ECANCELED ? err : 0;
+    if (err == -ECANCELED)
+        return err;
+    if (err >= 0 || !aw_sio_socket_connected(s))
+        return 0;
     say("warning", "a client is not shown what is kept", "{s:s, s:s}", "client",
         aw_sio_socket_id(s), "reason", aw_strerror(err));
     if (err == -ETIMEDOUT) /* one that does not answer is let go */

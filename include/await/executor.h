@@ -57,7 +57,7 @@ typedef struct aw_pool_opts {
  *
  * Makes no thread yet: while jobs wait for one, and none is idle, it makes more, up to
  * .max_workers, and they stay.  Of a burst of jobs the first threads to come call the next, so that
- * it may be a moment until there are as many as jobs. Threads are named prefix_0, prefix_1, ...
+ * it may be a moment until there are as many as jobs.  Threads are named prefix_0, prefix_1, ...
  * (the system shows 15 characters of it), and block all signals.  The handle is the caller's.  NULL
  * with aw_errno(): -EINVAL (0 or fewer workers, NaN), -ENOMEM.
  *

@@ -35,10 +35,10 @@ static void found_nothing(struct aw_spin *s, unsigned between)
     atomic_store_explicit(&s->pause, next << 8 | next, memory_order_relaxed);
 }
 
+/* Others read the word: it is written only if that changes it. */
 static void found_something(struct aw_spin *s)
 {
-    if (atomic_load_explicit(&s->pause,
-                             memory_order_relaxed)) /* others read it: write if need be */
+    if (atomic_load_explicit(&s->pause, memory_order_relaxed))
         atomic_store_explicit(&s->pause, 0, memory_order_relaxed);
 }
 

@@ -15,8 +15,8 @@
  *
  * The loop's memory.  While the loop waits for the job, its future keeps it, and pushing touches
  * nothing of it once the item may be taken; who wakes it does, and is waited for by the closer of
- * the inbox (core/inbox.c).  A loop that waits no more, though the
- * item has not come, leaves the block a reference on its memory (`holds`).
+ * the inbox (core/inbox.c).  A loop that waits no more, though the item has not come, leaves the
+ * block a reference on its memory (`holds`).
  *
  * The loop's end.  Either the item was pushed before the inbox was closed, and is run when the
  * schedule is dropped; or the push is refused, and the pusher lets the item's reference go.  The

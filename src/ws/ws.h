@@ -86,7 +86,7 @@ struct aw_websocket {
     struct ws_pinger *pingers;
     uint8_t random[64]; /* for masks: a client's */
     unsigned random_left;
-    aw_handle *timer;
+    aw_handle *timer;        /* for signs of life */
     uint64_t written, taken; /* bytes given to the stream; and known to be sent at the last ping */
 
     int close_code; /* 0: not yet */

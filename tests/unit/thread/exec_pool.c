@@ -166,7 +166,7 @@ TEST_REAL_CLOCK(exec_jobs_that_meet_do_so_though_the_pool_is_shut_down)
     assert_int_equal(pthread_barrier_init(&meeting, NULL, N), 0);
     for (int round = 0; round < 500; round++) {
         aw_executor *ex = aw_thread_pool(.max_workers = N);
-        aw_cfuture *fs[2 * N];
+        aw_cfuture *fs[N];
         for (int i = 0; i < N; i++)
             fs[i] = aw_executor_submit(ex, meet, &meeting);
         for (int i = 0; i < N; i++)
