@@ -146,7 +146,8 @@ AW_API int aw_process_pool_kill(aw_process_pool *pool);
 AW_API int aw_process_pool_queued(aw_process_pool *pool);
 
 /* The process ids of its workers, at most `size` of them into `pids`: returns how many there are.
- * Any of them may have ended by the time it is looked at.  -EINVAL for NULL, AW_EFORKED. */
+ * A worker is among them before any job of its own is done.  Any of them may have ended by the time
+ * it is looked at.  -EINVAL for NULL, AW_EFORKED. */
 AW_API int aw_process_pool_pids(aw_process_pool *pool, long *pids, int size);
 
 /* ---- jobs ---- */

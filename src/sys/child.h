@@ -41,8 +41,8 @@ struct aw_child_news {
     int32_t status; /* ended: as waitpid() gives it; refused: -errno */
 };
 enum {
-    AW_CHILD_STARTED = 1,
-    AW_CHILD_ENDED,
+    AW_CHILD_STARTED = 1, /* told before the worker does anything */
+    AW_CHILD_ENDED,       /* it may have come to its end before it told that it had started */
     AW_CHILD_REFUSED,
     AW_CHILD_LOST, /* no news will come any more; never sent, but made of the end of file */
 };

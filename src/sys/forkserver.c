@@ -120,12 +120,14 @@ static int take_request(int ret[2])
 
 /* ---- workers ---- */
 
-/* Signals are blocked until now, so that one that was sent at once is not lost. */
-static _Noreturn void be_worker(const struct server *s, int data, pid_t server)
+/* Signals are blocked until now, so that one that was sent at once is not lost.  That it has
+ * started the worker tells by itself, so that nothing it does can be heard of before. */
+static _Noreturn void be_worker(const struct server *s, int data, int status, pid_t server)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != server)
         _exit(0); /* it had gone before that was set */
+    tell(status, AW_CHILD_STARTED, getpid(), 0);
     reset_signals();
     signal(SIGINT, SIG_IGN);
     prctl(PR_SET_NAME, "await-worker");
@@ -144,14 +146,13 @@ static void start_worker(struct server *s, int data, int status)
         err = errno;
     }
     if (pid == 0)
-        be_worker(s, data, self);
+        be_worker(s, data, status, self);
     close(data);
     if (pid < 0) {
         tell(status, AW_CHILD_REFUSED, 0, -err);
         close(status);
         return;
     }
-    tell(status, AW_CHILD_STARTED, pid, 0);
     s->workers[s->n].pid = pid;
     s->workers[s->n++].status = status;
 }

@@ -359,18 +359,23 @@ static void read_the_rest(aw_process_pool *p, struct aw_proc_worker *w)
     }
 }
 
+static void is_known(aw_process_pool *p, struct aw_proc_worker *w, long pid)
+{
+    aw_mutex_lock(&p->lock);
+    w->pid = pid;
+    aw_mutex_unlock(&p->lock);
+}
+
 static void take_news(aw_process_pool *p, struct aw_proc_worker *w)
 {
     struct aw_child_news news;
     char how[96];
     if (aw_child_news(w->status, &news) == 0)
         return;
-    if (news.kind == AW_CHILD_STARTED) {
-        aw_mutex_lock(&p->lock);
-        w->pid = news.pid;
-        aw_mutex_unlock(&p->lock);
+    if (news.pid)
+        is_known(p, w, news.pid);
+    if (news.kind == AW_CHILD_STARTED)
         return;
-    }
     if (news.kind == AW_CHILD_REFUSED || !w->pid) {
         int err = news.kind == AW_CHILD_REFUSED ? news.status : -EAGAIN;
         bool preparing = w->state == AW_PROC_PREPARING;
@@ -453,6 +458,8 @@ void aw_proc_abort(aw_process_pool *p, struct aw_proc_worker *w)
     fail_job(p, w, -ECANCELED, NULL);
 }
 
+/* News first: a worker tells that it has started before it answers, so whose answer is taken has a
+ * process id.  (What came between the poll and the reading is therefore left for the next turn.) */
 void aw_proc_look_at(aw_process_pool *p, struct aw_proc_worker *w, const struct pollfd *fds)
 {
     if (fds[1].revents)
@@ -461,6 +468,6 @@ void aw_proc_look_at(aw_process_pool *p, struct aw_proc_worker *w, const struct 
         return;
     if ((fds[0].revents & (POLLOUT | POLLERR)) && !aw_proc_is_sent(w))
         speak(p, w);
-    if (fds[0].revents && w->data >= 0)
+    if ((fds[0].revents & ~POLLOUT) && w->data >= 0)
         hear(p, w);
 }

@@ -336,6 +336,18 @@ TEST_REAL_CLOCK(proc_workers_are_made_when_they_are_needed)
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
+/* The server may be slow to go on after a fork: what a worker has done is not heard of before it. */
+TEST(proc_a_worker_is_known_when_its_first_job_is_done)
+{
+    for (int i = 0; i < 50; i++) {
+        aw_process_pool *pool = make_pool(.max_workers = 1);
+        long pid = worker_of(pool), known = 0;
+        assert_int_equal(aw_process_pool_pids(pool, &known, 1), 1);
+        assert_int_equal(known, pid);
+        assert_int_equal(aw_process_pool_free(pool), 0);
+    }
+}
+
 /* ---- what a worker is ---- */
 
 static int global = 1;
