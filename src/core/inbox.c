@@ -120,14 +120,12 @@ static AW_NOINLINE bool push_and_wake(aw_loop *l, struct aw_ready *item, struct 
     return pushed;
 }
 
-int aw_inbox_push(aw_loop *l, struct aw_ready *item)
+/* Whatever is in the way: the marks, other pushers. */
+static AW_NOINLINE int push_again(aw_loop *l, struct aw_ready *item)
 {
-    if (AW_UNLIKELY(l->fork_generation != aw_fork_generation()))
-        return aw_fail(AW_EFORKED, "the loop belongs to the parent of this process");
-    item->link.next = NULL;
     struct aw_ready *last = atomic_load_explicit(&l->inbox, memory_order_relaxed);
     for (;;) {
-        if (AW_UNLIKELY(last == &closed_mark))
+        if (last == &closed_mark)
             return aw_fail(AW_EMISUSE, "the loop is closed");
         if (last == &asleep_mark) {
             if (push_and_wake(l, item, &last))
@@ -140,6 +138,22 @@ int aw_inbox_push(aw_loop *l, struct aw_ready *item)
             return 0;
         }
     }
+}
+
+/* What every push pays for; what few meet is push_again()'s. */
+int aw_inbox_push(aw_loop *l, struct aw_ready *item)
+{
+    if (AW_UNLIKELY(l->fork_generation != aw_fork_generation()))
+        return aw_fail(AW_EFORKED, "the loop belongs to the parent of this process");
+    item->link.next = NULL;
+    struct aw_ready *last = atomic_load_explicit(&l->inbox, memory_order_relaxed);
+    bool marked = last == &asleep_mark || last == &closed_mark;
+    if (AW_UNLIKELY(marked || !atomic_compare_exchange_strong_explicit(
+                                  &l->inbox, &last, item, memory_order_acq_rel,
+                                  memory_order_relaxed)))
+        return push_again(l, item);
+    link_behind(l, last, item);
+    return 0;
 }
 
 /* ---- taking ---- */

@@ -13,13 +13,13 @@
 
 #include "sys/sys.h"
 
-static atomic_uint generation;
+atomic_uint aw_forks;
 static _Atomic(void (*)(void)) watcher;
 static int registered; /* 0, or -errno: written once, before main */
 
 static void count_fork(void)
 {
-    atomic_fetch_add(&generation, 1);
+    atomic_fetch_add(&aw_forks, 1);
     void (*on_child)(void) = atomic_load(&watcher);
     if (on_child)
         on_child();
@@ -28,11 +28,6 @@ static void count_fork(void)
 __attribute__((constructor)) static void register_handler(void)
 {
     registered = -pthread_atfork(NULL, NULL, count_fork);
-}
-
-unsigned aw_fork_generation(void)
-{
-    return atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
 int aw_fork_watch(void (*on_child)(void))

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -164,7 +165,11 @@ size_t aw_page_size(void);
 
 /* Number of times this process is a fork of the one the library was loaded in.  `on_child` is
  * called in every forked child, in the forking thread, before fork() returns there. */
-unsigned aw_fork_generation(void);
+extern atomic_uint aw_forks; /* fork.c alone writes it */
+static inline unsigned aw_fork_generation(void)
+{
+    return atomic_load_explicit(&aw_forks, memory_order_relaxed);
+}
 int aw_fork_watch(void (*on_child)(void)); /* once per process; later calls do nothing */
 
 /* The one lock of the process, for rare things that threads share.  Not recursive. */

@@ -96,11 +96,16 @@ static int check(aw_loop *l, bool has_function)
     return has_function ? 0 : aw_fail(-EINVAL, "the function is NULL");
 }
 
-int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *cb, void *arg)
+static int refuse(aw_loop *l, aw_callback *cb)
 {
     AW_TRY(check(l, cb != NULL));
-    if (!node)
-        return aw_fail(-EINVAL, "the node is NULL");
+    return aw_fail(-EINVAL, "the node is NULL");
+}
+
+int aw_call_soon_threadsafe_node(aw_loop *l, aw_inbox_node *node, aw_callback *cb, void *arg)
+{
+    if (AW_UNLIKELY(!l || !cb || !node))
+        return refuse(l, cb);
     struct node_call *n = (struct node_call *)(void *)node;
     *n = (struct node_call){.ready = {.run = run_node}, .cb = cb, .arg = arg};
     return aw_inbox_push(l, &n->ready);
