@@ -5,7 +5,7 @@
 #include <await/http_server.h>
 #include <await/socketio.h>
 
-#include "bench/echo.h"
+#include "bench/sio.h"
 
 /* With the name, and the packet around it, a frame of 64 bytes. */
 #define ARGUMENTS "[\"0123456789012345678901234567890123456789012345678\"]"
@@ -26,7 +26,7 @@ static int serve_row(void *row)
     AW_TRY(aw_http_serve(&server, aw_sio_handler, "127.0.0.1", "0", .arg = io,
                          .max_connections = 20000));
     AW_TRY(aw_http_server_address(server, 0, &at));
-    if (echo_load(row, (unsigned)aw_address_port(&at)) < 0)
+    if (sio_load(row, (unsigned)aw_address_port(&at)) < 0)
         return -EIO;
     int err = aw_http_server_serve_forever(server);
     aw_http_server_unref(server);
@@ -36,13 +36,6 @@ static int serve_row(void *row)
 
 static int serve(char *row)
 {
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    if (n < 0)
-        return -1;
-    path[n] = 0;
-    snprintf(strrchr(path, '/') + 1, 32, "bench_sioload");
-    setenv("BENCH_LOAD", path, 1);
     int err = aw_run(serve_row, row);
     if (err < 0)
         fprintf(stderr, "%s %s\n", aw_strerror(err), aw_errmsg());
