@@ -10,7 +10,7 @@
 
 enum {
     RING_SIZE = 256,         /* operations handed over by one call */
-    COMPLETIONS_SIZE = 1024, /* more than that are kept by the kernel, at a price */
+    COMPLETIONS_SIZE = 2048, /* more than that are kept by the kernel, at a price */
 };
 
 static const char *reason(int err)

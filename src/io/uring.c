@@ -331,6 +331,11 @@ static int call_kernel(struct uring_io *u, int64_t timeout_ns)
     return 0;
 }
 
+void aw_uring_hand_over(struct uring_io *u)
+{
+    aw_ignore(call_kernel(u, 0));
+}
+
 /* Hands the ring over and waits for a completion, as far as either is necessary. */
 static int exchange(struct uring_io *u, int64_t timeout_ns)
 {
@@ -429,9 +434,9 @@ static void cancel_now(struct uring_io *u, struct aw_op *op)
 {
     op->asked = true;
     if (io_uring_sq_space_left(&u->ring) == 0)
-        aw_ignore(call_kernel(u, 0));
+        aw_uring_hand_over(u);
     send_cancel(u, op);
-    aw_ignore(call_kernel(u, 0)); /* on failure it goes with the next poll */
+    aw_uring_hand_over(u); /* on failure it goes with the next poll */
 }
 
 static bool uring_cancel(struct aw_io *io, struct aw_op *op)

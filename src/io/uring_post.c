@@ -1,10 +1,11 @@
 /*
  * uring_post.c - small sends of many connections, all by the call that polls.
  *
- * Where many connections are at work, a system call for each answer costs more than the answer.
- * What is posted is written into the ring instead.  The kernel is told not to wait, so it takes the
- * bytes in the call that hands the ring over, or not at all.  A loop with little to do gains
- * nothing by that: there one sends by a call, at once.
+ * Where many connections are at work, or many are sent the same, a system call for each costs more
+ * than what is sent.  What is posted is written into the ring instead.  The kernel is told not to
+ * wait, so it takes the bytes in the call that hands the ring over, or not at all: the next poll's,
+ * or one of our own when the ring is full.  A loop with little to do gains nothing by that: there
+ * one sends by a call, at once.
  *
  * Memory.  The bytes are copied into memory of the backend's own, one behind the other.  It is used
  * again from its beginning when a poll begins and no post is in flight: whoever had one was told of
@@ -16,17 +17,20 @@
 #include <string.h>
 
 enum {
-    MANY = 4,               /* completions by one call: from there on posting pays */
+    MANY = 4,               /* completions of a poll, or sends since: from there on posting pays */
+    POSTS_MAX = 1024,       /* in flight: there is room for as many completions, and for others */
     POST_MAX = 1024,        /* bytes: copying them costs much less than a call */
     POSTED_SIZE = 64 << 10, /* bytes, of all in a pass */
 };
 
 static bool has_room(struct uring_io *u, size_t n)
 {
-    if (n > POST_MAX || n > POSTED_SIZE - u->posted_len)
+    if (n > POST_MAX || n > POSTED_SIZE - u->posted_len || u->posts == POSTS_MAX)
         return false;
     if (!u->posted)
         u->posted = aw_mem_alloc(POSTED_SIZE);
+    if (io_uring_sq_space_left(&u->ring) == 0)
+        aw_uring_hand_over(u);
     return u->posted && io_uring_sq_space_left(&u->ring) > 0;
 }
 
@@ -34,7 +38,8 @@ bool aw_uring_post(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
     aw_assert(op->kind == AW_OP_POST && op->state != AW_OP_IN_FLIGHT);
-    if (u->reaped < MANY || !u->running || u->leaving || !has_room(u, op->len))
+    bool much = u->reaped >= MANY || ++u->sends > MANY;
+    if (!much || !u->running || u->leaving || !has_room(u, op->len))
         return false;
     op->buf = memcpy(u->posted + u->posted_len, op->buf, op->len);
     u->posted_len += op->len;
@@ -49,6 +54,7 @@ bool aw_uring_post(struct aw_io *io, struct aw_op *op)
 
 void aw_uring_post_again(struct uring_io *u)
 {
+    u->sends = 0;
     if (!u->posts)
         u->posted_len = 0;
 }

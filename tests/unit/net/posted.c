@@ -6,6 +6,7 @@
  * plain calls.  When the whole crowd has been written to before the loop looks, it is busy.
  */
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -176,6 +177,76 @@ TEST_IN_LOOP(posted_writes_of_one_pass_keep_their_order)
         }
     }
     dismiss_crowd();
+}
+
+/* ---- the same for many ---- */
+
+/* Raises the limit on descriptors, as far as that is allowed. */
+static void need_descriptors(rlim_t n)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur >= n)
+        return;
+    if (limit.rlim_max < n)
+        SKIP("too few descriptors may be open");
+    limit.rlim_cur = n;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* In one pass, and nothing has come before it: so it is the sends themselves that make it busy. */
+static void write_to_all(size_t n, size_t size, unsigned most_sends)
+{
+    static char text[1024], got[2 * sizeof text];
+    aw_stream **all = calloc(n, sizeof(aw_stream *));
+    int fd[2], *others = calloc(n, sizeof *others);
+    need_descriptors(2 * n + 64);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+        all[i] = aw_stream_from_fd(fd[0]);
+        assert_non_null(all[i]);
+        others[i] = fd[1];
+    }
+    passes(2);
+    real = aw_sys;
+    aw_sys.send = counting_send;
+    sends = 0;
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < n; i++) {
+            pattern(text, size, i + (size_t)turn * size);
+            assert_int_equal(aw_stream_write(all[i], text, size), 0);
+        }
+    passes(3);
+    if (posts())
+        assert_true(sends <= most_sends);
+    aw_sys = real;
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(recv(others[i], got, sizeof got, MSG_DONTWAIT), 2 * size);
+        assert_true(is_pattern(got, 2 * size, i));
+        assert_int_equal(aw_stream_pending(all[i]), 0);
+        aw_stream_unref(all[i]);
+        close(others[i]);
+    }
+    passes(2);
+    free(all);
+    free(others);
+}
+
+/* More than the ring has places for is handed over in parts. */
+TEST_IN_LOOP(posted_to_many_who_said_nothing)
+{
+    write_to_all(400, 60, 8);
+}
+
+/* More than may be in flight, or have memory: the rest is sent by calls. */
+TEST_IN_LOOP(posted_to_more_than_may_be_in_flight)
+{
+    write_to_all(1200, 20, 400);
+}
+
+TEST_IN_LOOP(posted_to_more_than_there_is_memory_for)
+{
+    write_to_all(200, 1000, 400);
 }
 
 /* ---- more than the other side takes ---- */
