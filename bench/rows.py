@@ -229,6 +229,7 @@ GROUPS = {"core": "The core", "threads": "Threads", "sleepers": "A million sleep
 # What a reader has to know before comparing: (peer, row or "*") -> words.
 NOTES = {
     ("go", "yield-2"): "through its scheduler",
+    ("raw", "sio-broadcast"): "one send() for each client",
     ("go", "submit-collect"): "goroutines: there is no foreign thread",
     ("go", "callbacks-alloc"): "a channel of functions between two locked threads",
     ("go", "submit-wait"): "a channel of functions between two locked threads",

@@ -24,8 +24,9 @@
  * that reads from the stream, or the last aw_stream_unref().  A stream without unread data holds no
  * buffer.
  *
- * Writing.  What the other side does not take at once is copied, and sent on by the loop.  Callers
- * keep that small by draining after writing.  What nobody drains ends at .max_pending.
+ * Writing.  What the other side does not take at once is copied, and sent on by the loop, as are
+ * small writes where there are many (aw_stream_write() says more).  Callers keep that small by
+ * draining after writing.  What nobody drains ends at .max_pending.
  *
  * The end.  aw_stream_close() sends what is pending and then closes; aw_stream_abort() drops it.
  * A stream ends by itself when sending fails, as a read then tells too; its descriptor is closed at
@@ -260,8 +261,9 @@ AW_API int aw_stream_set_error_(const aw_stream_error_opts *opts);
 /* ---- writing ---- */
 
 /* Write n bytes: what cannot be sent at once is copied and sent later, in order.  Where many
- * connections are at work a small write may be kept until the end of the loop's pass, and go out by
- * one system call with those of the others; it counts as pending until then.
+ * connections are at work, or many are written to one after the other, a small write may be kept
+ * until the end of the loop's pass, and go out by one system call with those of the others; it
+ * counts as pending until then.
  *
  * 0; AW_ELIMIT when more than .max_pending bytes would be pending, and nothing is written then;
  * -ENOMEM, likewise; -EBADF on a stream that is only read; AW_EMISUSE after aw_stream_write_eof()

@@ -125,7 +125,7 @@ struct aw_io_backend {
     bool (*submit)(struct aw_io *io, struct aw_op *op);
 
     /* Send a few bytes, as send(2) with MSG_DONTWAIT does, together with what others post before
-     * the next poll(): one call for all of them.  True: it is in flight, of op->buf there is a
+     * the next poll(): one call for many of them.  True: it is in flight, of op->buf there is a
      * copy, to which op->buf points until op->done() has been called; it completes in the next
      * poll() with how many bytes were taken, or -EAGAIN, or an error, and cancelling changes
      * nothing of that. False: it is not worth while now, or there is no room: send them by a call.

@@ -2,7 +2,8 @@
  * uring.c - the backend where the kernel does the operations.
  *
  * An operation is written into the ring from its record on the task's stack, and nothing more: the
- * ring is handed over once per pass, by the same system call that waits.
+ * ring is handed over once per pass, by the same system call that waits; in between only for a
+ * cancellation, or when it is full of what is posted (uring_post.c).
  *
  *      submit --> behind others of its descriptor?  --> queued     (its turn comes when they end)
  *                 no room in the ring, no run?      --> waiting    (list, prepared by the poll)
@@ -331,11 +332,6 @@ static int call_kernel(struct uring_io *u, int64_t timeout_ns)
     return 0;
 }
 
-void aw_uring_hand_over(struct uring_io *u)
-{
-    aw_ignore(call_kernel(u, 0));
-}
-
 /* Hands the ring over and waits for a completion, as far as either is necessary. */
 static int exchange(struct uring_io *u, int64_t timeout_ns)
 {
@@ -434,9 +430,9 @@ static void cancel_now(struct uring_io *u, struct aw_op *op)
 {
     op->asked = true;
     if (io_uring_sq_space_left(&u->ring) == 0)
-        aw_uring_hand_over(u);
+        aw_ignore(call_kernel(u, 0));
     send_cancel(u, op);
-    aw_uring_hand_over(u); /* on failure it goes with the next poll */
+    aw_ignore(call_kernel(u, 0)); /* on failure it goes with the next poll */
 }
 
 static bool uring_cancel(struct aw_io *io, struct aw_op *op)

@@ -52,7 +52,9 @@ struct uring_io {
     int broken;      /* the loop cannot be woken any more: why */
     unsigned refusals;
     unsigned reaped;                /* completions of the last call */
-    unsigned sends;                 /* that were asked for since */
+    unsigned sends;                 /* since then, to another descriptor than the one before: */
+    int sent_to;                    /* to this */
+    bool refused;                   /* the kernel did not take the ring in between */
     unsigned posts;                 /* in flight */
     char *posted;                   /* the bytes to be sent for them; NULL: none so far */
     size_t posted_len;              /* that much of it is taken */
@@ -67,9 +69,6 @@ struct uring_io {
 /* Its turn has come; it is over (uring.c). */
 void aw_uring_start(struct uring_io *u, struct aw_op *op);
 void aw_uring_finish(struct uring_io *u, struct aw_op *op, int64_t result);
-
-/* Hand over what is in the ring, without waiting; what is refused stays in it. */
-void aw_uring_hand_over(struct uring_io *u);
 
 /* Did a signal end it, and nothing else? */
 bool aw_uring_was_interrupted(int64_t result);

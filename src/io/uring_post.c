@@ -17,29 +17,45 @@
 #include <string.h>
 
 enum {
-    MANY = 4,               /* completions of a poll, or sends since: from there on posting pays */
+    MANY = 4,               /* completions by one call: from there on posting pays */
+    MANY_SENDS = 32,        /* since then, one after the other to different descriptors: as well */
     POSTS_MAX = 1024,       /* in flight: there is room for as many completions, and for others */
     POST_MAX = 1024,        /* bytes: copying them costs much less than a call */
     POSTED_SIZE = 64 << 10, /* bytes, of all in a pass */
 };
 
+/* Is there a place in the ring?  One that is full is handed over, unless the kernel has refused
+ * that: then there is none until the next poll, which sees to it. */
+static bool has_place(struct uring_io *u)
+{
+    if (io_uring_sq_space_left(&u->ring) == 0 && !u->refused)
+        u->refused = aw_sys.ring_enter(&u->ring, 0) < 0;
+    return io_uring_sq_space_left(&u->ring) > 0;
+}
+
+/* What waits for a place must not be overtaken, nor waited behind. */
 static bool has_room(struct uring_io *u, size_t n)
 {
     if (n > POST_MAX || n > POSTED_SIZE - u->posted_len || u->posts == POSTS_MAX)
         return false;
     if (!u->posted)
         u->posted = aw_mem_alloc(POSTED_SIZE);
-    if (io_uring_sq_space_left(&u->ring) == 0)
-        aw_uring_hand_over(u);
-    return u->posted && io_uring_sq_space_left(&u->ring) > 0;
+    return u->posted && aw_list_empty(&u->waiting) && has_place(u);
+}
+
+/* One connection is sent to by calls, however often: who waits for it has it at once. */
+static bool is_busy(struct uring_io *u, int fd)
+{
+    u->sends += fd != u->sent_to;
+    u->sent_to = fd;
+    return u->reaped >= MANY || u->sends > MANY_SENDS;
 }
 
 bool aw_uring_post(struct aw_io *io, struct aw_op *op)
 {
     struct uring_io *u = (struct uring_io *)io;
     aw_assert(op->kind == AW_OP_POST && op->state != AW_OP_IN_FLIGHT);
-    bool much = u->reaped >= MANY || ++u->sends > MANY;
-    if (!much || !u->running || u->leaving || !has_room(u, op->len))
+    if (!is_busy(u, op->fd) || !u->running || u->leaving || !has_room(u, op->len))
         return false;
     op->buf = memcpy(u->posted + u->posted_len, op->buf, op->len);
     u->posted_len += op->len;
@@ -55,6 +71,7 @@ bool aw_uring_post(struct aw_io *io, struct aw_op *op)
 void aw_uring_post_again(struct uring_io *u)
 {
     u->sends = 0;
+    u->refused = false;
     if (!u->posts)
         u->posted_len = 0;
 }

@@ -312,14 +312,19 @@ int aw_stream_close_within(aw_stream *s, double seconds)
     return 0;
 }
 
+/* Is anything pending that would be dropped? */
+static bool would_drop(const aw_stream *s)
+{
+    return s->kind->sends_held ? s->tx.len > 0 : aw_stream_pending(s) > 0;
+}
+
 int aw_stream_abort(aw_stream *s)
 {
     AW_TRY(aw_stream_check(s));
     if (s->over)
         return 0;
-    bool clean = !aw_stream_pending(s);
     s->closing = true;
-    if (!clean)
+    if (would_drop(s))
         s->aborted = true;
     aw_stream_finish(s);
     return 0;

@@ -54,6 +54,7 @@ struct aw_stream_kind {
     int (*fd)(const aw_stream *s);
     bool (*may_end_sending)(const aw_stream *s);
     size_t (*holds)(const aw_stream *s); /* bytes pending that are not in tx; NULL: none */
+    bool sends_held;                     /* and they are sent before shut(), come what may */
     size_t (*below)(const aw_stream *s); /* bytes taken, and pending there; NULL: none */
 };
 

@@ -184,11 +184,20 @@ static void was_posted(aw_stream *s)
         aw_stream_lose(s, err, NULL);
 }
 
+/* The stream was aborted meanwhile: what the kernel did not take is dropped. */
+static void was_posted_before(aw_stream *s)
+{
+    const struct aw_op *op = &s->of_fd.out;
+    if (op->kind == AW_OP_POST && op->result != (int64_t)op->len)
+        s->aborted = true;
+    aw_stream_settle(s);
+}
+
 static void out_done(struct aw_op *op)
 {
     aw_stream *s = aw_container_of(op, aw_stream, of_fd.out);
     if (s->over)
-        aw_stream_settle(s);
+        was_posted_before(s);
     else if (op->kind == AW_OP_POST)
         was_posted(s);
     else if (op->result < 0)
@@ -257,6 +266,7 @@ static const struct aw_stream_kind fd_kind = {
     .fd = fd_fd,
     .may_end_sending = fd_may_end_sending,
     .holds = fd_holds,
+    .sends_held = true,
 };
 
 /* ---- making ---- */

@@ -6,10 +6,11 @@
  *         \-------- data -------------------------- /
  *
  * For each worker the program makes two pairs of sockets and hands one end of each over: `data` is
- * the worker's, and what goes over it is its business; `status` stays with the server, which tells
- * there how the worker does, and sends it the signals that are asked for.  Only the server waits
- * for workers, so a process id that it signals is still the worker's.  The program closing its end
- * of `status` means SIGKILL for the worker; closing `control`, also by dying, the end of them all.
+ * the worker's, and what goes over it is its business; over `status` the worker tells that it has
+ * started, and the server, with which it stays, how it has ended; there the server is asked for
+ * signals, too.  Only it waits for workers, so a process id that it signals is still the worker's.
+ * The program closing its end of `status` means SIGKILL for the worker; closing `control`, also by
+ * dying, the end of them all.
  */
 #ifndef AW_SYS_CHILD_H
 #define AW_SYS_CHILD_H
@@ -34,7 +35,7 @@ int aw_child_spawn(int *ret_data, int *ret_status);
 /* Have a signal sent to it; lost if it is gone. */
 void aw_child_signal(int status, int signo);
 
-/* What the server tells on `status`. */
+/* What is told on `status`. */
 struct aw_child_news {
     int32_t kind;   /* AW_CHILD_* */
     int32_t pid;    /* of the worker; 0 where there is none */

@@ -459,7 +459,8 @@ void aw_proc_abort(aw_process_pool *p, struct aw_proc_worker *w)
 }
 
 /* News first: a worker tells that it has started before it answers, so whose answer is taken has a
- * process id.  (What came between the poll and the reading is therefore left for the next turn.) */
+ * process id.  (What came between the poll and the reading is therefore left for the next turn; but
+ * where the poll has failed all is looked at, and the answer may be first.) */
 void aw_proc_look_at(aw_process_pool *p, struct aw_proc_worker *w, const struct pollfd *fds)
 {
     if (fds[1].revents)
