@@ -148,9 +148,9 @@ int aw_inbox_push(aw_loop *l, struct aw_ready *item)
     item->link.next = NULL;
     struct aw_ready *last = atomic_load_explicit(&l->inbox, memory_order_relaxed);
     bool marked = last == &asleep_mark || last == &closed_mark;
-    if (AW_UNLIKELY(marked || !atomic_compare_exchange_strong_explicit(
-                                  &l->inbox, &last, item, memory_order_acq_rel,
-                                  memory_order_relaxed)))
+    if (AW_UNLIKELY(marked || !atomic_compare_exchange_strong_explicit(&l->inbox, &last, item,
+                                                                       memory_order_acq_rel,
+                                                                       memory_order_relaxed)))
         return push_again(l, item);
     link_behind(l, last, item);
     return 0;

@@ -336,7 +336,7 @@ TEST_REAL_CLOCK(proc_workers_are_made_when_they_are_needed)
     assert_int_equal(aw_process_pool_free(pool), 0);
 }
 
-/* The server may be slow to go on after a fork: what a worker has done is not heard of before it. */
+/* Also where the server is slow to go on after a fork. */
 TEST(proc_a_worker_is_known_when_its_first_job_is_done)
 {
     for (int i = 0; i < 50; i++) {
