@@ -29,8 +29,8 @@ WITHOUT_RAW_KINDS = ("flat-timer-", "cold", "http-1", "http-5", "websocket-", "s
 
 
 def may_be_zero(figure):
-    """Memory that was taken, and another process's processor time, of which the system says only what it was at
-    its last tick, or when it last slept: of so small a run."""
+    """Of so small a run: memory; and the processor time of another process, of which the system
+    says only what it was at its last tick, or when it last slept."""
     return figure.name.endswith(("bytes", "-cpu")) or figure.title.startswith("server's time")
 
 
