@@ -33,7 +33,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SKIPPED = 77
-LIMIT, LIMIT_SLOW = 20, 180
+LIMIT, LIMIT_SLOW = 10, 60
 LONG = 200  # seconds: such tests go first, so that none of them is alone at the end
 SLOWEST, SLOW = 10, 1.0  # so many tests are named in the summary, if they took so many seconds
 SHOWN = 12000  # characters of a failed test's output: both ends of it
