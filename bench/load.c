@@ -72,15 +72,6 @@ static int fail(const char *what)
 
 /* ---- the server, from outside ---- */
 
-static double server_cpu(void)
-{
-    struct timespec t = {0};
-    clockid_t clock;
-    if (clock_getcpuclockid(server, &clock) != 0 || clock_gettime(clock, &t) < 0)
-        return 0;
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void confine(pid_t thread, int cpu)
 {
     cpu_set_t one;
@@ -306,11 +297,11 @@ static int load(const char *row, const struct shape *shape)
     if (!r.took || poll < 0 || drive(poll, &r) < 0)
         return -1;
     r = (struct run){.to_send = n, .to_come = n, .took = r.took};
-    double used = server_cpu(), began = bench_now();
+    double used = bench_cpu_of(server), began = bench_now();
     if (drive(poll, &r) < 0)
         return -1;
     double seconds = bench_now() - began, requests = (double)(n * shape->depth);
-    used = server_cpu() - used;
+    used = bench_cpu_of(server) - used;
     qsort(r.took, n, sizeof *r.took, bench_compare_doubles);
     say(row, "", used * 1e6 / requests);
     say(row, "-rate", requests / seconds / 1e3);

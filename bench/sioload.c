@@ -51,15 +51,6 @@ static int fail(const char *what)
 
 /* ---- the server, from outside ---- */
 
-static double server_cpu(void)
-{
-    struct timespec t = {0};
-    clockid_t clock;
-    if (clock_getcpuclockid(server, &clock) != 0 || clock_gettime(clock, &t) < 0)
-        return 0;
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static double server_memory(void)
 {
     char path[64];
@@ -273,11 +264,11 @@ static int load(const char *row)
     int poll = poll_all();
     if (poll < 0 || broadcast(poll, WARM) < 0)
         return -1;
-    double used = server_cpu(), began = bench_now();
+    double used = bench_cpu_of(server), began = bench_now();
     if (broadcast(poll, times) < 0)
         return -1;
     double seconds = bench_now() - began, deliveries = (double)(times * n_clients);
-    say(row, "", (server_cpu() - used) * 1e5 / deliveries);
+    say(row, "", (bench_cpu_of(server) - used) * 1e5 / deliveries);
     say(row, "-rate", deliveries / seconds / 1e3);
     return 0;
 }
