@@ -34,26 +34,26 @@ static void echo_over(int signo)
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* The program beside this one, unless the environment names it. */
-static inline int echo_load_path(char path[PATH_MAX])
+/* A program beside this one, or beside bench_load where the environment says where that is. */
+static inline int echo_load_path(char path[PATH_MAX], const char *program)
 {
     const char *named = getenv("BENCH_LOAD");
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    if (named)
-        return snprintf(path, PATH_MAX, "%s", named) < PATH_MAX ? 0 : -1;
-    if (n < 0)
+    ssize_t n = named ? snprintf(path, PATH_MAX - 32, "%s", named)
+                      : readlink("/proc/self/exe", path, PATH_MAX - 32);
+    if (n < 0 || n >= PATH_MAX - 32)
         return -1;
     path[n] = 0;
-    snprintf(strrchr(path, '/') + 1, 32, "bench_load");
+    char *slash = strrchr(path, '/');
+    snprintf(slash ? slash + 1 : path, 32, "%s", program);
     return 0;
 }
 
-/* Start it: the process ends when it does. */
-static inline int echo_load(const char *row, unsigned port)
+/* Start this load generator: the process ends when it does. */
+static inline int echo_load_by(const char *program, const char *row, unsigned port)
 {
     char path[PATH_MAX], text[16];
-    if (echo_load_path(path) < 0)
-        return perror("bench_load"), -1;
+    if (echo_load_path(path, program) < 0)
+        return perror(program), -1;
     snprintf(text, sizeof text, "%u", port);
     signal(SIGCHLD, echo_over);
     pid_t child = fork();
@@ -65,6 +65,11 @@ static inline int echo_load(const char *row, unsigned port)
         _exit(1);
     }
     return 0;
+}
+
+static inline int echo_load(const char *row, unsigned port)
+{
+    return echo_load_by("bench_load", row, port);
 }
 
 /* A socket that listens on a free port of this machine's own interface; or -1, said why. */

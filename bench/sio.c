@@ -5,7 +5,7 @@
 #include <await/http_server.h>
 #include <await/socketio.h>
 
-#include "bench/sio.h"
+#include "bench/echo.h"
 
 /* With the name, and the packet around it, a frame of 64 bytes. */
 #define ARGUMENTS "[\"0123456789012345678901234567890123456789012345678\"]"
@@ -26,7 +26,7 @@ static int serve_row(void *row)
     AW_TRY(aw_http_serve(&server, aw_sio_handler, "127.0.0.1", "0", .arg = io,
                          .max_connections = 20000));
     AW_TRY(aw_http_server_address(server, 0, &at));
-    if (sio_load(row, (unsigned)aw_address_port(&at)) < 0)
+    if (echo_load_by("bench_sioload", row, (unsigned)aw_address_port(&at)) < 0)
         return -EIO;
     int err = aw_http_server_serve_forever(server);
     aw_http_server_unref(server);

@@ -8,7 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
-#include "bench/sio.h"
+#include "bench/echo.h"
 
 enum { CLIENTS = 16384, EVENTS = 512 };
 
@@ -65,7 +65,7 @@ static int serve(const char *row)
     int listener = echo_listen(&port), poll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event events[EVENTS] = {{.events = EPOLLIN, .data.fd = listener}};
     if (listener < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, listener, events) < 0 ||
-        sio_load(row, port) < 0)
+        echo_load_by("bench_sioload", row, port) < 0)
         return -1;
     for (;;) {
         int n = epoll_wait(poll, events, EVENTS, -1);
